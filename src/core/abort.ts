@@ -1,0 +1,54 @@
+/**
+ * `work`, or `signal.reason` as soon as the signal aborts: a cancelled call comes back at once,
+ * whatever the backend still has to clean up.
+ */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason)
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
+}
+
+/**
+ * The items of `source`; rejects with `signal.reason` as soon as the signal aborts, also while an
+ * item is awaited that never comes. `cancel` ends the source then.
+ */
+export async function* itemsUntilAborted<T>(
+  source: AsyncIterable<T>,
+  signal: AbortSignal | undefined,
+  cancel?: (reason: unknown) => void,
+): AsyncGenerator<T> {
+  const iterator = source[Symbol.asyncIterator]()
+  let ended = false
+  try {
+    for (;;) {
+      signal?.throwIfAborted()
+      const result = await untilAborted(iterator.next(), signal)
+      if (result.done === true) {
+        ended = true
+        return
+      }
+      yield result.value
+    }
+  } catch (error) {
+    if (signal?.aborted === true) cancel?.(signal.reason)
+    throw error
+  } finally {
+    if (!ended) await endIterator(iterator, signal)
+  }
+}
+
+/** An iterator that hangs in `next` cannot be ended either; after an abort nobody waits for it. */
+async function endIterator(
+  iterator: AsyncIterator<unknown>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const ending = Promise.resolve(iterator.return?.()).then(
+    () => undefined,
+    () => undefined,
+  )
+  if (signal?.aborted !== true) await ending
+}

@@ -1,0 +1,179 @@
+import { itemsUntilAborted } from './abort.ts'
+import { type Bytes, ownBytes } from './bytes.ts'
+import { ContentFile } from './content-file.ts'
+import { encodeContent, TextPieces } from './content-text.ts'
+import { ValidationError } from './errors.ts'
+import { StoredFile } from './stored-file.ts'
+import { WebStreamChunks } from './web-stream.ts'
+
+/** Everything that can be stored. `File` is a `Blob`; Node streams and open files are async iterables. */
+export type Content =
+  | string
+  | Uint8Array
+  | ArrayBuffer
+  | Blob
+  | ReadableStream<Uint8Array>
+  | AsyncIterable<Uint8Array | string>
+  | ContentFile
+  | StoredFile
+
+/** What every kind of {@link Content} becomes before a backend sees it. */
+export interface ContentSource {
+  /** Length in bytes; `undefined` when only the end of the stream will tell. */
+  readonly size: number | undefined
+  /** Whether {@link chunks} may be called again, so that a failed attempt can be repeated. */
+  readonly replayable: boolean
+  /** MIME type that the content itself carries. */
+  readonly type: string | undefined
+  /** Name that the content itself carries. */
+  readonly name: string | undefined
+  /** The whole content where it is in memory already; then {@link chunks} is not needed. */
+  readonly bytes: Bytes | undefined
+  /** Set when the source itself threw; `Storage` rejects with that error as it is. */
+  readonly failure: { readonly error: unknown } | undefined
+  /**
+   * The bytes; a chunk is the reader's until the next is asked for. Leaving the loop early ends
+   * the source; an abort of the signal that `Storage` was given ends it at once.
+   */
+  chunks(): AsyncIterable<Uint8Array>
+  /** Ends the source without reading it (further): what failed leaves no stream open. */
+  destroy(reason: unknown): void
+}
+
+/**
+ * The one conversion of contents. After an abort of `signal` the chunks reject with its reason.
+ *
+ * @throws ValidationError for anything else than a {@link Content}, and for lone surrogates
+ */
+export function toContent(content: Content, signal?: AbortSignal | undefined): ContentSource {
+  if (typeof content === 'string') return new MemoryContent(encodeContent(content))
+  if (content instanceof Uint8Array) return new MemoryContent(ownBytes(content))
+  if (content instanceof ArrayBuffer) return new MemoryContent(new Uint8Array(content))
+  if (content instanceof ContentFile) return new MemoryContent(content.bytes, content.name)
+  if (content instanceof Blob || content instanceof StoredFile)
+    return new FileContent(content, signal)
+  if (content instanceof ReadableStream)
+    return new StreamContent(new WebStreamChunks(content), signal)
+  if (isAsyncIterable(content)) return new StreamContent(content, signal)
+  throw new ValidationError(
+    `The content is ${describe(content)}; give a string, bytes, an ArrayBuffer, a Blob or File, a web or Node stream, an async iterable of bytes, a ContentFile or a stored file.`,
+  )
+}
+
+/** Content that is in memory. */
+export class MemoryContent implements ContentSource {
+  readonly size: number
+  readonly replayable = true
+  readonly type = undefined
+  readonly failure = undefined
+  readonly bytes: Bytes
+  readonly name: string | undefined
+
+  constructor(bytes: Bytes, name?: string | undefined) {
+    this.size = bytes.byteLength
+    this.bytes = bytes
+    this.name = name
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    if (this.size > 0) yield this.bytes
+  }
+
+  destroy(): void {}
+}
+
+/** A `Blob`, a `File` or a stored file: of known size, and readable again. */
+class FileContent implements ContentSource {
+  readonly replayable = true
+  readonly bytes = undefined
+  readonly size: number
+  readonly type: string | undefined
+  readonly name: string | undefined
+  failure: { readonly error: unknown } | undefined
+  readonly #file: Blob | StoredFile
+  readonly #signal: AbortSignal | undefined
+
+  constructor(file: Blob | StoredFile, signal: AbortSignal | undefined) {
+    this.size = file.size
+    this.type = file.type === '' ? undefined : file.type
+    this.name = file instanceof File || file instanceof StoredFile ? file.name : undefined
+    this.#file = file
+    this.#signal = signal
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    const stream = new WebStreamChunks(this.#file.stream())
+    try {
+      yield* itemsUntilAborted(stream, this.#signal, reason => stream.destroy(reason))
+    } catch (error) {
+      this.failure = { error }
+      throw error
+    }
+  }
+
+  destroy(): void {}
+}
+
+/** A stream: of unknown size, and read once. */
+class StreamContent implements ContentSource {
+  readonly size = undefined
+  readonly replayable = false
+  readonly type = undefined
+  readonly bytes = undefined
+  readonly name: string | undefined
+  failure: { readonly error: unknown } | undefined
+  readonly #source: AsyncIterable<Uint8Array | string>
+  readonly #signal: AbortSignal | undefined
+
+  constructor(source: AsyncIterable<Uint8Array | string>, signal: AbortSignal | undefined) {
+    this.#source = source
+    this.#signal = signal
+    this.name = 'name' in source && typeof source.name === 'string' ? source.name : undefined
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    const text = new TextPieces()
+    const items = itemsUntilAborted(this.#source, this.#signal, reason => this.destroy(reason))
+    try {
+      for await (const item of items) {
+        const bytes = typeof item === 'string' ? text.encode(item) : checkChunk(item)
+        if (bytes.byteLength > 0) yield bytes
+      }
+      text.end()
+    } catch (error) {
+      this.failure = { error }
+      throw error
+    }
+  }
+
+  destroy(reason: unknown): void {
+    const source: object = this.#source
+    if (!('destroy' in source) || typeof source.destroy !== 'function') {
+      endUnread(this.#source).catch(() => {})
+      return
+    }
+    // Without an error: Node would emit it, and nobody may listen.
+    source.destroy(source instanceof WebStreamChunks ? reason : undefined)
+  }
+}
+
+async function endUnread(source: AsyncIterable<unknown>): Promise<void> {
+  await source[Symbol.asyncIterator]().return?.()
+}
+
+function checkChunk(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk
+  throw new ValidationError(
+    `The content yields ${describe(chunk)}; its chunks are bytes or strings.`,
+  )
+}
+
+function isAsyncIterable(content: unknown): content is AsyncIterable<Uint8Array | string> {
+  return typeof content === 'object' && content !== null && Symbol.asyncIterator in content
+}
+
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value)
+  if (typeof value !== 'object') return `a ${typeof value}`
+  return `an object of class ${value.constructor?.name ?? 'null'}`
+}

@@ -1,0 +1,245 @@
+import type { Bytes } from './bytes.ts'
+import { type ContentSource, MemoryContent } from './content.ts'
+import { encodeContent } from './content-text.ts'
+import { ClosedFileError, ValidationError, withContext } from './errors.ts'
+import { refuseOtherMode, type Writer } from './open-file.ts'
+
+/** Bytes gathered before they go on to the backend, so that small writes cost little. */
+const bufferSize = 256 * 1024
+
+/** Stores the content under the name of the file; as `Backend.write`. */
+export type Commit = (content: ContentSource) => Promise<void>
+
+/**
+ * A file opened for writing. What is written goes into a content of unknown length that the
+ * backend reads while writing goes on; a file that fits the buffer is stored in one piece.
+ */
+export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
+  readonly name: string
+  readonly mode: string
+  readonly #backend: string
+  readonly #commit: Commit
+  readonly #signal: AbortSignal | undefined
+  #buffer = new Uint8Array(0)
+  #filled = 0
+  #written = 0
+  #pipe: Pipe | undefined
+  #storing: Promise<void> | undefined
+  #closing: Promise<void> | undefined
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(
+    file: { readonly name: string; readonly mode: string; readonly backend: string },
+    commit: Commit,
+    signal: AbortSignal | undefined,
+  ) {
+    this.name = file.name
+    this.mode = file.mode
+    this.#backend = file.backend
+    this.#commit = commit
+    this.#signal = signal
+  }
+
+  get closed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  tell(): number {
+    this.#check('tell')
+    return this.#written
+  }
+
+  write(data: T): Promise<number> {
+    const result = this.#turn.then(() => this.#write(data))
+    this.#turn = result.catch(() => {})
+    return result
+  }
+
+  writable(): WritableStream<T> {
+    this.#check('writable')
+    return new WritableStream<T>({
+      write: async chunk => {
+        await this.write(chunk)
+      },
+      close: () => this.close(),
+      abort: () => this.abort(),
+    })
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#turn.then(() => this.#finish())
+    return this.#closing
+  }
+
+  abort(): Promise<void> {
+    if (this.#closing !== undefined) return Promise.resolve()
+    const reason = new ClosedFileError('The file was aborted.', this.#context('abort'))
+    this.#pipe?.fail(reason)
+    this.#closing = (this.#storing ?? Promise.resolve()).then(
+      () => {},
+      () => {},
+    )
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.abort()
+  }
+
+  async #write(data: T): Promise<number> {
+    this.#check('write')
+    this.#signal?.throwIfAborted()
+    const bytes = this.#encode(data)
+    for (let at = 0; at < bytes.byteLength; ) {
+      const taken = await this.#take(bytes, at)
+      at += taken
+      this.#written += taken
+    }
+    return bytes.byteLength
+  }
+
+  #encode(data: unknown): Uint8Array {
+    if (typeof data === 'string') return encodeContent(data)
+    if (data instanceof Uint8Array && this.mode === 'wb') return data
+    const accepted =
+      this.mode === 'wb' ? 'bytes or a string' : `a string (the file was opened with 'w')`
+    throw new ValidationError(
+      `write() takes ${accepted}, not ${typeof data}.`,
+      this.#context('write'),
+    )
+  }
+
+  /** Copies what fits into the buffer; a full one goes on to the backend first. */
+  async #take(bytes: Uint8Array, at: number): Promise<number> {
+    if (this.#filled === bufferSize) await this.#flush()
+    const length = Math.min(bytes.byteLength - at, bufferSize - this.#filled)
+    if (this.#buffer.byteLength < this.#filled + length) this.#grow(this.#filled + length)
+    this.#buffer.set(bytes.subarray(at, at + length), this.#filled)
+    this.#filled += length
+    return length
+  }
+
+  #grow(length: number): void {
+    const size = Math.min(bufferSize, Math.max(length, this.#buffer.byteLength * 4, 4096))
+    const buffer = new Uint8Array(size)
+    buffer.set(this.#buffer.subarray(0, this.#filled))
+    this.#buffer = buffer
+  }
+
+  async #flush(): Promise<void> {
+    const full = this.#buffer.subarray(0, this.#filled)
+    this.#buffer = new Uint8Array(bufferSize)
+    this.#filled = 0
+    await this.#start().push(full)
+  }
+
+  /** Lets the backend begin. Its failure shows at the next `write` or at `close`. */
+  #start(): Pipe {
+    if (this.#pipe !== undefined) return this.#pipe
+    const pipe = new Pipe()
+    this.#pipe = pipe
+    this.#storing = this.#commit(pipe).catch(error => {
+      pipe.stop(error)
+      throw error
+    })
+    this.#storing.catch(() => {})
+    return pipe
+  }
+
+  async #finish(): Promise<void> {
+    const rest = this.#buffer.subarray(0, this.#filled)
+    this.#buffer = new Uint8Array(0)
+    try {
+      if (this.#pipe === undefined) return await this.#commit(new MemoryContent(rest))
+      await this.#pipe.push(rest)
+      this.#pipe.end()
+      await this.#storing
+    } catch (error) {
+      if (this.#signal?.aborted === true) throw this.#signal.reason
+      throw withContext(error, this.#context('close'))
+    }
+  }
+
+  #check(operation: string): void {
+    if (this.closed) throw new ClosedFileError('The file is closed.', this.#context(operation))
+  }
+
+  #context(operation: string): { operation: string; file: string; backend: string } {
+    return { operation, file: this.name, backend: this.#backend }
+  }
+}
+
+refuseOtherMode(FileWriter.prototype, 'writer')
+
+/** Content that is pushed by a writer and pulled by a backend, one chunk at a time. */
+class Pipe implements ContentSource {
+  readonly size = undefined
+  readonly replayable = false
+  readonly type = undefined
+  readonly name = undefined
+  readonly bytes = undefined
+  readonly failure = undefined
+  #chunk: Bytes | undefined
+  #ended = false
+  #failed: { readonly error: unknown } | undefined
+  #stopped: { readonly error: unknown } | undefined
+  #wake: (() => void) | undefined
+
+  /** Resolves when the backend asks for more than this chunk. Rejects once the backend gave up. */
+  async push(chunk: Bytes): Promise<void> {
+    if (chunk.byteLength > 0) this.#chunk = chunk
+    this.#signalChange()
+    while (this.#chunk !== undefined && this.#stopped === undefined) await this.#change()
+    if (this.#stopped !== undefined) throw this.#stopped.error
+  }
+
+  end(): void {
+    this.#ended = true
+    this.#signalChange()
+  }
+
+  fail(error: unknown): void {
+    this.#failed = { error }
+    this.#signalChange()
+  }
+
+  /** The backend failed: nobody will read any more. */
+  stop(error: unknown): void {
+    this.#stopped = { error }
+    this.#signalChange()
+  }
+
+  async *chunks(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      if (this.#failed !== undefined) throw this.#failed.error
+      const chunk = this.#chunk
+      if (chunk === undefined && this.#ended) return
+      if (chunk === undefined) {
+        await this.#change()
+        continue
+      }
+      yield chunk
+      this.#chunk = undefined
+      this.#signalChange()
+    }
+  }
+
+  destroy(reason: unknown): void {
+    this.stop(reason)
+  }
+
+  #changed: Promise<void> | undefined
+
+  #change(): Promise<void> {
+    this.#changed ??= new Promise(resolve => {
+      this.#wake = resolve
+    })
+    return this.#changed
+  }
+
+  #signalChange(): void {
+    this.#wake?.()
+    this.#wake = undefined
+    this.#changed = undefined
+  }
+}

@@ -1,0 +1,135 @@
+import type { Backend, ReadBody } from './backend.ts'
+import type { Bytes } from './bytes.ts'
+import { ownBytes } from './bytes.ts'
+import {
+  FileChangedError,
+  FileNotFoundError,
+  PreconditionFailedError,
+  withContext,
+} from './errors.ts'
+import type { FileStat } from './file-stat.ts'
+import type { Name } from './names.ts'
+import { toWebStream } from './web-stream.ts'
+
+/**
+ * A stored file with the methods of a web `File` (it is none: nothing is read before it is asked
+ * for). It stays at the version that it was made from: once the file is replaced or removed,
+ * reading rejects with `FileChangedError`.
+ */
+export class StoredFile {
+  readonly name: string
+  /** Bytes. */
+  readonly size: number
+  /** MIME type, `''` if unknown. */
+  readonly type: string
+  /** Milliseconds since 1970, as `File.lastModified`. */
+  readonly lastModified: number
+  readonly #backend: Backend
+  readonly #stat: FileStat
+  readonly #start: number
+  readonly #signal: AbortSignal | undefined
+
+  /** Applications get one from `Storage.file`. */
+  constructor(
+    backend: Backend,
+    stat: FileStat,
+    part: {
+      readonly start?: number | undefined
+      readonly size?: number | undefined
+      readonly type?: string | undefined
+      readonly signal?: AbortSignal | undefined
+    } = {},
+  ) {
+    this.name = stat.name
+    this.size = part.size ?? stat.size
+    this.type = part.type ?? stat.contentType ?? ''
+    this.lastModified = stat.modifiedTime.getTime()
+    this.#backend = backend
+    this.#stat = stat
+    this.#start = part.start ?? 0
+    this.#signal = part.signal
+  }
+
+  /** As `Blob.slice`: half-open, negative offsets count from the end, nothing is read yet. */
+  slice(start = 0, end: number = this.size, type = ''): StoredFile {
+    const from = clamp(start, this.size)
+    const size = Math.max(0, clamp(end, this.size) - from)
+    return new StoredFile(this.#backend, this.#stat, {
+      start: this.#start + from,
+      size,
+      type,
+      signal: this.#signal,
+    })
+  }
+
+  /** The bytes as they arrive. Nothing is requested before the first read. */
+  stream(): ReadableStream<Bytes> {
+    return toWebStream(() => this.#chunks())
+  }
+
+  /** All bytes in memory. @throws FileChangedError */
+  async bytes(): Promise<Bytes> {
+    if (this.size === 0) return new Uint8Array(0)
+    try {
+      const body = await this.#read()
+      return await body.bytes()
+    } catch (error) {
+      throw this.#explain(error)
+    }
+  }
+
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    const bytes = await this.bytes()
+    const whole = bytes.byteLength === bytes.buffer.byteLength
+    return whole ? bytes.buffer : ownBytes(bytes.slice()).buffer
+  }
+
+  /** The bytes as UTF-8. */
+  async text(): Promise<string> {
+    return new TextDecoder().decode(await this.bytes())
+  }
+
+  async *#chunks(): AsyncGenerator<Bytes> {
+    if (this.size === 0) return
+    try {
+      const body = await this.#read()
+      for await (const chunk of body.chunks()) yield chunk
+    } catch (error) {
+      throw this.#explain(error)
+    }
+  }
+
+  async #read(): Promise<ReadBody> {
+    this.#signal?.throwIfAborted()
+    const { body } = await this.#backend.read(this.name as Name, {
+      start: this.#start,
+      end: this.#start + this.size,
+      ifMatch: this.#stat.etag,
+      signal: this.#signal,
+    })
+    return body
+  }
+
+  #explain(error: unknown): unknown {
+    if (this.#signal?.aborted === true) return this.#signal.reason
+    return explainChange(error, { operation: 'file', file: this.name, backend: this.#backend.name })
+  }
+}
+
+/** An error met while reading a pinned version, with its context. */
+export function explainChange(
+  error: unknown,
+  context: { readonly operation: string; readonly file: string; readonly backend: string },
+): Error {
+  const gone = error instanceof FileNotFoundError
+  if (!gone && !(error instanceof PreconditionFailedError)) return withContext(error, context)
+  return new FileChangedError(
+    `The file was ${gone ? 'removed' : 'replaced'} after it had been opened; open it again.`,
+    { ...context, cause: error },
+  )
+}
+
+function clamp(offset: number, size: number): number {
+  const whole = Math.trunc(offset) || 0
+  return whole < 0 ? Math.max(0, size + whole) : Math.min(whole, size)
+}
