@@ -56,6 +56,13 @@ export type WriteCondition = 'absent' | { readonly ifMatch: string } | undefined
 export interface WriteOptions extends OperationOptions, FileProperties {
   readonly acl?: string | undefined
   readonly condition: WriteCondition
+  /**
+   * Only with the condition `absent`: another name to try when the one before is taken, so that
+   * the content is not read again (disk links the finished file, S3 repeats the request with the
+   * buffered bytes). Throws when there are no more. `undefined`: a taken name is a
+   * `PreconditionFailedError`.
+   */
+  readonly nextName: (() => Name) | undefined
   /** Called with the number of bytes that the service has taken so far. */
   readonly onProgress?: ((loaded: number) => void) | undefined
 }
@@ -142,9 +149,10 @@ export interface Backend {
    * Stores the whole content, or nothing: a reader sees the old file or the new one. When the
    * content fails, the signal aborts or the condition does not hold, the old file stays and
    * nothing is left behind. A condition that does not hold is a `PreconditionFailedError`; a
-   * parent that is a file, or a folder in the place of the name, is a `FileExistsError`.
+   * parent that is a file, or a folder in the place of the name, is a `FileExistsError` (a folder
+   * counts as taken under the condition `absent`). Resolves to the name it was stored under.
    */
-  write(name: Name, content: ContentSource, options: WriteOptions): Promise<void>
+  write(name: Name, content: ContentSource, options: WriteOptions): Promise<Name>
 
   /** Resolves also when there was nothing, and never removes a folder. */
   delete(name: Name, options: OperationOptions): Promise<void>

@@ -1,3 +1,5 @@
+import { quoteName } from './quote.ts'
+
 /** Where an error happened; filled in by `Storage`, which knows the operation and the name. */
 export interface ErrorContext {
   /** The method that failed, such as `save`. */
@@ -180,4 +182,16 @@ export function withContext(error: unknown, context: ErrorContext): StorageError
   error.file ??= context.file
   error.backend ??= context.backend
   return error
+}
+
+/** An error of the same kind and message in another context: one failure that hit several files. */
+export function sameKind(error: unknown, context: ErrorContext): StorageError {
+  if (!isStorageError(error)) return withContext(error, context)
+  const Kind = error.constructor as new (message: string, context: ErrorContext) => StorageError
+  return new Kind(error.message, { cause: error, ...context })
+}
+
+/** What a backend throws for a missing file. */
+export function noSuchFile(name: string, cause?: unknown): FileNotFoundError {
+  return new FileNotFoundError(`There is no file ${quoteName(name)}.`, { file: name, cause })
 }

@@ -8,7 +8,7 @@ import { refuseOtherMode, type Writer } from './open-file.ts'
 const bufferSize = 256 * 1024
 
 /** Stores the content under the name of the file; as `Backend.write`. */
-export type Commit = (content: ContentSource) => Promise<void>
+export type Commit = (content: ContentSource) => Promise<unknown>
 
 /**
  * A file opened for writing. What is written goes into a content of unknown length that the
@@ -24,7 +24,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
   #filled = 0
   #written = 0
   #pipe: Pipe | undefined
-  #storing: Promise<void> | undefined
+  #storing: Promise<unknown> | undefined
   #closing: Promise<void> | undefined
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -150,7 +150,10 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
     const rest = this.#buffer.subarray(0, this.#filled)
     this.#buffer = new Uint8Array(0)
     try {
-      if (this.#pipe === undefined) return await this.#commit(new MemoryContent(rest))
+      if (this.#pipe === undefined) {
+        await this.#commit(new MemoryContent(rest))
+        return
+      }
       await this.#pipe.push(rest)
       this.#pipe.end()
       await this.#storing

@@ -1,5 +1,6 @@
 import { utf8Length } from './bytes.ts'
 import { SuspiciousFileOperation } from './errors.ts'
+import { quoteName } from './quote.ts'
 
 declare const checked: unique symbol
 
@@ -102,11 +103,6 @@ function refusal(name: unknown, problem: string): SuspiciousFileOperation {
   const file = typeof name === 'string' ? name : undefined
   const shown = file === undefined ? 'This file name' : `File name ${quoteName(file)}`
   return new SuspiciousFileOperation(`${shown} is refused: ${problem}.`, { file })
-}
-
-/** A name in a message: quoted, on one line, at most 200 characters of it. */
-export function quoteName(name: string): string {
-  return JSON.stringify(name.length > 200 ? `${name.slice(0, 200)}…` : name)
 }
 
 /** What Python's `str.strip` takes off: more than JavaScript's `trim`, but not U+FEFF. */

@@ -1,0 +1,720 @@
+import { untilAborted } from './abort.ts'
+import type {
+  Backend,
+  BackendUrlOptions,
+  Capabilities,
+  FileProperties,
+  OperationOptions,
+  WriteCondition,
+  WriteOptions,
+} from './backend.ts'
+import { compareUtf8 } from './bytes.ts'
+import { type Content, type ContentSource, toContent } from './content.ts'
+import { contentTypeOf } from './content-type.ts'
+import { copyThrough } from './copy.ts'
+import { deleteNames } from './delete-many.ts'
+import {
+  FileExistsError,
+  FileNotFoundError,
+  PreconditionFailedError,
+  SuspiciousFileOperation,
+  UnsupportedError,
+  ValidationError,
+  withContext,
+} from './errors.ts'
+import { FileReader } from './file-reader.ts'
+import type { FileStat } from './file-stat.ts'
+import { FileWriter } from './file-writer.ts'
+import {
+  alternativeName,
+  generateFilename,
+  type Name,
+  type NameLimits,
+  nameLength,
+  nextName,
+  parseFolder,
+  parseReadName,
+  parseWriteName,
+  truncateName,
+  validName,
+} from './names.ts'
+import type { OpenFiles } from './open-file.ts'
+import { type ArgumentTypes, checkArguments } from './options.ts'
+import { checkProperties } from './properties.ts'
+import { quoteName } from './quote.ts'
+import { StoredFile } from './stored-file.ts'
+import { TextFileReader } from './text-reader.ts'
+
+export interface SaveOptions extends OperationOptions, FileProperties {
+  /** Longest name in code points; a longer one loses the end of its root, never its extension. */
+  readonly maxLength?: number | undefined
+  /** Canned ACL, such as `public-read`. Storages without ACLs refuse it. */
+  readonly acl?: string | undefined
+  /** Whether a file of that name is replaced; default: the storage's `fileOverwrite`. */
+  readonly overwrite?: boolean | undefined
+  /** Version (`FileStat.etag`) that must be there to be replaced. Implies `overwrite`. */
+  readonly ifMatch?: string | undefined
+  /** `loaded` and `total` in bytes; `total` is missing for streams. */
+  readonly onProgress?:
+    | ((progress: { readonly loaded: number; readonly total?: number }) => void)
+    | undefined
+}
+
+/** All but `signal` only for writing. */
+export type OpenOptions = Omit<SaveOptions, 'onProgress'>
+
+export interface UrlOptions extends OperationOptions {
+  /** Seconds, at least 1. Public URLs (disk, memory, custom domains) do not expire. */
+  readonly expiresIn?: number | undefined
+  readonly parameters?: Record<string, string | number | Record<string, string>> | undefined
+  readonly method?: 'GET' | 'HEAD' | 'PUT' | undefined
+  /** Lets the browser download instead of show: under this name, or `true`: the file's own. */
+  readonly download?: string | true | undefined
+}
+
+export interface ListOptions extends OperationOptions {
+  /** Whether files in folders below are listed, too. Default false. */
+  readonly recursive?: boolean | undefined
+}
+
+/** What every storage can be told. */
+export interface StorageOptions {
+  /** Whether `save`, `copy` and `move` replace a file of that name. Default false. */
+  readonly fileOverwrite?: boolean | undefined
+  /** `maxLength` where a call gives none. Code points; default: no limit but the backend's. */
+  readonly maxNameLength?: number | undefined
+}
+
+/** How often `save` tries another name before it gives up; each try has 62⁷ names to choose from. */
+const maxNameAttempts = 100
+
+/**
+ * What applications hold: files by name, whatever stores them. Names are `/`-separated and
+ * relative; every method checks them before any I/O, and everything rejects with a
+ * `StorageError`, except a cancellation (`signal.reason`) and an error that a content's own
+ * source threw.
+ */
+export class Storage {
+  /** Implements the service. Layers wrap it: `new Storage(faulty(storage.backend, …))`. */
+  readonly backend: Backend
+  readonly #fileOverwrite: boolean
+  readonly #maxNameLength: number | undefined
+
+  constructor(backend: Backend, options: StorageOptions = {}) {
+    this.backend = backend
+    this.#fileOverwrite = options.fileOverwrite ?? false
+    this.#maxNameLength = options.maxNameLength
+  }
+
+  /**
+   * Opens a file. Reading (`r` text, `rb` bytes) costs one request that brings the first bytes
+   * along. Writing (`w`, `wb`) replaces the file at `close`; with `overwrite: false` a file of
+   * that name is a `FileExistsError`.
+   *
+   * @throws FileNotFoundError when reading a missing file
+   * @throws UnsupportedError for another mode
+   */
+  async open<M extends keyof OpenFiles = 'rb'>(
+    name: string,
+    mode?: M,
+    options?: OpenOptions,
+  ): Promise<OpenFiles[M]>
+  async open(
+    name: string,
+    mode: keyof OpenFiles = 'rb',
+    options: OpenOptions = {},
+  ): Promise<OpenFiles[keyof OpenFiles]> {
+    checkArguments('open', openArguments, options)
+    if (mode === 'w' || mode === 'wb') return await this.#openWriter(name, mode, options)
+    if (mode === 'r' || mode === 'rb') return await this.#openReader(name, mode, options)
+    throw new UnsupportedError(
+      `open() has the modes 'r', 'rb', 'w' and 'wb', not ${JSON.stringify(mode)}.`,
+      {
+        operation: 'open',
+        file: name,
+        backend: this.backend.name,
+      },
+    )
+  }
+
+  /**
+   * The file at its present version; nothing is read yet.
+   *
+   * @throws FileNotFoundError
+   */
+  async file(name: string, options: OperationOptions = {}): Promise<StoredFile> {
+    const stat = await this.#stat('file', name, options)
+    return new StoredFile(this.backend, stat, { signal: options.signal })
+  }
+
+  /**
+   * Stores the content and resolves to the name that it was stored under: another one if
+   * overwriting is off and the name is taken (`root_XXXXXXX.ext`), or if it is longer than
+   * `maxLength`. A failure leaves nothing behind, and the old file as it was.
+   *
+   * @param name `null`: the content's own name
+   * @throws PreconditionFailedError when `ifMatch` is another version
+   */
+  async save(name: string | null, content: Content, options: SaveOptions = {}): Promise<string> {
+    const { signal } = options
+    let source: ContentSource | undefined
+    try {
+      checkArguments('save', saveArguments, options)
+      signal?.throwIfAborted()
+      source = toContent(content, signal)
+      const target = this.#target(name ?? nameOf(source), options)
+      return await untilAborted(this.#store(target, source, options), signal)
+    } catch (error) {
+      source?.destroy(error)
+      throw this.#explain(error, 'save', name ?? undefined, signal, source)
+    }
+  }
+
+  /** Removes the file; a missing one is no error. Never removes a folder. */
+  async delete(name: string, options: OperationOptions = {}): Promise<void> {
+    await this.#run('delete', name, options, existing => this.backend.delete(existing, options))
+  }
+
+  /**
+   * Removes many files with as few requests as the service allows. All are tried.
+   *
+   * @throws StorageError whose `errors` has one per name that failed
+   */
+  async deleteMany(
+    names: Iterable<string> | AsyncIterable<string>,
+    options: OperationOptions = {},
+  ): Promise<void> {
+    await this.#run('deleteMany', undefined, options, () =>
+      deleteNames(this.backend, names, options),
+    )
+  }
+
+  /** Whether there is a file of that name; false for folders. */
+  async exists(name: string, options: OperationOptions = {}): Promise<boolean> {
+    try {
+      await this.#stat('exists', name, options)
+      return true
+    } catch (error) {
+      if (error instanceof FileNotFoundError) return false
+      throw error
+    }
+  }
+
+  /** @throws FileNotFoundError */
+  async stat(name: string, options: OperationOptions = {}): Promise<FileStat> {
+    return await this.#stat('stat', name, options)
+  }
+
+  /** Bytes, as stored. @throws FileNotFoundError */
+  async size(name: string, options: OperationOptions = {}): Promise<number> {
+    return (await this.#stat('size', name, options)).size
+  }
+
+  /**
+   * Names of one level, sorted by their UTF-8 bytes, without the path. `''` is the root.
+   *
+   * @throws FileNotFoundError on disk and in memory for a folder that does not exist; a bucket
+   *   has no folders, there it is empty
+   */
+  async listdir(
+    path: string,
+    options: OperationOptions = {},
+  ): Promise<[directories: string[], files: string[]]> {
+    return await this.#run('listdir', undefined, options, () => this.#listdir(path, options))
+  }
+
+  /**
+   * The files of a folder (`''` is the root) in the order of their names' UTF-8 bytes. Lazy:
+   * leaving the loop stops the requests. A missing folder has no files.
+   */
+  async *list(folder = '', options: ListOptions = {}): AsyncGenerator<FileStat> {
+    const { signal } = options
+    try {
+      checkArguments('list', listArguments, options)
+      signal?.throwIfAborted()
+      const recursive = options.recursive ?? false
+      const pages = this.backend
+        .list({ folder: parseFolder(folder), recursive, signal })
+        [Symbol.asyncIterator]()
+      try {
+        for (;;) {
+          const page = await untilAborted(pages.next(), signal)
+          if (page.done === true) return
+          for (const stat of page.value.files) {
+            signal?.throwIfAborted()
+            yield stat
+          }
+        }
+      } finally {
+        await untilAborted(Promise.resolve(pages.return?.()), signal)
+      }
+    } catch (error) {
+      throw this.#explain(error, 'list', folder, signal)
+    }
+  }
+
+  /**
+   * A URL for the file, without asking whether it exists.
+   *
+   * @throws UnsupportedError for what the storage's URLs cannot do
+   * @throws ImproperlyConfigured when a setting is missing that URLs need (`baseUrl`)
+   */
+  async url(name: string, options: UrlOptions = {}): Promise<string> {
+    return await this.#run('url', name, options, async existing => {
+      checkUrlOptions(options)
+      if (this.backend.url === undefined) throw new UnsupportedError('This storage has no URLs.')
+      const request: BackendUrlOptions = { ...options, method: options.method ?? 'GET' }
+      return await this.backend.url(existing, request)
+    })
+  }
+
+  /**
+   * Path of the file in the local file system.
+   *
+   * @throws UnsupportedError where there is none
+   */
+  path(name: string): string {
+    try {
+      const existing = parseReadName(name)
+      if (this.backend.path === undefined)
+        throw new UnsupportedError('Files of this storage have no local path.')
+      return this.backend.path(existing)
+    } catch (error) {
+      throw this.#explain(error, 'path', name, undefined)
+    }
+  }
+
+  async getModifiedTime(name: string, options: OperationOptions = {}): Promise<Date> {
+    return (await this.#stat('getModifiedTime', name, options)).modifiedTime
+  }
+
+  /** @throws UnsupportedError where the service does not keep it */
+  async getCreatedTime(name: string, options: OperationOptions = {}): Promise<Date> {
+    return await this.#time('getCreatedTime', 'createdTime', name, options)
+  }
+
+  /** @throws UnsupportedError where the service does not keep it */
+  async getAccessedTime(name: string, options: OperationOptions = {}): Promise<Date> {
+    return await this.#time('getAccessedTime', 'accessedTime', name, options)
+  }
+
+  /**
+   * Copies a file with its properties, on the server where the service can. Chooses the name as
+   * `save` does and resolves to it; `from === to` changes nothing.
+   *
+   * @throws FileNotFoundError
+   */
+  async copy(from: string, to: string, options: OperationOptions = {}): Promise<string> {
+    return await this.#run('copy', from, options, source =>
+      this.#transfer(source, to, options, (target, condition) =>
+        this.#copy(source, target, condition, options),
+      ),
+    )
+  }
+
+  /**
+   * Renames a file where the service can, else copies and then deletes it: dying in between leaves
+   * both. Chooses the name as `save` does and resolves to it; `from === to` changes nothing.
+   *
+   * @throws FileNotFoundError
+   */
+  async move(from: string, to: string, options: OperationOptions = {}): Promise<string> {
+    return await this.#run('move', from, options, source =>
+      this.#transfer(source, to, options, (target, condition) =>
+        this.#move(source, target, condition, options),
+      ),
+    )
+  }
+
+  /** One segment of a name, made fit: see {@link validName}. */
+  getValidName(name: string): string {
+    return validName(name)
+  }
+
+  /**
+   * The name, if it is free and short enough, else an alternative that is. An overwriting storage
+   * only shortens. Between this answer and a write the name may be taken: `save` does not ask, it
+   * lets the write decide.
+   */
+  async getAvailableName(
+    name: string,
+    options: OperationOptions & { readonly maxLength?: number | undefined } = {},
+  ): Promise<string> {
+    checkArguments('getAvailableName', availableNameArguments, options)
+    const maxLength = this.#maxLength(options)
+    const wanted = parseWriteName(name, this.#limits())
+    if (this.#fileOverwrite) return truncateName(wanted, maxLength)
+    let candidate: string = wanted
+    for (let attempt = 0; attempt < maxNameAttempts; attempt++) {
+      if (fits(candidate, maxLength) && !(await this.exists(candidate, { signal: options.signal })))
+        return candidate
+      candidate = this.#nextName(wanted, maxLength)
+    }
+    throw outOfNames(wanted)
+  }
+
+  /** `root`, `_` and seven random letters or digits, `extension`. */
+  getAlternativeName(root: string, extension: string): string {
+    return alternativeName(root, extension)
+  }
+
+  /** What a user sent as a file name, made fit for `save`: see {@link generateFilename}. */
+  generateFilename(name: string): string {
+    return generateFilename(name, segment => this.getValidName(segment))
+  }
+
+  async #openReader(
+    name: string,
+    mode: 'r' | 'rb',
+    options: OpenOptions,
+  ): Promise<OpenFiles['r' | 'rb']> {
+    return await this.#run('open', name, options, async existing => {
+      checkReadingOptions(options)
+      const reader = await FileReader.open(this.backend, existing, mode, options.signal)
+      return mode === 'r' ? new TextFileReader(reader) : reader
+    })
+  }
+
+  async #openWriter(
+    name: string,
+    mode: 'w' | 'wb',
+    options: OpenOptions,
+  ): Promise<OpenFiles['w' | 'wb']> {
+    const { signal } = options
+    try {
+      signal?.throwIfAborted()
+      const target = this.#target(name, { ...options, overwrite: true })
+      const exclusive = options.overwrite === false
+      if (exclusive && (await this.exists(target, { signal }))) throw nameTaken(target)
+      const commit = (content: ContentSource): Promise<unknown> =>
+        untilAborted(this.#commit(target, content, options, exclusive), signal)
+      const file = { name: target, mode, backend: this.backend.name }
+      return mode === 'w'
+        ? new FileWriter<string>(file, commit, signal)
+        : new FileWriter<Uint8Array | string>(file, commit, signal)
+    } catch (error) {
+      throw this.#explain(error, 'open', name, signal)
+    }
+  }
+
+  async #commit(
+    name: Name,
+    content: ContentSource,
+    options: OpenOptions,
+    exclusive: boolean,
+  ): Promise<unknown> {
+    const condition = exclusive ? 'absent' : conditionOf(options)
+    try {
+      return await this.#write(name, content, options, { condition, nextName: undefined })
+    } catch (error) {
+      throw exclusive && error instanceof PreconditionFailedError ? nameTaken(name) : error
+    }
+  }
+
+  async #stat(operation: string, name: string, options: OperationOptions): Promise<FileStat> {
+    return await this.#run(operation, name, options, existing =>
+      this.backend.head(existing, options),
+    )
+  }
+
+  async #time(
+    operation: string,
+    time: 'createdTime' | 'accessedTime',
+    name: string,
+    options: OperationOptions,
+  ): Promise<Date> {
+    return await this.#run(operation, name, options, async existing => {
+      const value = this.backend.capabilities[time]
+        ? (await this.backend.head(existing, options))[time]
+        : undefined
+      if (value === undefined)
+        throw new UnsupportedError(`This storage keeps no ${time.replace('Time', '')} time.`)
+      return value
+    })
+  }
+
+  async #listdir(path: string, options: OperationOptions): Promise<[string[], string[]]> {
+    const folder = parseFolder(path)
+    const directories: string[] = []
+    const files: string[] = []
+    const { signal } = options
+    for await (const page of this.backend.list({ folder, recursive: false, signal })) {
+      for (const { name } of page.files) files.push(name.slice(folder.length))
+      for (const name of page.folders) directories.push(name.slice(folder.length, -1))
+    }
+    const found =
+      directories.length > 0 || files.length > 0 || (await this.#folderExists(folder, options))
+    if (!found)
+      throw new FileNotFoundError(`There is no folder ${quoteName(path)}.`, { file: path })
+    return [directories.sort(compareUtf8), files]
+  }
+
+  async #folderExists(
+    folder: ReturnType<typeof parseFolder>,
+    options: OperationOptions,
+  ): Promise<boolean> {
+    if (folder === '' || this.backend.capabilities.absentFolder === 'empty') return true
+    return (await this.backend.folderExists?.(folder, options)) ?? false
+  }
+
+  /** Writes under the name, or the next one that is free. */
+  async #store(target: Name, source: ContentSource, options: SaveOptions): Promise<string> {
+    if (this.#overwrites(options)) {
+      return await this.#write(target, source, options, {
+        condition: conditionOf(options),
+        nextName: undefined,
+      })
+    }
+    const names = this.#alternatives(target, this.#maxLength(options))
+    const first = names()
+    return await this.#write(first, source, options, { condition: 'absent', nextName: names })
+  }
+
+  /**
+   * The name (if it is short enough) at the first call, an alternative at each later one. The
+   * service decides which is free (a condition on the write), so no two calls get the same.
+   */
+  #alternatives(name: Name, maxLength: number | undefined): () => Name {
+    let count = 0
+    return () => {
+      if (++count > maxNameAttempts) throw outOfNames(name)
+      return count === 1 && fits(name, maxLength) ? name : this.#nextName(name, maxLength)
+    }
+  }
+
+  async #write(
+    name: Name,
+    source: ContentSource,
+    options: SaveOptions,
+    commit: Pick<WriteOptions, 'condition' | 'nextName'>,
+  ): Promise<Name> {
+    return await this.backend.write(name, source, {
+      signal: options.signal,
+      contentType: options.contentType ?? source.type ?? contentTypeOf(name),
+      contentEncoding: options.contentEncoding,
+      cacheControl: options.cacheControl,
+      contentDisposition: options.contentDisposition,
+      metadata: options.metadata,
+      acl: options.acl,
+      condition: commit.condition,
+      nextName: commit.nextName,
+      onProgress: progressOf(source, options.onProgress),
+    })
+  }
+
+  async #transfer(
+    from: Name,
+    to: string,
+    options: OperationOptions,
+    attempt: (target: Name, condition: 'absent' | undefined) => Promise<void>,
+  ): Promise<string> {
+    if (from === to) {
+      await this.backend.head(from, options)
+      return to
+    }
+    const target = this.#target(to, {})
+    if (this.#fileOverwrite) {
+      await attempt(target, undefined)
+      return target
+    }
+    const names = this.#alternatives(target, this.#maxLength({}))
+    for (;;) {
+      const name = names()
+      try {
+        await attempt(name, 'absent')
+        return name
+      } catch (error) {
+        if (!(error instanceof PreconditionFailedError)) throw error
+      }
+    }
+  }
+
+  async #copy(
+    from: Name,
+    to: Name,
+    condition: 'absent' | undefined,
+    options: OperationOptions,
+  ): Promise<void> {
+    const request = { condition, signal: options.signal }
+    if (this.backend.copy !== undefined) await this.backend.copy(from, to, request)
+    else await copyThrough(this.backend, from, to, request)
+  }
+
+  async #move(
+    from: Name,
+    to: Name,
+    condition: 'absent' | undefined,
+    options: OperationOptions,
+  ): Promise<void> {
+    if (this.backend.move !== undefined) {
+      await this.backend.move(from, to, { condition, signal: options.signal })
+      return
+    }
+    await this.#copy(from, to, condition, options)
+    await this.backend.delete(from, options)
+  }
+
+  /** The name to write, checked together with the options that depend on the backend. */
+  #target(name: string, options: SaveOptions): Name {
+    const target = parseWriteName(name, this.#limits())
+    checkProperties(options, this.backend.capabilities, target)
+    checkCondition(options, this.backend.capabilities)
+    const maxLength = this.#maxLength(options)
+    return this.#overwrites(options) ? (truncateName(target, maxLength) as Name) : target
+  }
+
+  #overwrites(options: SaveOptions): boolean {
+    return options.overwrite ?? (options.ifMatch !== undefined || this.#fileOverwrite)
+  }
+
+  #maxLength(options: { readonly maxLength?: number | undefined }): number | undefined {
+    const maxLength = options.maxLength ?? this.#maxNameLength
+    if (maxLength !== undefined && !(Number.isSafeInteger(maxLength) && maxLength >= 0)) {
+      throw new ValidationError(`maxLength is a whole number of at least 0, not ${maxLength}.`)
+    }
+    return maxLength === 0 ? undefined : maxLength
+  }
+
+  #limits(): NameLimits {
+    return this.backend.capabilities
+  }
+
+  #nextName(name: Name, maxLength: number | undefined): Name {
+    const { maxNameBytes, maxSegmentBytes } = this.#limits()
+    const next = nextName(name, { maxNameBytes, maxSegmentBytes, maxLength }, (root, extension) =>
+      this.getAlternativeName(root, extension),
+    )
+    return parseWriteName(next, this.#limits())
+  }
+
+  /** Checks the name, runs the work, and gives its errors their context. */
+  async #run<T>(
+    operation: string,
+    name: string | undefined,
+    options: OperationOptions,
+    work: (name: Name) => Promise<T>,
+  ): Promise<T> {
+    const { signal } = options
+    try {
+      checkArguments(operation, methodArguments[operation] ?? signalOnly, options)
+      signal?.throwIfAborted()
+      const existing = name === undefined ? ('' as Name) : parseReadName(name)
+      return await untilAborted(work(existing), signal)
+    } catch (error) {
+      throw this.#explain(error, operation, name, signal)
+    }
+  }
+
+  #explain(
+    error: unknown,
+    operation: string,
+    file: string | undefined,
+    signal: AbortSignal | undefined,
+    source?: ContentSource | undefined,
+  ): unknown {
+    if (signal?.aborted === true) return signal.reason
+    if (source?.failure !== undefined) return source.failure.error
+    return withContext(error, { operation, file, backend: this.backend.name })
+  }
+}
+
+const signalOnly: ArgumentTypes<OperationOptions> = { signal: 'signal' }
+const openArguments: ArgumentTypes<OpenOptions> = {
+  maxLength: 'number',
+  contentType: 'string',
+  contentEncoding: 'string',
+  cacheControl: 'string',
+  contentDisposition: 'string',
+  metadata: 'object',
+  acl: 'string',
+  overwrite: 'boolean',
+  ifMatch: 'string',
+  signal: 'signal',
+}
+const saveArguments: ArgumentTypes<SaveOptions> = { ...openArguments, onProgress: 'function' }
+const listArguments: ArgumentTypes<ListOptions> = { recursive: 'boolean', signal: 'signal' }
+const availableNameArguments: ArgumentTypes<{ maxLength?: number; signal?: AbortSignal }> = {
+  maxLength: 'number',
+  signal: 'signal',
+}
+const urlArguments: ArgumentTypes<UrlOptions> = {
+  expiresIn: 'number',
+  parameters: 'object',
+  method: 'string',
+  download: 'unknown',
+  signal: 'signal',
+}
+/** Of the methods that go through `#run` and take more than a signal. */
+const methodArguments: Readonly<Record<string, ArgumentTypes<OperationOptions> | undefined>> = {
+  open: openArguments,
+  url: urlArguments,
+}
+
+function fits(name: string, maxLength: number | undefined): boolean {
+  return maxLength === undefined || nameLength(name) <= maxLength
+}
+
+function nameOf(source: ContentSource): string {
+  if (source.name !== undefined) return source.name
+  throw new SuspiciousFileOperation(
+    'The content has no name of its own: give save() a name instead of null.',
+  )
+}
+
+function conditionOf(options: SaveOptions): WriteCondition {
+  return options.ifMatch === undefined ? undefined : { ifMatch: options.ifMatch }
+}
+
+function progressOf(
+  source: ContentSource,
+  onProgress: SaveOptions['onProgress'],
+): WriteOptions['onProgress'] {
+  if (onProgress === undefined) return undefined
+  const { size } = source
+  return loaded => onProgress(size === undefined ? { loaded } : { loaded, total: size })
+}
+
+function checkCondition(options: SaveOptions, capabilities: Capabilities): void {
+  if (options.ifMatch === undefined) return
+  if (options.overwrite === false) {
+    throw new ValidationError(
+      'Options "ifMatch" and "overwrite: false" contradict each other: ifMatch replaces a version.',
+    )
+  }
+  if (!capabilities.ifMatch)
+    throw new UnsupportedError('This storage cannot check a version (ifMatch) when it writes.')
+}
+
+function checkReadingOptions(options: OpenOptions): void {
+  for (const [name, value] of Object.entries(options)) {
+    if (name === 'signal' || value === undefined) continue
+    throw new ValidationError(`Option "${name}" of open() is only for writing.`)
+  }
+}
+
+function checkUrlOptions(options: UrlOptions): void {
+  const { expiresIn, method, download } = options
+  if (expiresIn !== undefined && !(Number.isSafeInteger(expiresIn) && expiresIn >= 1)) {
+    throw new ValidationError(
+      `expiresIn is a whole number of seconds of at least 1, not ${expiresIn}.`,
+    )
+  }
+  if (method !== undefined && !['GET', 'HEAD', 'PUT'].includes(method)) {
+    throw new ValidationError(`method is 'GET', 'HEAD' or 'PUT', not ${JSON.stringify(method)}.`)
+  }
+  if (download !== undefined && download !== true && typeof download !== 'string') {
+    throw new ValidationError('download is a file name or true.')
+  }
+}
+
+function nameTaken(name: string): FileExistsError {
+  return new FileExistsError(
+    `There is a file ${quoteName(name)} already, and "overwrite" is false.`,
+  )
+}
+
+function outOfNames(name: string): SuspiciousFileOperation {
+  return new SuspiciousFileOperation(
+    `Storage can not find an available filename for ${quoteName(name)}: ${maxNameAttempts} names were taken.`,
+  )
+}
