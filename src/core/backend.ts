@@ -40,6 +40,7 @@ export interface ReadResult {
 
 /** What is stored beside the bytes. */
 export interface FileProperties {
+  /** Default: what the content itself carries, else what the name's suffix stands for. */
   readonly contentType?: string | undefined
   readonly contentEncoding?: string | undefined
   readonly cacheControl?: string | undefined

@@ -10,7 +10,6 @@ import type {
 } from './backend.ts'
 import { compareUtf8 } from './bytes.ts'
 import { type Content, type ContentSource, toContent } from './content.ts'
-import { contentTypeOf } from './content-type.ts'
 import { copyThrough } from './copy.ts'
 import { deleteNames } from './delete-many.ts'
 import {
@@ -490,7 +489,7 @@ export class Storage {
   ): Promise<Name> {
     return await this.backend.write(name, source, {
       signal: options.signal,
-      contentType: options.contentType ?? source.type ?? contentTypeOf(name),
+      contentType: options.contentType,
       contentEncoding: options.contentEncoding,
       cacheControl: options.cacheControl,
       contentDisposition: options.contentDisposition,

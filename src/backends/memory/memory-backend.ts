@@ -13,6 +13,7 @@ import type {
 } from '../../core/backend.ts'
 import { type Bytes, concatBytes } from '../../core/bytes.ts'
 import type { ContentSource } from '../../core/content.ts'
+import { contentTypeOf } from '../../core/content-type.ts'
 import { FileExistsError, noSuchFile, PreconditionFailedError } from '../../core/errors.ts'
 import type { FileStat } from '../../core/file-stat.ts'
 import { maxKeyBytes, type Name } from '../../core/names.ts'
@@ -83,7 +84,8 @@ export class MemoryBackend implements Backend {
     const bytes = await collect(content, options)
     options.signal?.throwIfAborted()
     const target = this.#commitName(name, options)
-    this.#store(target, bytes, options)
+    const contentType = options.contentType ?? content.type ?? contentTypeOf(target)
+    this.#store(target, bytes, { ...options, contentType })
     return target
   }
 
