@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto'
+import { authenticate } from './auth/authenticate.ts'
+import type { Authentication } from './auth/authentication.ts'
+import { asBytes } from './auth/hmac.ts'
+import type { Call, ServerState } from './call.ts'
+import { errorBody, S3Error } from './errors.ts'
+import { bodySize, closeBody, type HeaderMap, type S3Request, type S3Response } from './message.ts'
+import { route } from './router.ts'
+import { findTarget } from './target.ts'
+import { Query } from './uri.ts'
+
+/** Answers one request. Never rejects: what goes wrong is an answer as well. */
+export async function handle(server: ServerState, request: S3Request): Promise<S3Response> {
+  const requestId = randomBytes(8).toString('hex').toUpperCase()
+  const hostId = randomBytes(24).toString('base64')
+  try {
+    return finish(server, request, await answer(server, request), requestId, hostId)
+  } catch (error) {
+    const known = error instanceof S3Error ? error : new S3Error('InternalError', `${error}`)
+    const body = Buffer.from(errorBody(known, request.path, requestId, hostId))
+    const headers = { 'content-type': 'application/xml', ...known.headers }
+    return finish(server, request, { status: known.status, headers, body }, requestId, hostId)
+  }
+}
+
+async function answer(server: ServerState, request: S3Request): Promise<S3Response> {
+  const query = new Query(request.search)
+  const host = request.headers.get('host') ?? 'localhost'
+  const target = findTarget(host, request.path)
+  const authentication = authenticate(
+    { ...request, query, hostBucket: target.virtualHost ? target.bucket : undefined },
+    {
+      accounts: server.accounts,
+      regions: [server.region, ...server.profile.otherRegions],
+      now: server.now(),
+    },
+    server.profile.signatureV2,
+  )
+  const call: Call = {
+    server,
+    request,
+    query,
+    headers: withHoisted(request.headers, query, authentication),
+    authentication,
+    bucketName: target.bucket,
+    key: target.key,
+    location: `http://${host}${target.virtualHost ? '' : `/${target.bucket}`}`,
+  }
+  return route(call)(call)
+}
+
+/** A presigned URL may hold `x-amz-…` headers in its query: they count as headers. */
+function withHoisted(headers: HeaderMap, query: Query, { how }: Authentication): HeaderMap {
+  if (how !== 'query') return headers
+  const all = new Map(headers)
+  for (const [name, value] of query.entries) {
+    const header = name.toLowerCase()
+    if (header.startsWith('x-amz-') && !headers.has(header)) all.set(header, asBytes(value))
+  }
+  return all
+}
+
+function finish(
+  server: ServerState,
+  request: S3Request,
+  response: S3Response,
+  requestId: string,
+  hostId: string,
+): S3Response {
+  const headers: Record<string, string> = {
+    'x-amz-request-id': requestId,
+    'x-amz-id-2': hostId,
+    date: server.now().toUTCString(),
+    server: 'StowageS3',
+    ...response.headers,
+  }
+  if (response.status !== 304 && response.status !== 204) {
+    headers['content-length'] = String(bodySize(response.body))
+  }
+  if (request.method !== 'HEAD') return { ...response, headers }
+  closeBody(response.body)
+  if (response.status >= 400) delete headers['content-length']
+  return { status: response.status, headers }
+}

@@ -1,0 +1,150 @@
+import { type Account, Accounts } from './accounts.ts'
+import { cannedAcl } from './acl.ts'
+import { type BlobStore, MemoryBlobs } from './blobs.ts'
+import { Bucket, type ChangeListener } from './bucket.ts'
+import type { ServerState } from './call.ts'
+import { handle } from './core.ts'
+import { fromFetch, toFetch } from './fetch-front.ts'
+import { HttpFront } from './http-front.ts'
+import type { S3Request, S3Response } from './message.ts'
+import { checkOptions, type S3ServerOptions } from './options.ts'
+import { profileNamed } from './profile.ts'
+
+/** How many requests the log keeps. */
+const LOG_SIZE = 10_000
+
+/** One request that was answered. */
+export interface LoggedRequest {
+  method: string
+  /** The path as it came, with its query. */
+  path: string
+  status: number
+}
+
+/**
+ * A strict S3 server for tests, in the tests' own process: it verifies signatures, conditions,
+ * checksums, access rights and limits as S3 does, so that a client that passes here passes there.
+ * It listens on 127.0.0.1 only.
+ */
+export class S3Server {
+  readonly endpoint: string
+  readonly accessKey: string
+  readonly secretKey: string
+  readonly #state: ServerState
+  readonly #http: HttpFront
+  readonly #log: RequestLog
+
+  private constructor(endpoint: string, state: ServerState, http: HttpFront, log: RequestLog) {
+    this.endpoint = endpoint
+    this.accessKey = state.accounts.owner.accessKey
+    this.secretKey = state.accounts.owner.secretKey
+    this.#state = state
+    this.#http = http
+    this.#log = log
+  }
+
+  /**
+   * Starts a server.
+   * @throws TypeError for an option that is unknown or of a wrong type
+   */
+  static async start(options: S3ServerOptions = {}): Promise<S3Server> {
+    checkOptions(options)
+    const state = createState(options)
+    const log = new RequestLog(state)
+    const http = new HttpFront(log)
+    const port = await http.listen(options.port ?? 0)
+    return new S3Server(`http://127.0.0.1:${port}`, state, http, log)
+  }
+
+  /** What was asked and answered, oldest first: the last 10,000. */
+  get requests(): readonly LoggedRequest[] {
+    return this.#log.entries
+  }
+
+  /** How many connections were opened so far. */
+  get connections(): number {
+    return this.#http.connections
+  }
+
+  /** How many multipart uploads are neither completed nor aborted, in all buckets or in one. */
+  openUploads(bucket?: string): number {
+    let count = 0
+    for (const { name, uploads } of this.#state.buckets.values()) {
+      if (bucket === undefined || bucket === name) count += uploads.size
+    }
+    return count
+  }
+
+  /** Answers a request without a socket; the host may be any that names the bucket. */
+  async fetch(request: Request): Promise<Response> {
+    return toFetch(await this.#log.handle(await fromFetch(request)))
+  }
+
+  /** Ends all connections and the server. */
+  async close(): Promise<void> {
+    await this.#http.close()
+    await this.#state.blobs.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** Passes requests to the core and keeps what became of them. */
+class RequestLog {
+  readonly entries: LoggedRequest[] = []
+  readonly #state: ServerState
+
+  constructor(state: ServerState) {
+    this.#state = state
+  }
+
+  async handle(request: S3Request): Promise<S3Response> {
+    const response = await handle(this.#state, request)
+    const path = request.search === '' ? request.path : `${request.path}?${request.search}`
+    this.entries.push({ method: request.method, path, status: response.status })
+    if (this.entries.length > LOG_SIZE) this.entries.shift()
+    return response
+  }
+}
+
+const NO_LISTENER: ChangeListener = {
+  bucketChanged() {},
+  bucketDeleted() {},
+  objectStored() {},
+  objectDeleted() {},
+}
+
+function createState(options: S3ServerOptions): ServerState {
+  const profile = profileNamed(options.profile ?? 'aws')
+  const owner: Account = {
+    accessKey: options.accessKey ?? 'AKIATESTACCESSKEY000',
+    secretKey: options.secretKey ?? 'testSecretKey/0123456789+abcdefghijklmnop',
+    id: options.id ?? 'test',
+    email: options.email,
+  }
+  const now = options.now ?? ((): Date => new Date())
+  const blobs: BlobStore = new MemoryBlobs()
+  const buckets = new Map<string, Bucket>()
+  for (const name of options.buckets ?? []) {
+    buckets.set(name, newBucket(name, owner.id, now(), NO_LISTENER))
+  }
+  return {
+    accounts: new Accounts(owner, options.accounts ?? []),
+    profile,
+    region: options.region ?? profile.region,
+    buckets,
+    blobs,
+    listener: NO_LISTENER,
+    now,
+  }
+}
+
+function newBucket(name: string, owner: string, created: Date, listener: ChangeListener): Bucket {
+  const acl = cannedAcl('private', { owner, bucketOwner: owner }) ?? []
+  return new Bucket(
+    { name, owner, created, ownership: 'ObjectWriter', acl, cors: undefined },
+    listener,
+  )
+}

@@ -1,0 +1,23 @@
+/** Keys that clients encode, decode and sign wrongly. */
+export const ODD_KEYS: readonly string[] = [
+  'plus+plus',
+  'hash#hash',
+  'what?',
+  'per%cent',
+  'per%20cent',
+  'a&b=c',
+  "semi;colon:at@bang!quote'star*tilde~",
+  '(brackets)[square]{curly}',
+  'blank here',
+  'two  blanks',
+  'a//b',
+  'trailing/',
+  'grüße/ñandú',
+  '日本語.txt',
+  'family-👨‍👩‍👧‍👦.png',
+  'dots..inside..txt',
+  '<angle> & "quotes"',
+  'comma,dollar$',
+  'back\\slash',
+  '\uffee-before-🦊',
+]
