@@ -27,6 +27,8 @@ export interface IncomingBody {
   readonly payload: Payload
   /** False on a server that knows no `x-amz-checksum-…`. */
   readonly checksums: boolean
+  /** A form does not tell how long its file is. */
+  readonly unsized?: boolean | undefined
 }
 
 /** What came, once all promises about it were kept. */
@@ -94,7 +96,7 @@ function hasBody(headers: HeaderMap): boolean {
 /** All that is checked about one body. */
 class BodyChecks {
   readonly #body: IncomingBody
-  readonly #length: number
+  readonly #length: number | undefined
   readonly #expected: ExpectedChecksum | undefined
   readonly #md5 = createHash('md5')
   readonly #sha256: RunningChecksum | undefined
@@ -104,7 +106,7 @@ class BodyChecks {
 
   constructor(body: IncomingBody, wanted?: ChecksumName) {
     this.#body = body
-    this.#length = announcedLength(body)
+    this.#length = body.unsized ? undefined : announcedLength(body)
     this.#expected = body.checksums ? expectedChecksum(body.headers) : undefined
     checkMd5Form(body.headers.get('content-md5'))
     if (body.payload.kind === 'hashed') this.#sha256 = createHash('sha256')
@@ -117,21 +119,26 @@ class BodyChecks {
     const { payload, source, headers } = this.#body
     if (payload.kind !== 'chunked') return source
     if (payload.trailer !== headers.has('x-amz-trailer')) throw new S3Error('MalformedTrailerError')
-    const framing = { trailer: payload.trailer, signing: payload.signing, length: this.#length }
+    const framing = {
+      trailer: payload.trailer,
+      signing: payload.signing,
+      length: this.#length ?? 0,
+    }
     this.#decoder = new AwsChunkedDecoder(source, framing)
     return this.#decoder.decode()
   }
 
   update(chunk: Uint8Array): void {
     this.#size += chunk.byteLength
-    if (this.#size > this.#length) throw new S3Error('IncompleteBody')
+    if (this.#length !== undefined && this.#size > this.#length) throw new S3Error('IncompleteBody')
     this.#md5.update(chunk)
     this.#sha256?.update(chunk)
     this.#checksum?.running.update(chunk)
   }
 
   finish(): { md5: string; checksum: Checksum | undefined } {
-    if (this.#size !== this.#length) throw new S3Error('IncompleteBody')
+    if (this.#length !== undefined && this.#size !== this.#length)
+      throw new S3Error('IncompleteBody')
     this.#checkSha256()
     const md5 = this.#md5.digest()
     this.#checkMd5(md5)

@@ -11,15 +11,36 @@ import { Query } from './uri.ts'
 
 /** Answers one request. Never rejects: what goes wrong is an answer as well. */
 export async function handle(server: ServerState, request: S3Request): Promise<S3Response> {
-  const requestId = randomBytes(8).toString('hex').toUpperCase()
-  const hostId = randomBytes(24).toString('base64')
   try {
-    return finish(server, request, await answer(server, request), requestId, hostId)
+    return finish(server, request, await answer(server, request), newIds())
   } catch (error) {
     const known = error instanceof S3Error ? error : new S3Error('InternalError', `${error}`)
-    const body = Buffer.from(errorBody(known, request.path, requestId, hostId))
-    const headers = { 'content-type': 'application/xml', ...known.headers }
-    return finish(server, request, { status: known.status, headers, body }, requestId, hostId)
+    return errorResponse(server, request, known)
+  }
+}
+
+/** Writes an error as S3 does: with a document, but for HEAD. */
+export function errorResponse(
+  server: ServerState,
+  request: S3Request,
+  error: S3Error,
+  status: number = error.status,
+): S3Response {
+  const ids = newIds()
+  const body = Buffer.from(errorBody(error, request.path, ids.request, ids.host))
+  const headers = { 'content-type': 'application/xml', ...error.headers }
+  return finish(server, request, { status, headers, body }, ids)
+}
+
+interface Ids {
+  readonly request: string
+  readonly host: string
+}
+
+function newIds(): Ids {
+  return {
+    request: randomBytes(8).toString('hex').toUpperCase(),
+    host: randomBytes(24).toString('base64'),
   }
 }
 
@@ -64,12 +85,11 @@ function finish(
   server: ServerState,
   request: S3Request,
   response: S3Response,
-  requestId: string,
-  hostId: string,
+  ids: Ids,
 ): S3Response {
   const headers: Record<string, string> = {
-    'x-amz-request-id': requestId,
-    'x-amz-id-2': hostId,
+    'x-amz-request-id': ids.request,
+    'x-amz-id-2': ids.host,
     date: server.now().toUTCString(),
     server: 'StowageS3',
     ...response.headers,

@@ -1,4 +1,4 @@
-import { closeBody, type HeaderMap, type S3Request, type S3Response } from './message.ts'
+import { closeBody, cutBody, type HeaderMap, type S3Request, type S3Response } from './message.ts'
 
 /** A Request's body does not tell its length; up to here it is read to find out. */
 const MAX_UNSIZED = 64 * 1024 ** 2
@@ -15,9 +15,14 @@ export async function fromFetch(request: Request): Promise<S3Request> {
   return { method: request.method, path: url.pathname, search: url.search.slice(1), headers, body }
 }
 
-/** The core's answer as a Fetch response. */
-export function toFetch(response: S3Response): Response {
-  const { status, headers, body } = response
+/** The core's answer as a Fetch response; accidents are what `fetch` makes of them. */
+export async function toFetch(request: Request, response: S3Response): Promise<Response> {
+  const { status, headers, body, accident } = response
+  if (accident === 'reset') throw new TypeError('fetch failed')
+  if (accident === 'stall') throw await aborted(request.signal)
+  if (accident !== undefined) {
+    return new Response(torn(response, accident.truncate), { status, headers })
+  }
   const empty = body === undefined || status === 304 || status === 204
   if (empty) closeBody(body)
   return new Response(
@@ -27,6 +32,31 @@ export function toFetch(response: S3Response): Response {
       headers,
     },
   )
+}
+
+function aborted(signal: AbortSignal): Promise<unknown> {
+  if (signal.aborted) return Promise.resolve(signal.reason)
+  return new Promise(resolve => {
+    signal.addEventListener('abort', () => resolve(signal.reason), { once: true })
+  })
+}
+
+function torn(response: S3Response, count: number): ReadableStream<Uint8Array> {
+  const chunks = cutBody(response.body, count)
+  return new ReadableStream<Uint8Array>({
+    async pull(controller): Promise<void> {
+      const next = await chunks.next()
+      if (!next.done) {
+        controller.enqueue(new Uint8Array(next.value))
+        return
+      }
+      closeBody(response.body)
+      controller.error(new TypeError('terminated'))
+    },
+    cancel(): void {
+      closeBody(response.body)
+    },
+  })
 }
 
 function readable(

@@ -1,6 +1,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { closeBody, type HeaderMap, type S3Request, type S3Response } from './message.ts'
+import {
+  type Accident,
+  closeBody,
+  cutBody,
+  type HeaderMap,
+  type S3Request,
+  type S3Response,
+} from './message.ts'
 
 /** What a socket's request is given to. */
 export interface Front {
@@ -54,8 +61,11 @@ export class HttpFront {
       outgoing.sendDate = false
       // A client that was never told to go on sends nothing more on this connection.
       if (waits && !body.started) outgoing.shouldKeepAlive = false
-      outgoing.writeHead(response.status, response.headers)
-      await writeBody(outgoing, response.body)
+      if (response.accident !== undefined) await haveAccident(outgoing, response, response.accident)
+      else {
+        outgoing.writeHead(response.status, response.headers)
+        await writeBody(outgoing, response.body)
+      }
     } finally {
       closeBody(response.body)
     }
@@ -122,6 +132,28 @@ async function writeBody(outgoing: ServerResponse, body: S3Response['body']): Pr
     if (!outgoing.write(chunk)) await drained(outgoing)
   }
   outgoing.end()
+}
+
+async function haveAccident(
+  outgoing: ServerResponse,
+  response: S3Response,
+  accident: Accident,
+): Promise<void> {
+  if (accident === 'reset') {
+    outgoing.socket?.resetAndDestroy()
+    return
+  }
+  if (accident === 'stall') {
+    await new Promise(resolve => outgoing.on('close', resolve))
+    return
+  }
+  outgoing.writeHead(response.status, response.headers)
+  outgoing.flushHeaders()
+  for await (const chunk of cutBody(response.body, accident.truncate)) {
+    if (!outgoing.write(chunk)) await drained(outgoing)
+  }
+  // Everything written has to leave before the connection ends.
+  outgoing.socket?.end()
 }
 
 function drained(outgoing: ServerResponse): Promise<void> {

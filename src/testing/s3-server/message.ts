@@ -30,6 +30,25 @@ export interface S3Response {
   readonly status: number
   readonly headers: Record<string, string>
   readonly body?: Uint8Array | BodyStream | undefined
+  /** What goes wrong on the way to the client: an injected fault. */
+  readonly accident?: Accident | undefined
+}
+
+/** The connection is reset, never answered, or cut after some bytes of the body. */
+export type Accident = 'reset' | 'stall' | { readonly truncate: number }
+
+/** The first `count` bytes of an answer's body. */
+export async function* cutBody(
+  body: S3Response['body'],
+  count: number,
+): AsyncGenerator<Uint8Array> {
+  let left = count
+  const chunks = body instanceof Uint8Array ? [body] : (body?.stream() ?? [])
+  for await (const chunk of chunks) {
+    if (left > 0) yield chunk.subarray(0, left)
+    left -= chunk.byteLength
+    if (left <= 0) return
+  }
 }
 
 /** The size of an answer's body in bytes. */

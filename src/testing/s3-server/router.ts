@@ -29,6 +29,7 @@ import {
   uploadPartCopy,
 } from './operations/multipart.ts'
 import { deleteObject, getObject, putObject } from './operations/objects.ts'
+import { postObject } from './operations/post-object.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './operations/tagging.ts'
 
 type Scope = 'service' | 'bucket' | 'object'
@@ -48,6 +49,7 @@ const ROUTES: Readonly<Record<string, Operation>> = {
   'bucket GET ownershipControls': getOwnershipControls,
   'bucket PUT ownershipControls': putOwnershipControls,
   'bucket DELETE ownershipControls': deleteOwnershipControls,
+  'bucket POST ': postObject,
   'bucket POST delete': deleteObjects,
   'object GET ': getObject,
   'object HEAD ': getObject,

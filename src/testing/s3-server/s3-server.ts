@@ -4,6 +4,7 @@ import { type BlobStore, MemoryBlobs } from './blobs.ts'
 import { Bucket, type ChangeListener } from './bucket.ts'
 import type { ServerState } from './call.ts'
 import { handle } from './core.ts'
+import { Faults, type S3Fault } from './faults.ts'
 import { fromFetch, toFetch } from './fetch-front.ts'
 import { HttpFront } from './http-front.ts'
 import type { S3Request, S3Response } from './message.ts'
@@ -32,15 +33,15 @@ export class S3Server {
   readonly secretKey: string
   readonly #state: ServerState
   readonly #http: HttpFront
-  readonly #log: RequestLog
+  readonly #desk: FrontDesk
 
-  private constructor(endpoint: string, state: ServerState, http: HttpFront, log: RequestLog) {
+  private constructor(endpoint: string, state: ServerState, http: HttpFront, desk: FrontDesk) {
     this.endpoint = endpoint
     this.accessKey = state.accounts.owner.accessKey
     this.secretKey = state.accounts.owner.secretKey
     this.#state = state
     this.#http = http
-    this.#log = log
+    this.#desk = desk
   }
 
   /**
@@ -50,15 +51,15 @@ export class S3Server {
   static async start(options: S3ServerOptions = {}): Promise<S3Server> {
     checkOptions(options)
     const state = createState(options)
-    const log = new RequestLog(state)
-    const http = new HttpFront(log)
+    const desk = new FrontDesk(state)
+    const http = new HttpFront(desk)
     const port = await http.listen(options.port ?? 0)
-    return new S3Server(`http://127.0.0.1:${port}`, state, http, log)
+    return new S3Server(`http://127.0.0.1:${port}`, state, http, desk)
   }
 
   /** What was asked and answered, oldest first: the last 10,000. */
   get requests(): readonly LoggedRequest[] {
-    return this.#log.entries
+    return this.#desk.log
   }
 
   /** How many connections were opened so far. */
@@ -77,11 +78,20 @@ export class S3Server {
 
   /** Answers a request without a socket; the host may be any that names the bucket. */
   async fetch(request: Request): Promise<Response> {
-    return toFetch(await this.#log.handle(await fromFetch(request)))
+    return toFetch(request, await this.#desk.handle(await fromFetch(request)))
+  }
+
+  /**
+   * Lets the next requests that match go wrong, once or `times` times. Faults wait in the order in
+   * which they were added; the first that matches is taken.
+   */
+  failNext(fault: S3Fault): void {
+    this.#desk.faults.add(fault)
   }
 
   /** Ends all connections and the server. */
   async close(): Promise<void> {
+    this.#desk.faults.close()
     await this.#http.close()
     await this.#state.blobs.close()
   }
@@ -91,9 +101,10 @@ export class S3Server {
   }
 }
 
-/** Passes requests to the core and keeps what became of them. */
-class RequestLog {
-  readonly entries: LoggedRequest[] = []
+/** Passes requests to the core, unless they are to go wrong, and keeps what became of them. */
+class FrontDesk {
+  readonly log: LoggedRequest[] = []
+  readonly faults: Faults = new Faults()
   readonly #state: ServerState
 
   constructor(state: ServerState) {
@@ -101,10 +112,13 @@ class RequestLog {
   }
 
   async handle(request: S3Request): Promise<S3Response> {
-    const response = await handle(this.#state, request)
+    const fault = this.faults.take(request)
+    const response = await (fault === undefined
+      ? handle(this.#state, request)
+      : this.faults.apply(this.#state, request, fault))
     const path = request.search === '' ? request.path : `${request.path}?${request.search}`
-    this.entries.push({ method: request.method, path, status: response.status })
-    if (this.entries.length > LOG_SIZE) this.entries.shift()
+    this.log.push({ method: request.method, path, status: response.status })
+    if (this.log.length > LOG_SIZE) this.log.shift()
     return response
   }
 }

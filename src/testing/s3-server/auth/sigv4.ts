@@ -379,8 +379,9 @@ function canonicalQuery(entries: SignedRequest['query']['entries']): string {
     .join('&')
 }
 
+/** Clients fold blanks and tabs alike before they sign. */
 function headerValue(request: SignedRequest, name: string): string {
-  return (request.headers.get(name) ?? '').trim().replace(/ {2,}/g, ' ')
+  return (request.headers.get(name) ?? '').trim().replace(/[ \t]+/g, ' ')
 }
 
 function scopeOf(credential: Credential): string {

@@ -1,5 +1,5 @@
 import { BlobBody } from '../blobs.ts'
-import { announcedLength, MAX_UPLOAD, receiveBody } from '../body.ts'
+import { announcedLength, type IncomingBody, MAX_UPLOAD, receiveBody } from '../body.ts'
 import type { StoredObject } from '../bucket.ts'
 import {
   bucketFor,
@@ -29,27 +29,43 @@ import { objectHeaders, settingsFromHeaders } from '../settings.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html */
 export async function putObject(call: Call): Promise<S3Response> {
+  const body = incomingBody(call)
+  const { etag, settings, checksum } = await storeObject(call, body, () => {
+    const size = announcedLength(body)
+    checkUploadSize(size)
+    return size
+  })
+  const told = { ...encryptionHeaders(settings.encryption), ...checksumHeaders(checksum) }
+  return emptyResponse(200, { etag: `"${etag}"`, ...told })
+}
+
+/**
+ * Stores a body under the call's key, if the caller may, with what the call's headers say of it.
+ * @param size how many bytes are to be expected at most; asked once everything else was checked
+ */
+export async function storeObject(
+  call: Call,
+  body: IncomingBody,
+  size: () => number,
+): Promise<StoredObject> {
   const bucket = bucketFor(call, 'WRITE')
   checkKey(call.key)
   const rights = ownerAndAcl(call, bucket)
   const settings = settingsFromHeaders(call.headers, call.server.profile)
-  const body = incomingBody(call)
-  const size = announcedLength(body)
-  checkUploadSize(size)
   const write = new ConditionalWrite(call, bucket, call.key)
   try {
-    const { blob, md5, checksum } = await receiveBody(body, call.server.blobs.writer(size))
+    const { blob, md5, checksum } = await receiveBody(body, call.server.blobs.writer(size()))
     const etag = encryptedEtag(md5, settings.encryption)
     const lastModified = timestamp(call)
     const about = { key: call.key, etag, lastModified, settings, checksum, parts: undefined }
+    const object = { ...about, ...rights, blob }
     try {
-      write.commit({ ...about, ...rights, blob })
+      write.commit(object)
     } catch (error) {
       blob.release()
       throw error
     }
-    const told = { ...encryptionHeaders(settings.encryption), ...checksumHeaders(checksum) }
-    return emptyResponse(200, { etag: `"${etag}"`, ...told })
+    return object
   } finally {
     write.end()
   }
