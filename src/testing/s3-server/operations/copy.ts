@@ -63,8 +63,9 @@ export function sourceOf(call: Call): StoredObject {
 }
 
 /**
- * Reads `x-amz-copy-source`: `bucket/key` or `/bucket/key`, encoded as a form is (an unencoded `+` is
- * a blank), with an optional `?versionId=` that is not part of the key.
+ * Reads `x-amz-copy-source`: `bucket/key` or `/bucket/key`, encoded as a form is, with an optional
+ * `?versionId=` that is not part of the key. On AWS an unencoded `+` is a blank, and clients that
+ * leave it so get NoSuchKey (aws-cli issue 614, aws-sdk-js issue 1821).
  */
 export function parseCopySource(header: string): { bucket: string; key: string } {
   const at = header.indexOf('?')
