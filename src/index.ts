@@ -53,6 +53,7 @@ export type {
   TextWriter,
 } from './core/open-file.ts'
 export {
+  type CleanupOptions,
   type ListOptions,
   type OpenOptions,
   type SaveOptions,

@@ -42,30 +42,32 @@ export function resolveOptions<T extends object>(
   given: unknown,
   source: SettingsSource = currentSettings(),
 ): T {
-  const options = checkGiven(owner, Object.keys(schema), given)
+  const entry = source.configured?.entry
+  const place = entry === undefined ? owner : `${owner} (${entry})`
+  const options = checkGiven(place, Object.keys(schema), given)
   const resolved: Record<string, unknown> = {}
   for (const [name, spec] of Object.entries<OptionSpec>(schema)) {
     const value = options[name] ?? (options[name] === null ? null : undefined)
     resolved[name] = value === undefined ? fromSettings(name, spec, source) : value
     if (value !== undefined)
-      checkValue(spec, value, { setting: name, where: `Option "${name}" of ${owner}` })
+      checkValue(spec, value, { setting: name, where: `Option "${name}" of ${place}` })
     resolved[name] ??= resolved[name] === null ? null : spec.default
   }
   return resolved as T
 }
 
 function checkGiven(
-  owner: string,
+  place: string,
   known: readonly string[],
   given: unknown,
 ): Record<string, unknown> {
   if (given === undefined) return {}
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new ImproperlyConfigured(`The options of ${owner} are an object, not ${kindOf(given)}.`)
+    throw new ImproperlyConfigured(`The options of ${place} are an object, not ${kindOf(given)}.`)
   }
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue
-    throw new ImproperlyConfigured(`${owner} has no option "${name}".${suggestion(name, known)}`, {
+    throw new ImproperlyConfigured(`${place} has no option "${name}".${suggestion(name, known)}`, {
       setting: name,
     })
   }
@@ -176,7 +178,8 @@ function article(spec: OptionSpec): string {
   return [articles[spec.type], ...(spec.or ?? []).map(String)].join(' or ')
 }
 
-function kindOf(value: unknown): string {
+/** What a value is, for messages that must not show it. */
+export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'a list'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`

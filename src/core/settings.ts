@@ -3,6 +3,11 @@ export interface ConfiguredSettings {
   readonly values: Readonly<Record<string, unknown>>
   /** For messages, such as `stowage.config.ts` or `configure()`. */
   readonly origin: string
+  /**
+   * Set while the registry constructs a storage: the entry whose options the constructor gets, for
+   * messages, such as `storages.default in stowage.config.ts`.
+   */
+  readonly entry?: string | undefined
 }
 
 /** Environment variables, as `process.env`. */

@@ -76,6 +76,11 @@ export interface ListOptions extends OperationOptions {
   readonly recursive?: boolean | undefined
 }
 
+export interface CleanupOptions extends OperationOptions {
+  /** Seconds, default 86,400. */
+  readonly olderThan?: number | undefined
+}
+
 /** What every storage can be told. */
 export interface StorageOptions {
   /** Whether `save`, `copy` and `move` replace a file of that name. Default false. */
@@ -86,6 +91,8 @@ export interface StorageOptions {
 
 /** How often `save` tries another name before it gives up; each try has 62⁷ names to choose from. */
 const maxNameAttempts = 100
+/** Age in seconds from which an upload is taken as given up: a day. */
+const defaultCleanupAge = 86_400
 
 /**
  * What applications hold: files by name, whatever stores them. Names are `/`-separated and
@@ -323,6 +330,19 @@ export class Storage {
         this.#move(source, target, condition, options),
       ),
     )
+  }
+
+  /**
+   * Removes what killed processes left behind: open multipart uploads, temporary files. Resolves
+   * to what was removed, a line each. `olderThan` is in seconds, default 86,400: what is younger
+   * may still be in use.
+   */
+  async cleanupUploads(options: CleanupOptions = {}): Promise<readonly string[]> {
+    const { olderThan = defaultCleanupAge, signal } = options
+    return await this.#run('cleanupUploads', undefined, options, async () => {
+      if (!(olderThan >= 0)) throw new ValidationError(`olderThan is a number of seconds of at least 0, not ${olderThan}.`)
+      return (await this.backend.cleanupUploads?.({ olderThan, signal })) ?? []
+    })
   }
 
   /** One segment of a name, made fit: see {@link validName}. */
@@ -643,10 +663,12 @@ const urlArguments: ArgumentTypes<UrlOptions> = {
   download: 'unknown',
   signal: 'signal',
 }
+const cleanupArguments: ArgumentTypes<CleanupOptions> = { olderThan: 'number', signal: 'signal' }
 /** Of the methods that go through `#run` and take more than a signal. */
 const methodArguments: Readonly<Record<string, ArgumentTypes<OperationOptions> | undefined>> = {
   open: openArguments,
   url: urlArguments,
+  cleanupUploads: cleanupArguments,
 }
 
 function fits(name: string, maxLength: number | undefined): boolean {

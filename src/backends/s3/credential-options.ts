@@ -1,0 +1,57 @@
+import { ImproperlyConfigured } from '../../core/errors.ts'
+import { type OptionSchema, resolveOptions } from '../../core/options.ts'
+import type { SettingsSource } from '../../core/settings.ts'
+import type { CredentialOptions } from './credentials.ts'
+import { type S3StorageOptions, s3Schema } from './options.ts'
+
+type KeyOptions = Pick<S3StorageOptions, 'accessKey' | 'secretKey' | 'securityToken'>
+type CredentialSettings = KeyOptions & Pick<S3StorageOptions, 'sessionProfile'>
+
+const schema: OptionSchema<CredentialSettings> = {
+  accessKey: s3Schema.accessKey,
+  secretKey: s3Schema.secretKey,
+  securityToken: s3Schema.securityToken,
+  sessionProfile: s3Schema.sessionProfile,
+}
+
+/**
+ * Keys as the constructor gives them, else as the configuration does: never one from here and one
+ * from there, and never mixed with those of the environment, which is a source of its own.
+ *
+ * @throws ImproperlyConfigured when one of both keys is missing, or a profile is given besides
+ */
+export function credentialOptions(
+  owner: string,
+  given: S3StorageOptions,
+  source: SettingsSource,
+): CredentialOptions {
+  const { accessKey, secretKey, securityToken, sessionProfile } = given
+  const keys = { accessKey, secretKey, securityToken }
+  const fromConstructor = Object.values(keys).some(value => value !== undefined)
+  const configured = fromConstructor ? undefined : source.configured
+  const settings = resolveOptions(owner, schema, fromConstructor ? keys : {}, { configured, environment: {} })
+  const profile = resolveOptions(owner, schema, { sessionProfile }, source).sessionProfile
+  checkPair(owner, settings)
+  if (profile !== undefined && settings.accessKey !== undefined) {
+    throw new ImproperlyConfigured(
+      `${owner} has "sessionProfile" and "accessKey": keys come from a profile or are given, not both.`,
+      { setting: 'sessionProfile' },
+    )
+  }
+  return { ...settings, sessionProfile: profile } as CredentialOptions
+}
+
+function checkPair(owner: string, { accessKey, secretKey, securityToken }: KeyOptions): void {
+  if ((accessKey === undefined) === (secretKey === undefined)) {
+    if (accessKey !== undefined || securityToken === undefined) return
+    throw incomplete(owner, 'accessKey', 'securityToken')
+  }
+  throw accessKey === undefined ? incomplete(owner, 'accessKey', 'secretKey') : incomplete(owner, 'secretKey', 'accessKey')
+}
+
+function incomplete(owner: string, missing: string, present: string): ImproperlyConfigured {
+  return new ImproperlyConfigured(
+    `${owner} has "${present}" but no "${missing}": key, secret and token come from one source together.`,
+    { setting: missing },
+  )
+}

@@ -1,0 +1,219 @@
+import type { Dispatcher, Pool } from 'undici'
+import type { ReadBody } from '../../../core/backend.ts'
+import { type Bytes, concatBytes } from '../../../core/bytes.ts'
+import { UnavailableError } from '../../../core/errors.ts'
+import type { Transport, TransportRequest, TransportResponse } from '../native/transport.ts'
+
+/** Connections to one host; further requests wait for a free one. */
+const maxConnections = 256
+/** Bytes that are read ahead of a consumer before the socket is paused. */
+const highWaterMark = 256 * 1024
+
+/** HTTP/1.1 over undici's pools, one per origin. undici itself is loaded at the first request. */
+export class UndiciTransport implements Transport {
+  readonly #pools = new Map<string, Pool>()
+  #undici: Promise<typeof import('undici')> | undefined
+
+  async request(request: TransportRequest): Promise<TransportResponse> {
+    const pool = this.#pools.get(request.origin) ?? (await this.#open(request.origin))
+    request.signal?.throwIfAborted()
+    const exchange = new Exchange(request)
+    pool.dispatch(optionsOf(request), exchange)
+    return exchange.response
+  }
+
+  async close(): Promise<void> {
+    const pools = [...this.#pools.values()]
+    this.#pools.clear()
+    await Promise.all(pools.map(pool => pool.close()))
+  }
+
+  async #open(origin: string): Promise<Pool> {
+    this.#undici ??= import('undici')
+    const { Pool } = await this.#undici
+    const opened = this.#pools.get(origin) ?? new Pool(origin, { connections: maxConnections })
+    this.#pools.set(origin, opened)
+    return opened
+  }
+}
+
+function optionsOf(request: TransportRequest): Dispatcher.DispatchOptions {
+  const { method, path, headers, body } = request
+  const options = { method, path, headers: headers as string[], body: body ?? null }
+  // Without `reset: false` undici closes the connection after every HEAD.
+  return method === 'HEAD' ? { ...options, reset: false } : options
+}
+
+/** One request and its answer: undici's handler, and the body that a backend reads. */
+class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBody {
+  readonly response: Promise<TransportResponse>
+  status = 0
+  readonly #request: TransportRequest
+  #resolve: (response: TransportResponse) => void = () => {}
+  #reject: (error: unknown) => void = () => {}
+  #rawHeaders: readonly Buffer[] = []
+  #headers: Map<string, string> | undefined
+  #chunks: Uint8Array[] = []
+  #buffered = 0
+  #collecting = false
+  #ended = false
+  #failure: { readonly error: unknown } | undefined
+  #wake: (() => void) | undefined
+  #resume: (() => void) | undefined
+  #abort: ((reason?: Error) => void) | undefined
+  #onSignal: (() => void) | undefined
+
+  constructor(request: TransportRequest) {
+    this.#request = request
+    this.response = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+    this.#listen(request.signal)
+  }
+
+  get body(): ReadBody {
+    return this
+  }
+
+  header(name: string): string | undefined {
+    this.#headers ??= parseHeaders(this.#rawHeaders)
+    return this.#headers.get(name)
+  }
+
+  headersWith(prefix: string): Record<string, string> {
+    this.#headers ??= parseHeaders(this.#rawHeaders)
+    const found: Record<string, string> = {}
+    for (const [name, value] of this.#headers) {
+      if (name.startsWith(prefix)) found[name.slice(prefix.length)] = value
+    }
+    return found
+  }
+
+  async bytes(): Promise<Bytes> {
+    this.#collecting = true
+    this.#resume?.()
+    while (!this.#settled()) await this.#change()
+    if (this.#failure !== undefined) throw this.#failure.error
+    const bytes = concatBytes(this.#chunks, this.#buffered)
+    // A small body is a view of a whole socket buffer: a copy lets go of that.
+    return bytes.buffer.byteLength > bytes.byteLength * 2 ? bytes.slice() : bytes
+  }
+
+  async *chunks(): AsyncGenerator<Bytes> {
+    try {
+      for (;;) {
+        const chunk = this.#chunks.shift()
+        if (chunk !== undefined) {
+          this.#buffered -= chunk.byteLength
+          if (this.#buffered < highWaterMark) this.#resume?.()
+          yield concatBytes([chunk], chunk.byteLength)
+        } else if (this.#failure !== undefined) {
+          throw this.#failure.error
+        } else if (this.#ended) {
+          return
+        } else {
+          await this.#change()
+        }
+      }
+    } finally {
+      this.cancel()
+    }
+  }
+
+  cancel(): void {
+    this.#chunks = []
+    if (!this.#settled()) this.#abort?.()
+  }
+
+  onConnect(abort: (reason?: Error) => void): void {
+    this.#abort = abort
+    if (this.#request.signal?.aborted === true) abort()
+  }
+
+  onHeaders(status: number, rawHeaders: Buffer[], resume: () => void): boolean {
+    if (status < 200) return true
+    this.status = status
+    this.#rawHeaders = rawHeaders
+    this.#resume = resume
+    this.#resolve(this)
+    return true
+  }
+
+  onData(chunk: Buffer): boolean {
+    this.#chunks.push(chunk)
+    this.#buffered += chunk.byteLength
+    this.#notify()
+    return this.#collecting || this.#buffered < highWaterMark
+  }
+
+  onComplete(): void {
+    this.#ended = true
+    this.#settle()
+  }
+
+  onError(error: Error): void {
+    const { signal, origin } = this.#request
+    this.#fail(signal?.aborted === true ? signal.reason : explain(error, origin))
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#reject(error)
+    this.#settle()
+  }
+
+  #listen(signal: AbortSignal | undefined): void {
+    if (signal === undefined) return
+    this.#onSignal = () => {
+      // A request that still waits for a connection has no `abort` yet; `onConnect` sees to it.
+      this.#abort?.()
+      this.#fail(signal.reason)
+    }
+    signal.addEventListener('abort', this.#onSignal, { once: true })
+  }
+
+  #settle(): void {
+    if (this.#onSignal !== undefined) this.#request.signal?.removeEventListener('abort', this.#onSignal)
+    this.#notify()
+  }
+
+  #settled(): boolean {
+    return this.#ended || this.#failure !== undefined
+  }
+
+  #change(): Promise<void> {
+    return new Promise(resolve => {
+      this.#wake = resolve
+    })
+  }
+
+  #notify(): void {
+    this.#wake?.()
+    this.#wake = undefined
+  }
+}
+
+function parseHeaders(raw: readonly Buffer[]): Map<string, string> {
+  const headers = new Map<string, string>()
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    headers.set(String(raw[i]).toLowerCase(), String(raw[i + 1]))
+  }
+  return headers
+}
+
+/** Says which host could not be reached and why; undici's messages do not. */
+function explain(error: Error & { code?: string }, origin: string): UnavailableError {
+  const reason = reasons[error.code ?? ''] ?? error.message
+  return new UnavailableError(`No answer from ${origin}: ${reason}.`, { cause: error, attempts: 1 })
+}
+
+const reasons: Readonly<Record<string, string | undefined>> = {
+  ECONNREFUSED: 'the connection was refused (is the service running, is "endpointUrl" right?)',
+  ECONNRESET: 'the connection was reset',
+  ENOTFOUND: 'the host name is unknown (is "endpointUrl" or "regionName" right?)',
+  UND_ERR_CONNECT_TIMEOUT: 'the connection timed out',
+  UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
+  UND_ERR_BODY_TIMEOUT: 'the answer stalled',
+  UND_ERR_SOCKET: 'the connection was closed before the answer was complete',
+}

@@ -1,0 +1,355 @@
+import type {
+  Backend,
+  BackendUrlOptions,
+  Capabilities,
+  CopyOptions,
+  ListOptions,
+  ListPage,
+  OperationOptions,
+  ReadOptions,
+  ReadResult,
+  WriteOptions,
+} from '../../core/backend.ts'
+import { utf8Length } from '../../core/bytes.ts'
+import type { ContentSource } from '../../core/content.ts'
+import { contentTypeOf } from '../../core/content-type.ts'
+import { copyThrough } from '../../core/copy.ts'
+import {
+  FileExistsError,
+  FileNotFoundError,
+  noSuchFile,
+  PreconditionFailedError,
+  UnsupportedError,
+  ValidationError,
+} from '../../core/errors.ts'
+import type { FileStat } from '../../core/file-stat.ts'
+import { baseName, filepathToUri, type Folder, maxKeyBytes, type Name } from '../../core/names.ts'
+import { queryOf } from '../../core/public-url.ts'
+import { quoteName } from '../../core/quote.ts'
+import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
+import { contentDisposition } from './encoding.ts'
+import type { S3Engine } from './engine.ts'
+import { uploadInParts } from './multipart.ts'
+import { checkObjectParameters, copyParameters, type ObjectParameters } from './object-parameters.ts'
+import { defaultTransfer, maxExpiry, type S3StorageOptions } from './options.ts'
+import { knownPartSize, openPartSize, partsInFlight } from './part-buffers.ts'
+import { type Part, PartReader } from './part-reader.ts'
+import { urlRequest } from './url-parameters.ts'
+
+/** Files as objects of a bucket, below a location, over one {@link S3Engine}. */
+export class S3Backend implements Backend {
+  readonly name: string
+  readonly capabilities: Capabilities
+  readonly #openEngine: () => S3Engine
+  readonly #options: S3StorageOptions
+  readonly #prefix: string
+  #opened: S3Engine | undefined
+  readonly #transfer: typeof defaultTransfer
+
+  /** @param openEngine called at the first use; may throw what is missing in the options */
+  constructor(openEngine: () => S3Engine, options: S3StorageOptions) {
+    const location = (options.location ?? '').replace(/\/$/, '')
+    this.name = `s3(${options.bucketName ?? ''})`
+    this.#openEngine = openEngine
+    this.#options = options
+    this.#prefix = location === '' ? '' : `${location}/`
+    this.#transfer = { ...defaultTransfer, ...withoutUndefined(options.transferConfig ?? {}) }
+    this.capabilities = {
+      properties: true,
+      acl: true,
+      ifMatch: true,
+      createdTime: false,
+      accessedTime: false,
+      overlappingFolders: true,
+      absentFolder: 'empty',
+      maxNameBytes: maxKeyBytes - utf8Length(this.#prefix),
+      maxSegmentBytes: undefined,
+    }
+  }
+
+  async head(name: Name, options: OperationOptions): Promise<FileStat> {
+    const key = this.#existingKey(name)
+    return { name, ...(await this.#engine.headObject(key, options).catch(nameMissing(name))) }
+  }
+
+  async read(name: Name, options: ReadOptions): Promise<ReadResult> {
+    const key = this.#existingKey(name)
+    const { start = 0, end, ifMatch, signal } = options
+    if (end !== undefined && end <= start) return await this.#readNothing(name, options)
+    const range = options.start === undefined && end === undefined ? undefined : { start, end }
+    const result = await this.#engine.getObject(key, { range, ifMatch, signal }).catch(nameMissing(name))
+    return { stat: { name, ...result.head }, start: result.start, end: result.end, body: result.body }
+  }
+
+  async write(name: Name, content: ContentSource, options: WriteOptions): Promise<Name> {
+    const { partSize, multipartThreshold } = this.#transfer
+    const { size } = content
+    const single = size !== undefined && size <= multipartThreshold
+    const evenSize = size === undefined ? undefined : knownPartSize(size, partSize)
+    const reader = new PartReader(content)
+    try {
+      const first = await reader.next(single ? size : (evenSize ?? openPartSize(1, partSize)))
+      if (first.last) return await this.#putFirst(name, content, first.bytes, options)
+      return await this.#upload(name, content, first, reader, options, evenSize)
+    } finally {
+      await reader.stop()
+    }
+  }
+
+  async delete(name: Name, options: OperationOptions): Promise<void> {
+    if (this.#isTooLong(name)) return
+    await this.#engine.deleteObject(this.#prefix + name, options)
+  }
+
+  async deleteMany(names: readonly Name[], options: OperationOptions): Promise<ReadonlyMap<Name, unknown>> {
+    const names_ = names.filter(name => !this.#isTooLong(name))
+    if (names_.length === 0) return new Map()
+    const keys = names_.map(name => this.#prefix + name)
+    const failed = await this.#engine.deleteObjects(keys, options)
+    const entries = [...failed].map(([key, error]) => [key.slice(this.#prefix.length) as Name, error] as const)
+    return new Map(entries)
+  }
+
+  async *list(options: ListOptions): AsyncGenerator<ListPage> {
+    const prefix = this.#prefix + options.folder
+    const delimiter = options.recursive ? undefined : '/'
+    let token: string | undefined
+    do {
+      const page = await this.#engine.listObjects({ prefix, delimiter, token, signal: options.signal })
+      const objects = page.objects.filter(({ key }) => key !== prefix)
+      yield {
+        files: objects.map(({ key, size, lastModified, etag }) => ({
+          name: key.slice(this.#prefix.length),
+          size,
+          modifiedTime: new Date(lastModified),
+          etag,
+        })),
+        folders: page.prefixes.map(folder => folder.slice(this.#prefix.length) as Folder),
+      }
+      token = page.nextToken
+    } while (token !== undefined)
+  }
+
+  async copy(from: Name, to: Name, options: CopyOptions): Promise<void> {
+    // Few services check a condition on CopyObject, and those that do not replace the file. A PUT
+    // with a condition is safe everywhere. See docs/s3.md.
+    if (options.condition === 'absent') return await copyThrough(this, from, to, options)
+    const parameters = copyParameters(this.#writeParameters(to, undefined, {}))
+    const request = { parameters, signal: options.signal }
+    await this.#engine.copyObject(this.#existingKey(from), this.#prefix + to, request).catch(nameMissing(from))
+  }
+
+  async url(name: Name, options: BackendUrlOptions): Promise<string> {
+    const { customDomain, querystringAuth, querystringExpire } = this.#options
+    const { method } = options
+    checkExpiry(options.expiresIn)
+    if (customDomain !== undefined && customDomain !== null && method !== 'PUT') return this.#publicUrl(customDomain, name, options)
+    const signed = querystringAuth ?? true
+    const { query, headers } = urlRequest(method, this.#urlParameters(name, options))
+    if (!signed) refuseUnsigned(method, query, headers)
+    const expiresIn = signed ? (options.expiresIn ?? querystringExpire ?? 3600) : undefined
+    return await this.#engine.presign(this.#prefix + name, { method, expiresIn, query, headers })
+  }
+
+  async cleanupUploads(
+    options: OperationOptions & { readonly olderThan: number },
+  ): Promise<readonly string[]> {
+    const before = Date.now() - options.olderThan * 1000
+    const removed: string[] = []
+    for await (const upload of this.#engine.listUploads(this.#prefix, options)) {
+      if (upload.initiated > before) continue
+      await this.#engine.abortUpload(upload.key, upload.uploadId, options)
+      removed.push(`upload ${upload.uploadId} of ${upload.key.slice(this.#prefix.length)}`)
+    }
+    return removed
+  }
+
+  get #engine(): S3Engine {
+    this.#opened ??= this.#openEngine()
+    return this.#opened
+  }
+
+  /** Key of a name to be read. One that no bucket can hold is missing, without asking. */
+  #existingKey(name: Name): string {
+    if (this.#isTooLong(name)) throw noSuchFile(name)
+    return this.#prefix + name
+  }
+
+  #isTooLong(name: Name): boolean {
+    return name.length * 3 > this.capabilities.maxNameBytes && utf8Length(name) > this.capabilities.maxNameBytes
+  }
+
+  async #readNothing(name: Name, options: ReadOptions): Promise<ReadResult> {
+    const stat = await this.head(name, options)
+    if (options.ifMatch !== undefined && options.ifMatch !== stat.etag) throw anotherVersion()
+    const at = Math.min(options.start ?? 0, stat.size)
+    const bytes = new Uint8Array(0)
+    return { stat, start: at, end: at, body: { bytes: async () => bytes, async *chunks() {}, cancel() {} } }
+  }
+
+  /** Stores the whole content with one request; under another name as long as it is taken. */
+  async #putFirst(name: Name, content: ContentSource, bytes: Uint8Array, options: WriteOptions): Promise<Name> {
+    const { condition, nextName, signal } = options
+    for (let candidate = name; ; ) {
+      try {
+        const parameters = this.#writeParameters(candidate, content, options)
+        await this.#engine.putObject(this.#prefix + candidate, bytes, { parameters, condition, signal })
+        options.onProgress?.(bytes.byteLength)
+        return candidate
+      } catch (error) {
+        if (!(error instanceof PreconditionFailedError) || nextName === undefined) throw error
+        candidate = nextName()
+      }
+    }
+  }
+
+  /**
+   * Stores a large content in parts. The name is looked up first, so that a taken one does not
+   * cost the upload; a name that is taken meanwhile is found when the parts are put together.
+   */
+  async #upload(
+    name: Name,
+    content: ContentSource,
+    first: Part,
+    reader: PartReader,
+    options: WriteOptions,
+    evenSize: number | undefined,
+  ): Promise<Name> {
+    const { partSize, concurrency } = this.#transfer
+    const target = await this.#freeName(name, options)
+    try {
+      await uploadInParts(this.#engine, this.#prefix + target, first, reader, {
+        parameters: this.#writeParameters(target, content, options),
+        condition: options.condition,
+        signal: options.signal,
+        evenSize,
+        partSize,
+        inFlight: partsInFlight(evenSize ?? partSize, concurrency),
+        onProgress: options.onProgress,
+        beforeComplete: () => this.#checkCondition(target, options),
+      })
+      return target
+    } catch (error) {
+      if (!(error instanceof PreconditionFailedError) || options.nextName === undefined) throw error
+      if (!content.replayable) throw takenMeanwhile(target, error)
+      return await this.write(options.nextName(), content, options)
+    }
+  }
+
+  async #freeName(name: Name, options: WriteOptions): Promise<Name> {
+    const { condition, nextName, signal } = options
+    if (condition !== 'absent') {
+      await this.#checkCondition(name, options)
+      return name
+    }
+    for (let candidate = name; ; ) {
+      if (!(await this.#isTaken(candidate, signal))) return candidate
+      if (nextName === undefined) throw new PreconditionFailedError('The name is taken.')
+      candidate = nextName()
+    }
+  }
+
+  /**
+   * Looks whether the condition of a write (still) holds. The service checks it again when the
+   * parts are put together, but some (Ceph) ignore it there.
+   */
+  async #checkCondition(name: Name, options: WriteOptions): Promise<void> {
+    const { condition, signal } = options
+    if (condition === undefined) return
+    if (condition === 'absent') {
+      if (await this.#isTaken(name, signal)) throw new PreconditionFailedError('The name is taken.')
+      return
+    }
+    const etag = await this.#etag(name, signal)
+    if (etag !== condition.ifMatch) throw anotherVersion()
+  }
+
+  async #isTaken(name: Name, signal: AbortSignal | undefined): Promise<boolean> {
+    return (await this.#etag(name, signal)) !== undefined
+  }
+
+  async #etag(name: Name, signal: AbortSignal | undefined): Promise<string | undefined> {
+    try {
+      return (await this.#engine.headObject(this.#prefix + name, { signal })).etag ?? ''
+    } catch (error) {
+      if (error instanceof FileNotFoundError) return undefined
+      throw error
+    }
+  }
+
+  /**
+   * What is stored with the object: what the call gives, else what the settings give, else what
+   * the content itself carries, else what the name stands for.
+   */
+  #writeParameters(
+    name: Name,
+    content: ContentSource | undefined,
+    options: Partial<WriteOptions>,
+  ): ObjectParameters {
+    const { objectParameters, defaultAcl, encryption, contentEncodingFromName } = this.#options
+    const configured =
+      typeof objectParameters === 'function' ? checkObjectParameters(objectParameters(name)) : (objectParameters ?? {})
+    const guess = contentEncodingFromName ? encodingFromName(name) : encodingOfSvgz(name)
+    const explicitType = options.contentType ?? configured.ContentType
+    return {
+      ...configured,
+      ACL: options.acl ?? configured.ACL ?? defaultAcl ?? undefined,
+      CacheControl: options.cacheControl ?? configured.CacheControl,
+      ContentDisposition: options.contentDisposition ?? configured.ContentDisposition,
+      ContentEncoding: options.contentEncoding ?? configured.ContentEncoding ?? (configured.ContentType === undefined ? guess.encoding : undefined),
+      ContentType: explicitType ?? content?.type ?? contentTypeOf(guess.name) ?? 'application/octet-stream',
+      Metadata: { ...configured.Metadata, ...options.metadata },
+      ServerSideEncryption: configured.ServerSideEncryption ?? (encryption ? 'AES256' : undefined),
+    }
+  }
+
+  #publicUrl(domain: string, name: Name, options: BackendUrlOptions): string {
+    if (options.download !== undefined) {
+      throw new UnsupportedError('URLs of a custom domain cannot ask for a download: S3 wants such URLs signed.')
+    }
+    const { urlProtocol } = this.#options
+    return `${urlProtocol ?? 'https:'}//${domain}/${filepathToUri(this.#prefix + name)}${queryOf(options.parameters)}`
+  }
+
+  #urlParameters(name: Name, options: BackendUrlOptions): BackendUrlOptions['parameters'] {
+    if (options.download === undefined) return options.parameters
+    if (options.method === 'PUT') throw new ValidationError('download makes no sense for a URL to write to.')
+    const file = options.download === true ? baseName(name) : options.download
+    return { ...options.parameters, ResponseContentDisposition: contentDisposition(file) }
+  }
+}
+
+function checkExpiry(expiresIn: number | undefined): void {
+  if (expiresIn === undefined || expiresIn <= maxExpiry) return
+  throw new ValidationError(`expiresIn is at most ${maxExpiry} seconds (7 days, the limit of S3's signatures), not ${expiresIn}.`)
+}
+
+function refuseUnsigned(method: string, query: readonly [string, string][], headers: readonly [string, string][]): void {
+  const needs = query.find(([name]) => name.startsWith('response-'))?.[0] ?? headers[0]?.[0]
+  if (method !== 'PUT' && needs === undefined) return
+  const what = needs === undefined ? `A ${method} URL` : `URL parameter "${needs}"`
+  throw new UnsupportedError(`${what} needs a signature, and querystringAuth is off.`)
+}
+
+/** Puts the name, rather than nothing, into the message of a missing file. */
+function nameMissing(name: Name): (error: unknown) => never {
+  return error => {
+    throw error instanceof FileNotFoundError ? noSuchFile(name, error.cause) : error
+  }
+}
+
+function anotherVersion(): PreconditionFailedError {
+  return new PreconditionFailedError('The file is not the version that "ifMatch" asks for.')
+}
+
+function takenMeanwhile(name: Name, cause: unknown): FileExistsError {
+  return new FileExistsError(
+    `Another file was stored as ${quoteName(name)} while this stream was uploaded, and a stream cannot be read again; save it once more.`,
+    { cause },
+  )
+}
+
+function withoutUndefined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  const entries = Object.entries(object).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
+}

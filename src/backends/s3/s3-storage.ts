@@ -1,0 +1,46 @@
+import { type OptionSchema, resolveOptions } from '../../core/options.ts'
+import { currentSettings } from '../../core/settings.ts'
+import { Storage } from '../../core/storage.ts'
+import { openNativeEngine } from './native/open-engine.ts'
+import { checkObjectParametersOption, type S3StorageOptions, s3Schema, withDefaults } from './options.ts'
+import { S3Backend } from './s3-backend.ts'
+import { credentialOptions } from './credential-options.ts'
+
+/**
+ * Files in an S3 bucket (AWS, R2, MinIO, Ceph, Spaces, B2 …), with the options of django-storages'
+ * Amazon S3 backend. Overwrites by default, as there. Nothing is loaded or asked for before the
+ * first request.
+ */
+export class S3Storage extends Storage {
+  /** Names, types and defaults of the options; a subclass with other defaults has its own. */
+  static readonly optionSchema: OptionSchema<S3StorageOptions> = s3Schema
+
+  /** @throws ImproperlyConfigured for unknown options, wrong types and contradictions */
+  constructor(options: S3StorageOptions = {}) {
+    const { name: owner, optionSchema } = new.target
+    const source = currentSettings()
+    const resolved = resolveOptions(owner, optionSchema, options, source)
+    checkObjectParametersOption(resolved)
+    const credentials = credentialOptions(owner, options, source)
+    const engine = () => openNativeEngine(owner, { ...resolved, ...credentials }, source.environment)
+    super(new S3Backend(engine, resolved), resolved)
+  }
+}
+
+/**
+ * {@link S3Storage} under the historical name with the historical defaults: `public-read` for
+ * everything that is written, and `Content-Encoding` by the suffix.
+ */
+export class S3Boto3Storage extends S3Storage {
+  static override readonly optionSchema: OptionSchema<S3StorageOptions> = withDefaults({
+    defaultAcl: 'public-read',
+    contentEncodingFromName: true,
+  })
+}
+
+/** {@link S3Storage} for static assets: its URLs are not signed unless an option says so. */
+export class S3StaticStorage extends S3Storage {
+  static override readonly optionSchema: OptionSchema<S3StorageOptions> = withDefaults({
+    querystringAuth: false,
+  })
+}

@@ -1,0 +1,86 @@
+import { ValidationError } from '../../core/errors.ts'
+import { suggestion } from '../../core/nearest.ts'
+import { encodeMetadata } from './encoding.ts'
+
+type Parameters = Readonly<Record<string, string | number | Readonly<Record<string, string>>>>
+
+/** What becomes part of the query, and what becomes a header that the caller must send. */
+export interface UrlRequest {
+  readonly query: [string, string][]
+  readonly headers: [string, string][]
+}
+
+/** Parameters of GetObject and HeadObject that go into the query, by their API names. */
+const readQuery: Readonly<Record<string, string>> = {
+  VersionId: 'versionId',
+  PartNumber: 'partNumber',
+  ResponseCacheControl: 'response-cache-control',
+  ResponseContentDisposition: 'response-content-disposition',
+  ResponseContentEncoding: 'response-content-encoding',
+  ResponseContentLanguage: 'response-content-language',
+  ResponseContentType: 'response-content-type',
+  ResponseExpires: 'response-expires',
+}
+
+const readHeaders: Readonly<Record<string, string>> = {
+  IfMatch: 'if-match',
+  IfNoneMatch: 'if-none-match',
+  IfModifiedSince: 'if-modified-since',
+  IfUnmodifiedSince: 'if-unmodified-since',
+  Range: 'range',
+  ChecksumMode: 'x-amz-checksum-mode',
+}
+
+const writeHeaders: Readonly<Record<string, string>> = {
+  ACL: 'x-amz-acl',
+  CacheControl: 'cache-control',
+  ContentDisposition: 'content-disposition',
+  ContentEncoding: 'content-encoding',
+  ContentLanguage: 'content-language',
+  ContentLength: 'content-length',
+  ContentMD5: 'content-md5',
+  ContentType: 'content-type',
+  Expires: 'expires',
+  IfMatch: 'if-match',
+  IfNoneMatch: 'if-none-match',
+  ServerSideEncryption: 'x-amz-server-side-encryption',
+  SSEKMSKeyId: 'x-amz-server-side-encryption-aws-kms-key-id',
+  StorageClass: 'x-amz-storage-class',
+  Tagging: 'x-amz-tagging',
+  WebsiteRedirectLocation: 'x-amz-website-redirect-location',
+}
+
+/**
+ * Sorts the parameters of a signed URL into query and headers. Accepted are the API's names
+ * (`ResponseContentType`) and the names that go over the wire (`response-content-type`).
+ *
+ * @throws ValidationError for a name that the operation does not have
+ */
+export function urlRequest(method: 'GET' | 'HEAD' | 'PUT', parameters: Parameters = {}): UrlRequest {
+  const request: UrlRequest = { query: [], headers: [] }
+  const query = method === 'PUT' ? {} : readQuery
+  const headers = method === 'PUT' ? writeHeaders : readHeaders
+  for (const [name, value] of Object.entries(parameters)) {
+    const queryName = query[name] ?? Object.values(query).find(wire => wire === name)
+    if (queryName !== undefined) request.query.push([queryName, textOf(name, value)])
+    else if (Object.hasOwn(headers, name)) request.headers.push([headers[name] ?? '', textOf(name, value)])
+    else if (name === 'Metadata' && method === 'PUT') request.headers.push(...metadataHeaders(value))
+    else throw unknown(method, name, [...Object.keys(query), ...Object.keys(headers)])
+  }
+  return request
+}
+
+function textOf(name: string, value: Parameters[string]): string {
+  if (typeof value === 'object') throw new ValidationError(`URL parameter ${name} is a string or a number.`)
+  return String(value)
+}
+
+function metadataHeaders(value: Parameters[string]): [string, string][] {
+  if (typeof value !== 'object') throw new ValidationError('URL parameter Metadata is an object of strings.')
+  return Object.entries(value).map(([name, text]) => [`x-amz-meta-${name.toLowerCase()}`, encodeMetadata(text)])
+}
+
+function unknown(method: string, name: string, known: readonly string[]): ValidationError {
+  const near = suggestion(name, known)
+  return new ValidationError(`A ${method} URL of S3 has no parameter ${JSON.stringify(name)}.${near}`)
+}

@@ -1,0 +1,12 @@
+import { S3Server } from '../../testing/s3-server/s3-server.ts'
+import type { ServerReady } from './places.ts'
+
+/** The embedded S3 server of the demo as a process: ends when its parent lets go of it. */
+const [dataDir = '', bucket = ''] = process.argv.slice(2)
+
+S3Server.start({ dataDir, buckets: [bucket] }).then(server => {
+  const { endpoint, accessKey, secretKey } = server
+  const ready: ServerReady = { endpoint, accessKey, secretKey }
+  process.once('disconnect', () => void server.close())
+  process.send?.(ready)
+})

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+import { Command, CommanderError } from 'commander'
+import { cleanupUploads } from './cleanup-uploads.ts'
+import { runDemo } from './demo/demo.ts'
+
+/** Exit statuses: done, failed, wrong usage. */
+const done = 0
+const failed = 1
+const wrongUsage = 2
+
+const program = new Command('stowage')
+  .description('File storage for TypeScript: disk, memory and S3 behind one Storage.')
+  .exitOverride()
+  .configureOutput({ outputError: (text, write) => write(text) })
+
+program
+  .command('demo')
+  .description('run the main job on disk, in memory and on an embedded S3 server, and say what came out')
+  .option('--json', 'one JSON object per line')
+  .action(async (options: { json?: boolean }) => {
+    process.exitCode = (await runDemo({ json: options.json ?? false })) ? done : failed
+  })
+
+program
+  .command('cleanup-uploads')
+  .description('remove open multipart uploads and temporary files that dead processes left behind')
+  .option('--config <file>', 'configuration file')
+  .option('--storage <alias>', 'storage of the configuration', 'default')
+  .option('--older-than <seconds>', 'only what is older', '86400')
+  .option('--json', 'one JSON object per line')
+  .action(async (options: Parameters<typeof cleanupUploads>[0]) => {
+    process.exitCode = (await cleanupUploads(options)) ? done : failed
+  })
+
+program.parseAsync().catch((error: unknown) => {
+  process.exitCode = report(error)
+})
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? done : wrongUsage
+  process.stderr.write(`stowage: ${error instanceof Error ? error.message : String(error)}\n`)
+  return failed
+}
