@@ -9,9 +9,13 @@ export async function cleanupUploads(options: {
   readonly json?: boolean
 }): Promise<boolean> {
   await loadConfig(options.config)
-  const removed = await storages[options.storage]?.cleanupUploads({ olderThan: Number(options.olderThan) })
+  const removed = await storages[options.storage]?.cleanupUploads({
+    olderThan: Number(options.olderThan),
+  })
   for (const line of removed ?? []) {
-    process.stdout.write(`${options.json === true ? JSON.stringify({ removed: line }) : `removed ${line}`}\n`)
+    process.stdout.write(
+      `${options.json === true ? JSON.stringify({ removed: line }) : `removed ${line}`}\n`,
+    )
   }
   return true
 }

@@ -15,7 +15,9 @@ const program = new Command('stowage')
 
 program
   .command('demo')
-  .description('run the main job on disk, in memory and on an embedded S3 server, and say what came out')
+  .description(
+    'run the main job on disk, in memory and on an embedded S3 server, and say what came out',
+  )
   .option('--json', 'one JSON object per line')
   .action(async (options: { json?: boolean }) => {
     process.exitCode = (await runDemo({ json: options.json ?? false })) ? done : failed

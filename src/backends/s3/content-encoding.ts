@@ -25,7 +25,10 @@ export interface EncodedName {
 
 /** As django-storages does: `.tar.gz` is a `.tar` with `Content-Encoding: gzip`. */
 export function encodingFromName(name: string): EncodedName {
-  const long = name.replace(/\.(t[agbx]z2?|tz|tbz2|txz|svgz)$/i, (all, suffix: string) => shortForms[suffix.toLowerCase()] ?? all)
+  const long = name.replace(
+    /\.(t[agbx]z2?|tz|tbz2|txz|svgz)$/i,
+    (all, suffix: string) => shortForms[suffix.toLowerCase()] ?? all,
+  )
   const match = /^(.*[^/])\.(gz|z|bz2|xz|br)$/is.exec(long)
   if (match === null) return { name: long, encoding: undefined }
   return { name: match[1] ?? long, encoding: encodings[(match[2] ?? '').toLowerCase()] }

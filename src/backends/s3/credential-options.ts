@@ -29,7 +29,10 @@ export function credentialOptions(
   const keys = { accessKey, secretKey, securityToken }
   const fromConstructor = Object.values(keys).some(value => value !== undefined)
   const configured = fromConstructor ? undefined : source.configured
-  const settings = resolveOptions(owner, schema, fromConstructor ? keys : {}, { configured, environment: {} })
+  const settings = resolveOptions(owner, schema, fromConstructor ? keys : {}, {
+    configured,
+    environment: {},
+  })
   const profile = resolveOptions(owner, schema, { sessionProfile }, source).sessionProfile
   checkPair(owner, settings)
   if (profile !== undefined && settings.accessKey !== undefined) {
@@ -46,7 +49,9 @@ function checkPair(owner: string, { accessKey, secretKey, securityToken }: KeyOp
     if (accessKey !== undefined || securityToken === undefined) return
     throw incomplete(owner, 'accessKey', 'securityToken')
   }
-  throw accessKey === undefined ? incomplete(owner, 'accessKey', 'secretKey') : incomplete(owner, 'secretKey', 'accessKey')
+  throw accessKey === undefined
+    ? incomplete(owner, 'accessKey', 'secretKey')
+    : incomplete(owner, 'secretKey', 'accessKey')
 }
 
 function incomplete(owner: string, missing: string, present: string): ImproperlyConfigured {

@@ -96,7 +96,10 @@ export interface S3Engine {
   ): Promise<void>
   deleteObject(key: string, options: OperationOptions): Promise<void>
   /** At most 1,000 keys. Resolves to the errors of those that failed. */
-  deleteObjects(keys: readonly string[], options: OperationOptions): Promise<ReadonlyMap<string, Error>>
+  deleteObjects(
+    keys: readonly string[],
+    options: OperationOptions,
+  ): Promise<ReadonlyMap<string, Error>>
   listObjects(request: ListRequest): Promise<ListResult>
   presign(key: string, options: PresignOptions): Promise<string>
 }

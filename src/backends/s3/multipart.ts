@@ -88,7 +88,9 @@ class MultipartUpload {
     this.#cancel.abort(reason)
     await Promise.all(this.#inFlight)
     try {
-      await this.#engine.abortUpload(this.#key, this.#uploadId, { signal: AbortSignal.timeout(cleanupTime) })
+      await this.#engine.abortUpload(this.#key, this.#uploadId, {
+        signal: AbortSignal.timeout(cleanupTime),
+      })
     } catch {
       // The first error is the one to tell; `cleanupUploads` removes what stays.
     }
@@ -121,7 +123,13 @@ class MultipartUpload {
 
   async #upload(part: Part, number: number): Promise<void> {
     const options = { signal: this.#cancel.signal }
-    this.#parts[number - 1] = await this.#engine.uploadPart(this.#key, this.#uploadId, number, part.bytes, options)
+    this.#parts[number - 1] = await this.#engine.uploadPart(
+      this.#key,
+      this.#uploadId,
+      number,
+      part.bytes,
+      options,
+    )
     this.#loaded += part.bytes.byteLength
     part.release()
     this.#options.onProgress?.(this.#loaded)

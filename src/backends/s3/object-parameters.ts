@@ -102,11 +102,15 @@ export function copyParameters(parameters: ObjectParameters): ObjectParameters {
  */
 export function checkObjectParameters(parameters: unknown): ObjectParameters {
   if (typeof parameters !== 'object' || parameters === null) {
-    throw misconfigured('must be an object with the names of the S3 API, such as { CacheControl: … }')
+    throw misconfigured(
+      'must be an object with the names of the S3 API, such as { CacheControl: … }',
+    )
   }
   for (const [name, value] of Object.entries(parameters)) {
     if (name !== 'Metadata' && !Object.hasOwn(headerOf, name)) {
-      throw misconfigured(`has no member "${name}".${suggestion(name, [...Object.keys(headerOf), 'Metadata'])}`)
+      throw misconfigured(
+        `has no member "${name}".${suggestion(name, [...Object.keys(headerOf), 'Metadata'])}`,
+      )
     }
     if (value !== undefined && typeof value !== typeOf(name)) {
       throw misconfigured(`needs ${name} as a ${typeOf(name)}, not a ${typeof value}`)
@@ -121,7 +125,10 @@ function typeOf(name: string): 'string' | 'boolean' | 'object' {
 }
 
 function misconfigured(problem: string): ImproperlyConfigured {
-  return new ImproperlyConfigured(`Option "objectParameters" ${problem}.`.replace(/\?\.$/, '?').replace(/\.\.$/, '.'), {
-    setting: 'objectParameters',
-  })
+  return new ImproperlyConfigured(
+    `Option "objectParameters" ${problem}.`.replace(/\?\.$/, '?').replace(/\.\.$/, '.'),
+    {
+      setting: 'objectParameters',
+    },
+  )
 }

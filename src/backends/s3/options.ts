@@ -54,7 +54,9 @@ const querystringExpireOption: OptionSpec = {
   settings: ['AWS_QUERYSTRING_EXPIRE'],
   default: 3600,
   check: (seconds: number) =>
-    seconds < 1 || seconds > maxExpiry ? `must lie between 1 and ${maxExpiry} seconds (7 days)` : undefined,
+    seconds < 1 || seconds > maxExpiry
+      ? `must lie between 1 and ${maxExpiry} seconds (7 days)`
+      : undefined,
   meaning: 'Seconds that a signed URL is valid.',
 }
 
@@ -83,13 +85,17 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
   bucketName: {
     type: 'string',
     settings: ['AWS_STORAGE_BUCKET_NAME'],
-    check: (bucket: string) => (/^[^/?#\s]+$/.test(bucket) ? undefined : 'must be a bucket name without "/", "?", "#" or blanks'),
+    check: (bucket: string) =>
+      /^[^/?#\s]+$/.test(bucket)
+        ? undefined
+        : 'must be a bucket name without "/", "?", "#" or blanks',
     meaning: 'The bucket. Required at the first use.',
   },
   regionName: {
     type: 'string',
     settings: ['AWS_S3_REGION_NAME'],
-    check: (region: string) => (/^[a-z0-9-]+$/i.test(region) ? undefined : 'must be a region such as eu-central-1'),
+    check: (region: string) =>
+      /^[a-z0-9-]+$/i.test(region) ? undefined : 'must be a region such as eu-central-1',
     meaning: 'Region of the bucket; else AWS_REGION, the profile, us-east-1.',
   },
   endpointUrl: {
@@ -101,14 +107,16 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     type: 'string',
     settings: ['AWS_S3_ADDRESSING_STYLE'],
     or: [null],
-    check: (style: string) => (['auto', 'virtual', 'path'].includes(style) ? undefined : 'must be auto, virtual or path'),
+    check: (style: string) =>
+      ['auto', 'virtual', 'path'].includes(style) ? undefined : 'must be auto, virtual or path',
     meaning: 'Bucket in the host (virtual) or in the path; auto: virtual on AWS, else path.',
   },
   signatureVersion: {
     type: 'string',
     settings: ['AWS_S3_SIGNATURE_VERSION'],
     or: [null],
-    check: (version: string) => (version === 's3v4' ? undefined : 'must be s3v4: this backend signs with version 4'),
+    check: (version: string) =>
+      version === 's3v4' ? undefined : 'must be s3v4: this backend signs with version 4',
     meaning: 'Version of the signature.',
   },
   useSsl: {
@@ -133,7 +141,8 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     type: 'object or function',
     settings: ['AWS_S3_OBJECT_PARAMETERS'],
     default: {},
-    meaning: 'What is stored with each object, by the names of the S3 API, or a function of the name.',
+    meaning:
+      'What is stored with each object, by the names of the S3 API, or a function of the name.',
   },
   querystringAuth: {
     type: 'boolean',
@@ -155,14 +164,17 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     settings: ['AWS_S3_CUSTOM_DOMAIN'],
     or: [null],
     check: (domain: string) =>
-      /^[^/\s?#@]+(\/[^\s?#]*[^/\s?#])?$/.test(domain) ? undefined : 'must be a host without scheme and final "/", such as cdn.example.com',
+      /^[^/\s?#@]+(\/[^\s?#]*[^/\s?#])?$/.test(domain)
+        ? undefined
+        : 'must be a host without scheme and final "/", such as cdn.example.com',
     meaning: 'Host of public URLs. Never used for requests.',
   },
   urlProtocol: {
     type: 'string',
     settings: ['AWS_S3_URL_PROTOCOL'],
     default: 'https:',
-    check: (protocol: string) => (/^([a-z][a-z0-9+.-]*:)?$/i.test(protocol) ? undefined : 'must end in ":", such as https:'),
+    check: (protocol: string) =>
+      /^([a-z][a-z0-9+.-]*:)?$/i.test(protocol) ? undefined : 'must end in ":", such as https:',
     meaning: 'Scheme of custom domains; empty: //host.',
   },
   contentEncodingFromName: {
@@ -192,13 +204,16 @@ export function withDefaults(defaults: S3StorageOptions): OptionSchema<S3Storage
 
 /** @throws ImproperlyConfigured for wrong object parameters that are given as an object */
 export function checkObjectParametersOption(options: S3StorageOptions): void {
-  if (typeof options.objectParameters !== 'function') checkObjectParameters(options.objectParameters ?? {})
+  if (typeof options.objectParameters !== 'function')
+    checkObjectParameters(options.objectParameters ?? {})
 }
 
 function findLocationProblem(location: string): string | undefined {
   const path = location.replace(/\/$/, '')
-  if (location.startsWith('/')) return `cannot begin with a slash; use ${JSON.stringify(location.replace(/^\/+/, ''))} instead`
-  if (path.split('/').some((segment, index) => segment === '' && (index > 0 || path !== ''))) return 'contains "//"'
+  if (location.startsWith('/'))
+    return `cannot begin with a slash; use ${JSON.stringify(location.replace(/^\/+/, ''))} instead`
+  if (path.split('/').some((segment, index) => segment === '' && (index > 0 || path !== '')))
+    return 'contains "//"'
   if (/[\u0000-\u001f\u007f\\]/.test(path)) return 'contains a control character or a backslash'
   if (/(^|\/)\.\.?(\/|$)/.test(path)) return 'contains a "." or ".." segment'
   return undefined
@@ -207,9 +222,11 @@ function findLocationProblem(location: string): string | undefined {
 function findTransferProblem(config: Record<string, unknown>): string | undefined {
   for (const [name, value] of Object.entries(config)) {
     if (value === undefined) continue
-    if (!Object.hasOwn(defaultTransfer, name)) return `has no member "${name}" (partSize, concurrency, multipartThreshold)`
+    if (!Object.hasOwn(defaultTransfer, name))
+      return `has no member "${name}" (partSize, concurrency, multipartThreshold)`
     const least = name === 'partSize' ? minPartSize : 1
-    if (!Number.isSafeInteger(value) || Number(value) < least) return `needs ${name} as a whole number of at least ${least}`
+    if (!Number.isSafeInteger(value) || Number(value) < least)
+      return `needs ${name} as a whole number of at least ${least}`
   }
   return undefined
 }

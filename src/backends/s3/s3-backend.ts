@@ -23,14 +23,18 @@ import {
   ValidationError,
 } from '../../core/errors.ts'
 import type { FileStat } from '../../core/file-stat.ts'
-import { baseName, filepathToUri, type Folder, maxKeyBytes, type Name } from '../../core/names.ts'
+import { baseName, type Folder, filepathToUri, maxKeyBytes, type Name } from '../../core/names.ts'
 import { queryOf } from '../../core/public-url.ts'
 import { quoteName } from '../../core/quote.ts'
 import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
 import { contentDisposition } from './encoding.ts'
 import type { S3Engine } from './engine.ts'
 import { uploadInParts } from './multipart.ts'
-import { checkObjectParameters, copyParameters, type ObjectParameters } from './object-parameters.ts'
+import {
+  checkObjectParameters,
+  copyParameters,
+  type ObjectParameters,
+} from './object-parameters.ts'
 import { defaultTransfer, maxExpiry, type S3StorageOptions } from './options.ts'
 import { knownPartSize, openPartSize, partsInFlight } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
@@ -77,8 +81,15 @@ export class S3Backend implements Backend {
     const { start = 0, end, ifMatch, signal } = options
     if (end !== undefined && end <= start) return await this.#readNothing(name, options)
     const range = options.start === undefined && end === undefined ? undefined : { start, end }
-    const result = await this.#engine.getObject(key, { range, ifMatch, signal }).catch(nameMissing(name))
-    return { stat: { name, ...result.head }, start: result.start, end: result.end, body: result.body }
+    const result = await this.#engine
+      .getObject(key, { range, ifMatch, signal })
+      .catch(nameMissing(name))
+    return {
+      stat: { name, ...result.head },
+      start: result.start,
+      end: result.end,
+      body: result.body,
+    }
   }
 
   async write(name: Name, content: ContentSource, options: WriteOptions): Promise<Name> {
@@ -101,12 +112,17 @@ export class S3Backend implements Backend {
     await this.#engine.deleteObject(this.#prefix + name, options)
   }
 
-  async deleteMany(names: readonly Name[], options: OperationOptions): Promise<ReadonlyMap<Name, unknown>> {
+  async deleteMany(
+    names: readonly Name[],
+    options: OperationOptions,
+  ): Promise<ReadonlyMap<Name, unknown>> {
     const names_ = names.filter(name => !this.#isTooLong(name))
     if (names_.length === 0) return new Map()
     const keys = names_.map(name => this.#prefix + name)
     const failed = await this.#engine.deleteObjects(keys, options)
-    const entries = [...failed].map(([key, error]) => [key.slice(this.#prefix.length) as Name, error] as const)
+    const entries = [...failed].map(
+      ([key, error]) => [key.slice(this.#prefix.length) as Name, error] as const,
+    )
     return new Map(entries)
   }
 
@@ -115,7 +131,12 @@ export class S3Backend implements Backend {
     const delimiter = options.recursive ? undefined : '/'
     let token: string | undefined
     do {
-      const page = await this.#engine.listObjects({ prefix, delimiter, token, signal: options.signal })
+      const page = await this.#engine.listObjects({
+        prefix,
+        delimiter,
+        token,
+        signal: options.signal,
+      })
       const objects = page.objects.filter(({ key }) => key !== prefix)
       yield {
         files: objects.map(({ key, size, lastModified, etag }) => ({
@@ -136,14 +157,17 @@ export class S3Backend implements Backend {
     if (options.condition === 'absent') return await copyThrough(this, from, to, options)
     const parameters = copyParameters(this.#writeParameters(to, undefined, {}))
     const request = { parameters, signal: options.signal }
-    await this.#engine.copyObject(this.#existingKey(from), this.#prefix + to, request).catch(nameMissing(from))
+    await this.#engine
+      .copyObject(this.#existingKey(from), this.#prefix + to, request)
+      .catch(nameMissing(from))
   }
 
   async url(name: Name, options: BackendUrlOptions): Promise<string> {
     const { customDomain, querystringAuth, querystringExpire } = this.#options
     const { method } = options
     checkExpiry(options.expiresIn)
-    if (customDomain !== undefined && customDomain !== null && method !== 'PUT') return this.#publicUrl(customDomain, name, options)
+    if (customDomain !== undefined && customDomain !== null && method !== 'PUT')
+      return this.#publicUrl(customDomain, name, options)
     const signed = querystringAuth ?? true
     const { query, headers } = urlRequest(method, this.#urlParameters(name, options))
     if (!signed) refuseUnsigned(method, query, headers)
@@ -176,7 +200,10 @@ export class S3Backend implements Backend {
   }
 
   #isTooLong(name: Name): boolean {
-    return name.length * 3 > this.capabilities.maxNameBytes && utf8Length(name) > this.capabilities.maxNameBytes
+    return (
+      name.length * 3 > this.capabilities.maxNameBytes &&
+      utf8Length(name) > this.capabilities.maxNameBytes
+    )
   }
 
   async #readNothing(name: Name, options: ReadOptions): Promise<ReadResult> {
@@ -184,16 +211,30 @@ export class S3Backend implements Backend {
     if (options.ifMatch !== undefined && options.ifMatch !== stat.etag) throw anotherVersion()
     const at = Math.min(options.start ?? 0, stat.size)
     const bytes = new Uint8Array(0)
-    return { stat, start: at, end: at, body: { bytes: async () => bytes, async *chunks() {}, cancel() {} } }
+    return {
+      stat,
+      start: at,
+      end: at,
+      body: { bytes: async () => bytes, async *chunks() {}, cancel() {} },
+    }
   }
 
   /** Stores the whole content with one request; under another name as long as it is taken. */
-  async #putFirst(name: Name, content: ContentSource, bytes: Uint8Array, options: WriteOptions): Promise<Name> {
+  async #putFirst(
+    name: Name,
+    content: ContentSource,
+    bytes: Uint8Array,
+    options: WriteOptions,
+  ): Promise<Name> {
     const { condition, nextName, signal } = options
     for (let candidate = name; ; ) {
       try {
         const parameters = this.#writeParameters(candidate, content, options)
-        await this.#engine.putObject(this.#prefix + candidate, bytes, { parameters, condition, signal })
+        await this.#engine.putObject(this.#prefix + candidate, bytes, {
+          parameters,
+          condition,
+          signal,
+        })
         options.onProgress?.(bytes.byteLength)
         return candidate
       } catch (error) {
@@ -288,7 +329,9 @@ export class S3Backend implements Backend {
   ): ObjectParameters {
     const { objectParameters, defaultAcl, encryption, contentEncodingFromName } = this.#options
     const configured =
-      typeof objectParameters === 'function' ? checkObjectParameters(objectParameters(name)) : (objectParameters ?? {})
+      typeof objectParameters === 'function'
+        ? checkObjectParameters(objectParameters(name))
+        : (objectParameters ?? {})
     const guess = contentEncodingFromName ? encodingFromName(name) : encodingOfSvgz(name)
     const explicitType = options.contentType ?? configured.ContentType
     return {
@@ -296,8 +339,12 @@ export class S3Backend implements Backend {
       ACL: options.acl ?? configured.ACL ?? defaultAcl ?? undefined,
       CacheControl: options.cacheControl ?? configured.CacheControl,
       ContentDisposition: options.contentDisposition ?? configured.ContentDisposition,
-      ContentEncoding: options.contentEncoding ?? configured.ContentEncoding ?? (configured.ContentType === undefined ? guess.encoding : undefined),
-      ContentType: explicitType ?? content?.type ?? contentTypeOf(guess.name) ?? 'application/octet-stream',
+      ContentEncoding:
+        options.contentEncoding ??
+        configured.ContentEncoding ??
+        (configured.ContentType === undefined ? guess.encoding : undefined),
+      ContentType:
+        explicitType ?? content?.type ?? contentTypeOf(guess.name) ?? 'application/octet-stream',
       Metadata: { ...configured.Metadata, ...options.metadata },
       ServerSideEncryption: configured.ServerSideEncryption ?? (encryption ? 'AES256' : undefined),
     }
@@ -305,7 +352,9 @@ export class S3Backend implements Backend {
 
   #publicUrl(domain: string, name: Name, options: BackendUrlOptions): string {
     if (options.download !== undefined) {
-      throw new UnsupportedError('URLs of a custom domain cannot ask for a download: S3 wants such URLs signed.')
+      throw new UnsupportedError(
+        'URLs of a custom domain cannot ask for a download: S3 wants such URLs signed.',
+      )
     }
     const { urlProtocol } = this.#options
     return `${urlProtocol ?? 'https:'}//${domain}/${filepathToUri(this.#prefix + name)}${queryOf(options.parameters)}`
@@ -313,7 +362,8 @@ export class S3Backend implements Backend {
 
   #urlParameters(name: Name, options: BackendUrlOptions): BackendUrlOptions['parameters'] {
     if (options.download === undefined) return options.parameters
-    if (options.method === 'PUT') throw new ValidationError('download makes no sense for a URL to write to.')
+    if (options.method === 'PUT')
+      throw new ValidationError('download makes no sense for a URL to write to.')
     const file = options.download === true ? baseName(name) : options.download
     return { ...options.parameters, ResponseContentDisposition: contentDisposition(file) }
   }
@@ -321,10 +371,16 @@ export class S3Backend implements Backend {
 
 function checkExpiry(expiresIn: number | undefined): void {
   if (expiresIn === undefined || expiresIn <= maxExpiry) return
-  throw new ValidationError(`expiresIn is at most ${maxExpiry} seconds (7 days, the limit of S3's signatures), not ${expiresIn}.`)
+  throw new ValidationError(
+    `expiresIn is at most ${maxExpiry} seconds (7 days, the limit of S3's signatures), not ${expiresIn}.`,
+  )
 }
 
-function refuseUnsigned(method: string, query: readonly [string, string][], headers: readonly [string, string][]): void {
+function refuseUnsigned(
+  method: string,
+  query: readonly [string, string][],
+  headers: readonly [string, string][],
+): void {
   const needs = query.find(([name]) => name.startsWith('response-'))?.[0] ?? headers[0]?.[0]
   if (method !== 'PUT' && needs === undefined) return
   const what = needs === undefined ? `A ${method} URL` : `URL parameter "${needs}"`
@@ -349,7 +405,9 @@ function takenMeanwhile(name: Name, cause: unknown): FileExistsError {
   )
 }
 
-function withoutUndefined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+function withoutUndefined<T extends object>(
+  object: T,
+): { [K in keyof T]: Exclude<T[K], undefined> } {
   const entries = Object.entries(object).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
 }

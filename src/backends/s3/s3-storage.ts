@@ -1,10 +1,15 @@
 import { type OptionSchema, resolveOptions } from '../../core/options.ts'
 import { currentSettings } from '../../core/settings.ts'
 import { Storage } from '../../core/storage.ts'
-import { openNativeEngine } from './native/open-engine.ts'
-import { checkObjectParametersOption, type S3StorageOptions, s3Schema, withDefaults } from './options.ts'
-import { S3Backend } from './s3-backend.ts'
 import { credentialOptions } from './credential-options.ts'
+import { openNativeEngine } from './native/open-engine.ts'
+import {
+  checkObjectParametersOption,
+  type S3StorageOptions,
+  s3Schema,
+  withDefaults,
+} from './options.ts'
+import { S3Backend } from './s3-backend.ts'
 
 /**
  * Files in an S3 bucket (AWS, R2, MinIO, Ceph, Spaces, B2 …), with the options of django-storages'
@@ -22,7 +27,8 @@ export class S3Storage extends Storage {
     const resolved = resolveOptions(owner, optionSchema, options, source)
     checkObjectParametersOption(resolved)
     const credentials = credentialOptions(owner, options, source)
-    const engine = () => openNativeEngine(owner, { ...resolved, ...credentials }, source.environment)
+    const engine = () =>
+      openNativeEngine(owner, { ...resolved, ...credentials }, source.environment)
     super(new S3Backend(engine, resolved), resolved)
   }
 }

@@ -56,31 +56,43 @@ const writeHeaders: Readonly<Record<string, string>> = {
  *
  * @throws ValidationError for a name that the operation does not have
  */
-export function urlRequest(method: 'GET' | 'HEAD' | 'PUT', parameters: Parameters = {}): UrlRequest {
+export function urlRequest(
+  method: 'GET' | 'HEAD' | 'PUT',
+  parameters: Parameters = {},
+): UrlRequest {
   const request: UrlRequest = { query: [], headers: [] }
   const query = method === 'PUT' ? {} : readQuery
   const headers = method === 'PUT' ? writeHeaders : readHeaders
   for (const [name, value] of Object.entries(parameters)) {
     const queryName = query[name] ?? Object.values(query).find(wire => wire === name)
     if (queryName !== undefined) request.query.push([queryName, textOf(name, value)])
-    else if (Object.hasOwn(headers, name)) request.headers.push([headers[name] ?? '', textOf(name, value)])
-    else if (name === 'Metadata' && method === 'PUT') request.headers.push(...metadataHeaders(value))
+    else if (Object.hasOwn(headers, name))
+      request.headers.push([headers[name] ?? '', textOf(name, value)])
+    else if (name === 'Metadata' && method === 'PUT')
+      request.headers.push(...metadataHeaders(value))
     else throw unknown(method, name, [...Object.keys(query), ...Object.keys(headers)])
   }
   return request
 }
 
 function textOf(name: string, value: Parameters[string]): string {
-  if (typeof value === 'object') throw new ValidationError(`URL parameter ${name} is a string or a number.`)
+  if (typeof value === 'object')
+    throw new ValidationError(`URL parameter ${name} is a string or a number.`)
   return String(value)
 }
 
 function metadataHeaders(value: Parameters[string]): [string, string][] {
-  if (typeof value !== 'object') throw new ValidationError('URL parameter Metadata is an object of strings.')
-  return Object.entries(value).map(([name, text]) => [`x-amz-meta-${name.toLowerCase()}`, encodeMetadata(text)])
+  if (typeof value !== 'object')
+    throw new ValidationError('URL parameter Metadata is an object of strings.')
+  return Object.entries(value).map(([name, text]) => [
+    `x-amz-meta-${name.toLowerCase()}`,
+    encodeMetadata(text),
+  ])
 }
 
 function unknown(method: string, name: string, known: readonly string[]): ValidationError {
   const near = suggestion(name, known)
-  return new ValidationError(`A ${method} URL of S3 has no parameter ${JSON.stringify(name)}.${near}`)
+  return new ValidationError(
+    `A ${method} URL of S3 has no parameter ${JSON.stringify(name)}.${near}`,
+  )
 }

@@ -1,5 +1,5 @@
-import type { Storage } from '../../core/storage.ts'
 import { processEnvironment } from '../../core/settings.ts'
+import type { Storage } from '../../core/storage.ts'
 import { saveLargeStream } from './large-stream.ts'
 import { openPlaces, type Places } from './places.ts'
 import { Report } from './report.ts'
@@ -50,7 +50,11 @@ async function runSession(storage: Storage, report: Report): Promise<void> {
   report.note("> const opened = await storage.open('storage_test', 'r')")
   report.check('await opened.read()', await opened.read(), 'storage contents')
   report.check('await opened.close()', await opened.close(), undefined)
-  report.check("await storage.delete('storage_test')", await storage.delete('storage_test'), undefined)
+  report.check(
+    "await storage.delete('storage_test')",
+    await storage.delete('storage_test'),
+    undefined,
+  )
   report.check("await storage.exists('storage_test')", await storage.exists('storage_test'), false)
 }
 
@@ -73,7 +77,10 @@ async function statusOf(url: string): Promise<number> {
 
 /** The same URL with another last digit in its signature. */
 function tamper(url: string): string {
-  return url.replace(/(X-Amz-Signature=[0-9a-f]*)([0-9a-f])/, (_all, start: string, last: string) => start + (last === '0' ? '1' : '0'))
+  return url.replace(
+    /(X-Amz-Signature=[0-9a-f]*)([0-9a-f])/,
+    (_all, start: string, last: string) => start + (last === '0' ? '1' : '0'),
+  )
 }
 
 async function raceForName(title: string, storage: Storage, report: Report): Promise<void> {
@@ -81,6 +88,10 @@ async function raceForName(title: string, storage: Storage, report: Report): Pro
   const names = await Promise.all(contents.map(content => storage.save('race.txt', content)))
   report.check(`${title}: different names`, new Set(names).size, 50)
   const read = await Promise.all(names.map(async name => await (await storage.file(name)).text()))
-  report.check(`${title}: right contents`, read.filter((text, index) => text === contents[index]).length, 50)
+  report.check(
+    `${title}: right contents`,
+    read.filter((text, index) => text === contents[index]).length,
+    50,
+  )
   await storage.deleteMany(names)
 }

@@ -6,7 +6,11 @@ const chunks = 200
 const mebibyte = 1024 * 1024
 
 /** Saves a stream of 200 MiB and prints how much memory the process took for it at most. */
-export async function saveLargeStream(title: string, storage: Storage, report: Report): Promise<void> {
+export async function saveLargeStream(
+  title: string,
+  storage: Storage,
+  report: Report,
+): Promise<void> {
   const before = process.memoryUsage.rss()
   let peak = before
   const watch = setInterval(() => {
@@ -20,7 +24,9 @@ export async function saveLargeStream(title: string, storage: Storage, report: R
     clearInterval(watch)
   }
   const mib = (bytes: number): string => `${Math.round(bytes / mebibyte)} MiB`
-  report.note(`${title}: peak memory ${mib(peak)}, ${mib(peak - before)} above the ${mib(before)} before`)
+  report.note(
+    `${title}: peak memory ${mib(peak)}, ${mib(peak - before)} above the ${mib(before)} before`,
+  )
 }
 
 async function* generate(): AsyncGenerator<Uint8Array> {

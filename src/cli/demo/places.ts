@@ -71,11 +71,21 @@ async function openService(environment: Environment, folder: string): Promise<Se
 
 /** The server runs in a process of its own, so that the memory printed is the client's alone. */
 async function startEmbedded(folder: string): Promise<Service> {
-  const script = fileURLToPath(new URL(`./server${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url))
-  const server = fork(script, [join(folder, 'objects'), bucketName], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const script = fileURLToPath(
+    new URL(`./server${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+  )
+  const server = fork(script, [join(folder, 'objects'), bucketName], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
   const [ready] = (await once(server, 'message')) as [ServerReady]
   const { endpoint, accessKey, secretKey } = ready
-  const storage = new S3Storage({ endpointUrl: endpoint, accessKey, secretKey, bucketName, fileOverwrite: false })
+  const storage = new S3Storage({
+    endpointUrl: endpoint,
+    accessKey,
+    secretKey,
+    bucketName,
+    fileOverwrite: false,
+  })
   const close = async (): Promise<void> => {
     const ended = once(server, 'exit')
     server.disconnect()

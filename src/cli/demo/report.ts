@@ -22,7 +22,8 @@ export class Report {
 
   /** A line of which nothing is expected. */
   note(text: string): void {
-    if (this.#json) process.stdout.write(`${JSON.stringify({ section: this.#section, note: text })}\n`)
+    if (this.#json)
+      process.stdout.write(`${JSON.stringify({ section: this.#section, note: text })}\n`)
     else process.stdout.write(`  ${text}\n`)
   }
 
@@ -32,7 +33,9 @@ export class Report {
     if (ok) this.#right++
     else this.#wrong++
     if (this.#json) {
-      process.stdout.write(`${JSON.stringify({ section: this.#section, expression, result, ok })}\n`)
+      process.stdout.write(
+        `${JSON.stringify({ section: this.#section, expression, result, ok })}\n`,
+      )
       return
     }
     const mark = ok ? '' : `   <-- WRONG, expected ${inspect(expected)}`
@@ -42,6 +45,7 @@ export class Report {
   end(seconds: number): void {
     const summary = { right: this.#right, wrong: this.#wrong, seconds: Number(seconds.toFixed(1)) }
     if (this.#json) process.stdout.write(`${JSON.stringify(summary)}\n`)
-    else process.stdout.write(`\n${this.#right} right, ${this.#wrong} wrong, ${summary.seconds} s\n`)
+    else
+      process.stdout.write(`\n${this.#right} right, ${this.#wrong} wrong, ${summary.seconds} s\n`)
   }
 }

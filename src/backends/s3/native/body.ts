@@ -12,7 +12,8 @@ export async function readBounded(body: ReadBody, limit: number): Promise<string
   let length = 0
   for await (const chunk of body.chunks()) {
     length += chunk.byteLength
-    if (length > limit) throw new IntegrityError(`The service sent a document of more than ${limit} bytes.`)
+    if (length > limit)
+      throw new IntegrityError(`The service sent a document of more than ${limit} bytes.`)
     chunks.push(chunk)
   }
   return new TextDecoder().decode(concatBytes(chunks, length))

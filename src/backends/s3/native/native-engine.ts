@@ -98,7 +98,8 @@ export class NativeEngine implements S3Engine {
   async getObject(key: string, options: GetOptions): Promise<GetResult> {
     const { range, ifMatch, signal } = options
     const headers: string[] = []
-    if (range !== undefined) headers.push('range', `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`)
+    if (range !== undefined)
+      headers.push('range', `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`)
     if (ifMatch !== undefined) headers.push('if-match', `"${ifMatch}"`)
     const response = await this.#send({ method: 'GET', key, headers, signal })
     if (response.status === 206) return partialResult(response, range)
@@ -120,7 +121,14 @@ export class NativeEngine implements S3Engine {
     options: OperationOptions & { readonly parameters: ObjectParameters },
   ): Promise<string> {
     const headers = parameterHeaders(options.parameters)
-    const request: S3Request = { method: 'POST', key, query: 'uploads=', headers, body: noBody, signal: options.signal }
+    const request: S3Request = {
+      method: 'POST',
+      key,
+      query: 'uploads=',
+      headers,
+      body: noBody,
+      signal: options.signal,
+    }
     return parseInitiateUpload(await this.#document(request, 'bucket'))
   }
 
@@ -134,7 +142,8 @@ export class NativeEngine implements S3Engine {
     const query = `partNumber=${partNumber}&uploadId=${encodeRfc3986(uploadId)}`
     const response = await this.#perform({ method: 'PUT', key, query, body, signal }, 'upload')
     const etag = response.header('etag')
-    if (etag === undefined) throw new IntegrityError(`The service took part ${partNumber} without an ETag.`)
+    if (etag === undefined)
+      throw new IntegrityError(`The service took part ${partNumber} without an ETag.`)
     return { partNumber, etag }
   }
 
@@ -167,7 +176,9 @@ export class NativeEngine implements S3Engine {
     let marker = ''
     for (;;) {
       const query = `encoding-type=url&prefix=${encodeRfc3986(prefix)}${marker}&uploads=`
-      const page = parseListUploads(await this.#document({ method: 'GET', query, signal }, 'bucket'))
+      const page = parseListUploads(
+        await this.#document({ method: 'GET', query, signal }, 'bucket'),
+      )
       yield* page.uploads
       if (!page.truncated) return
       const { nextKeyMarker = '', nextUploadIdMarker = '' } = page
@@ -200,10 +211,14 @@ export class NativeEngine implements S3Engine {
   ): Promise<ReadonlyMap<string, Error>> {
     const body = encodeUtf8(deleteDocument(keys))
     const headers = ['content-md5', md5Base64(body), 'content-type', 'application/xml']
-    const document = await this.#document({ method: 'POST', query: 'delete=', headers, body, signal }, 'bucket')
+    const document = await this.#document(
+      { method: 'POST', query: 'delete=', headers, body, signal },
+      'bucket',
+    )
     const errors = new Map<string, Error>()
     for (const { key, code, message } of parseDeleteResult(document).errors) {
-      if (code !== 'NoSuchKey') errors.set(key, this.#error({ status: 0, method: 'POST', code, message }, 'object'))
+      if (code !== 'NoSuchKey')
+        errors.set(key, this.#error({ status: 0, method: 'POST', code, message }, 'object'))
     }
     return errors
   }
@@ -243,7 +258,8 @@ export class NativeEngine implements S3Engine {
     const text = await readBounded(response.body, maxDocumentBytes)
     // Complete, Copy and Delete begin their answer with 200 and may still fail.
     const error = text.includes('<Error>') ? parseErrorDocument(text) : undefined
-    if (error !== undefined) throw this.#error({ status: response.status, method: request.method, ...error }, subject)
+    if (error !== undefined)
+      throw this.#error({ status: response.status, method: request.method, ...error }, subject)
     return text
   }
 
@@ -261,7 +277,10 @@ export class NativeEngine implements S3Engine {
     const { origin, host, prefix } = this.#address
     const path = key === undefined ? prefix || '/' : `${prefix}/${encodeKey(key)}`
     const signer = this.#signer ?? (await this.#openSigner())
-    signer.signHeaders({ method, host, path, query, headers, payload: this.#payload(body) }, new Date())
+    signer.signHeaders(
+      { method, host, path, query, headers, payload: this.#payload(body) },
+      new Date(),
+    )
     return await this.#transport.request({
       method,
       origin,
@@ -297,7 +316,11 @@ export class NativeEngine implements S3Engine {
     try {
       await attempt(['if-match', `"${ifMatch}"`])
     } catch (error) {
-      if (!(error instanceof PreconditionFailedError) || !(await this.#isVersion(key, ifMatch, signal))) throw error
+      if (
+        !(error instanceof PreconditionFailedError) ||
+        !(await this.#isVersion(key, ifMatch, signal))
+      )
+        throw error
       // The version is there and was refused all the same: Ceph compares with the quotes.
       await attempt(['if-match', ifMatch])
       this.#bareIfMatch = true
@@ -321,14 +344,26 @@ export class NativeEngine implements S3Engine {
   ): Promise<GetResult> {
     response.body.cancel()
     const head = await this.headObject(key, { signal })
-    return { head, start: head.size, end: head.size, body: { bytes: async () => noBody, chunks: noChunks, cancel() {} } }
+    return {
+      head,
+      start: head.size,
+      end: head.size,
+      body: { bytes: async () => noBody, chunks: noChunks, cancel() {} },
+    }
   }
 
-  async #failure(response: TransportResponse, subject: Subject, method: string): Promise<StorageError> {
+  async #failure(
+    response: TransportResponse,
+    subject: Subject,
+    method: string,
+  ): Promise<StorageError> {
     const text = await readBounded(response.body, maxErrorBytes)
     const error = parseErrorDocument(text)
     const { status } = response
-    return this.#error({ status, method, ...error, retryAfter: response.header('retry-after') }, subject)
+    return this.#error(
+      { status, method, ...error, retryAfter: response.header('retry-after') },
+      subject,
+    )
   }
 
   /** As {@link #failure}, where a bare 404 may mean the bucket. */
@@ -352,7 +387,8 @@ export class NativeEngine implements S3Engine {
     if (this.#bucketSeen) return
     const response = await this.#send({ method: 'HEAD', signal })
     response.body.cancel()
-    if (response.status === 404) throw this.#error({ status: 404, method: 'HEAD', code: 'NoSuchBucket' }, 'bucket')
+    if (response.status === 404)
+      throw this.#error({ status: 404, method: 'HEAD', code: 'NoSuchBucket' }, 'bucket')
     this.#bucketSeen = true
   }
 
@@ -369,7 +405,19 @@ export class NativeEngine implements S3Engine {
     subject: Subject,
   ): StorageError {
     const { code, message, region, requestId, retryAfter, status, method } = answer
-    return s3Error({ status, method, code, message, region, requestId, retryAfter, bucketName: this.#bucketName }, subject)
+    return s3Error(
+      {
+        status,
+        method,
+        code,
+        message,
+        region,
+        requestId,
+        retryAfter,
+        bucketName: this.#bucketName,
+      },
+      subject,
+    )
   }
 }
 

@@ -31,10 +31,15 @@ function unquote(etag: string | undefined): string | undefined {
  *
  * @throws IntegrityError when the header is missing or makes no sense
  */
-export function contentRange(response: TransportResponse): { start: number; end: number; size: number } {
+export function contentRange(response: TransportResponse): {
+  start: number
+  end: number
+  size: number
+} {
   const header = response.header('content-range') ?? ''
   const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(header)
-  if (match === null) throw new IntegrityError('The service sent a part of the object without saying which.')
+  if (match === null)
+    throw new IntegrityError('The service sent a part of the object without saying which.')
   return { start: Number(match[1]), end: Number(match[2]) + 1, size: Number(match[3]) }
 }
 

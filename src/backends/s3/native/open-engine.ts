@@ -1,6 +1,11 @@
 import { ImproperlyConfigured } from '../../../core/errors.ts'
 import type { Environment } from '../../../core/settings.ts'
-import { type CredentialOptions, type Credentials, credentialProvider, regionFrom } from '../credentials.ts'
+import {
+  type CredentialOptions,
+  type Credentials,
+  credentialProvider,
+  regionFrom,
+} from '../credentials.ts'
 import type { S3Engine } from '../engine.ts'
 import type { S3StorageOptions } from '../options.ts'
 import { readTextFile } from '../platform/files.ts'
@@ -23,9 +28,12 @@ export function openNativeEngine(
 ): S3Engine {
   const { bucketName, endpointUrl, addressingStyle, useSsl = true } = options
   if (bucketName === undefined) {
-    throw new ImproperlyConfigured(`${owner} needs a bucket: set "bucketName" (AWS_STORAGE_BUCKET_NAME).`, {
-      setting: 'bucketName',
-    })
+    throw new ImproperlyConfigured(
+      `${owner} needs a bucket: set "bucketName" (AWS_STORAGE_BUCKET_NAME).`,
+      {
+        setting: 'bucketName',
+      },
+    )
   }
   const regionName = options.regionName ?? regionFrom(environment)
   const provide = credentialProvider(options, environment, readTextFile)

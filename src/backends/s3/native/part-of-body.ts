@@ -9,7 +9,10 @@ export function partOfBody(body: ReadBody, start: number, end: number): ReadBody
     async bytes() {
       const pieces: Bytes[] = []
       for await (const chunk of chunks()) pieces.push(chunk)
-      return concatBytes(pieces, pieces.reduce((length, piece) => length + piece.byteLength, 0))
+      return concatBytes(
+        pieces,
+        pieces.reduce((length, piece) => length + piece.byteLength, 0),
+      )
     },
     cancel: () => body.cancel(),
   }

@@ -174,7 +174,8 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   }
 
   #settle(): void {
-    if (this.#onSignal !== undefined) this.#request.signal?.removeEventListener('abort', this.#onSignal)
+    if (this.#onSignal !== undefined)
+      this.#request.signal?.removeEventListener('abort', this.#onSignal)
     this.#notify()
   }
 
