@@ -340,7 +340,10 @@ export class Storage {
   async cleanupUploads(options: CleanupOptions = {}): Promise<readonly string[]> {
     const { olderThan = defaultCleanupAge, signal } = options
     return await this.#run('cleanupUploads', undefined, options, async () => {
-      if (!(olderThan >= 0)) throw new ValidationError(`olderThan is a number of seconds of at least 0, not ${olderThan}.`)
+      if (!(olderThan >= 0))
+        throw new ValidationError(
+          `olderThan is a number of seconds of at least 0, not ${olderThan}.`,
+        )
       return (await this.backend.cleanupUploads?.({ olderThan, signal })) ?? []
     })
   }

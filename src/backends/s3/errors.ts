@@ -57,8 +57,8 @@ const statusCodes: Readonly<Record<number, string | undefined>> = {
   301: 'PermanentRedirect',
   307: 'TemporaryRedirect',
   308: 'PermanentRedirect',
-  401: 'AccessDenied',
-  403: 'AccessDenied',
+  401: 'Forbidden',
+  403: 'Forbidden',
   409: 'OperationAborted',
   411: 'MissingContentLength',
   412: 'PreconditionFailed',
@@ -147,6 +147,7 @@ const other: MakeError = answer =>
     causeOf(answer),
   )
 
+/** What to look at first. */
 const keys = 'check "accessKey" and "secretKey"'
 
 const kinds: Readonly<Record<string, MakeError | undefined>> = {
@@ -160,6 +161,7 @@ const kinds: Readonly<Record<string, MakeError | undefined>> = {
   AuthorizationHeaderMalformed: wrongRegion,
   IllegalLocationConstraintException: wrongRegion,
   AccessDenied: denied('its policy or the permissions of the key do not allow it'),
+  Forbidden: denied(`the keys are wrong, or their permissions do not allow it; ${keys}`),
   AllAccessDisabled: denied('all access is disabled'),
   AccountProblem: denied('there is a problem with the account'),
   InvalidAccessKeyId: denied('the access key is unknown; check "accessKey"'),

@@ -68,9 +68,12 @@ class XmlReader {
   }
 
   #readDeclaration(): void {
-    if (this.#xml.startsWith('<!--', this.#at)) return this.#readComment()
-    if (!this.#xml.startsWith('<![CDATA[', this.#at))
-      throw malformed('it has a DOCTYPE or another declaration')
+    if (this.#xml.startsWith('<!--', this.#at)) this.#readComment()
+    else if (this.#xml.startsWith('<![CDATA[', this.#at)) this.#readCharacterData()
+    else throw malformed('it has a DOCTYPE or another declaration')
+  }
+
+  #readCharacterData(): void {
     const end = this.#find(']]>', this.#at + 9)
     if (this.#open.length === 0) throw malformed('there is text outside its root element')
     this.#handler.text(normalizeLineEnds(checkCharacters(this.#xml.slice(this.#at + 9, end))))
