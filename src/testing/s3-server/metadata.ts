@@ -12,15 +12,15 @@ const ENCODED_WORD = /=\?utf-8\?([bq])\?([^?\s]*)\?=/gi
  * @throws S3Error MetadataTooLarge above 2 KB of names and values
  */
 export function metadataFromHeaders(headers: HeaderMap): Record<string, string> {
-  const metadata: Record<string, string> = {}
+  const metadata: [name: string, value: string][] = []
   let size = 0
   for (const [header, value] of headers) {
     if (!header.startsWith(PREFIX)) continue
     const name = header.slice(PREFIX.length)
-    metadata[name] = decodeWords(value)
+    metadata.push([name, decodeWords(value)])
     size += name.length + Buffer.byteLength(value, 'latin1')
   }
-  if (size <= MAX_METADATA) return metadata
+  if (size <= MAX_METADATA) return Object.fromEntries(metadata)
   throw new S3Error('MetadataTooLarge', undefined, {
     elements: { Size: String(size), MaxSizeAllowed: String(MAX_METADATA) },
   })

@@ -7,6 +7,7 @@ import { handle } from './core.ts'
 import { Faults, type S3Fault } from './faults.ts'
 import { fromFetch, toFetch } from './fetch-front.ts'
 import { HttpFront } from './http-front.ts'
+import { Journal } from './journal.ts'
 import type { S3Request, S3Response } from './message.ts'
 import { checkOptions, type S3ServerOptions } from './options.ts'
 import { profileNamed } from './profile.ts'
@@ -35,13 +36,22 @@ export class S3Server {
   readonly #http: HttpFront
   readonly #desk: FrontDesk
 
-  private constructor(endpoint: string, state: ServerState, http: HttpFront, desk: FrontDesk) {
+  #folder: { close(): void } | undefined
+
+  private constructor(
+    endpoint: string,
+    state: ServerState,
+    http: HttpFront,
+    desk: FrontDesk,
+    folder: { close(): void } | undefined,
+  ) {
     this.endpoint = endpoint
     this.accessKey = state.accounts.owner.accessKey
     this.secretKey = state.accounts.owner.secretKey
     this.#state = state
     this.#http = http
     this.#desk = desk
+    this.#folder = folder
   }
 
   /**
@@ -50,11 +60,17 @@ export class S3Server {
    */
   static async start(options: S3ServerOptions = {}): Promise<S3Server> {
     checkOptions(options)
-    const state = createState(options)
+    const folder = options.dataDir === undefined ? undefined : inFolder(options.dataDir)
+    const state = createState(options, folder ?? inMemory())
     const desk = new FrontDesk(state)
     const http = new HttpFront(desk)
-    const port = await http.listen(options.port ?? 0)
-    return new S3Server(`http://127.0.0.1:${port}`, state, http, desk)
+    try {
+      const port = await http.listen(options.port ?? 0)
+      return new S3Server(`http://127.0.0.1:${port}`, state, http, desk, folder)
+    } catch (error) {
+      folder?.close()
+      throw error
+    }
   }
 
   /** What was asked and answered, oldest first: the last 10,000. */
@@ -94,6 +110,8 @@ export class S3Server {
     this.#desk.faults.close()
     await this.#http.close()
     await this.#state.blobs.close()
+    this.#folder?.close()
+    this.#folder = undefined
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -123,6 +141,13 @@ class FrontDesk {
   }
 }
 
+/** Where buckets and objects are: in memory, or in a folder that outlives the server. */
+interface Keeping {
+  readonly buckets: Map<string, Bucket>
+  readonly blobs: BlobStore
+  readonly listener: ChangeListener
+}
+
 const NO_LISTENER: ChangeListener = {
   bucketChanged() {},
   bucketDeleted() {},
@@ -130,7 +155,17 @@ const NO_LISTENER: ChangeListener = {
   objectDeleted() {},
 }
 
-function createState(options: S3ServerOptions): ServerState {
+function inMemory(): Keeping {
+  return { buckets: new Map(), blobs: new MemoryBlobs(), listener: NO_LISTENER }
+}
+
+function inFolder(folder: string): Keeping & { close(): void } {
+  const journal = new Journal(folder)
+  const { buckets, blobs } = journal
+  return { buckets, blobs, listener: journal, close: () => journal.close() }
+}
+
+function createState(options: S3ServerOptions, { buckets, blobs, listener }: Keeping): ServerState {
   const profile = profileNamed(options.profile ?? 'aws')
   const owner: Account = {
     accessKey: options.accessKey ?? 'AKIATESTACCESSKEY000',
@@ -139,10 +174,11 @@ function createState(options: S3ServerOptions): ServerState {
     email: options.email,
   }
   const now = options.now ?? ((): Date => new Date())
-  const blobs: BlobStore = new MemoryBlobs()
-  const buckets = new Map<string, Bucket>()
   for (const name of options.buckets ?? []) {
-    buckets.set(name, newBucket(name, owner.id, now(), NO_LISTENER))
+    if (buckets.has(name)) continue
+    const bucket = newBucket(name, owner.id, now(), listener)
+    buckets.set(name, bucket)
+    listener.bucketChanged(bucket.state)
   }
   return {
     accounts: new Accounts(owner, options.accounts ?? []),
@@ -150,7 +186,7 @@ function createState(options: S3ServerOptions): ServerState {
     region: options.region ?? profile.region,
     buckets,
     blobs,
-    listener: NO_LISTENER,
+    listener,
     now,
   }
 }
