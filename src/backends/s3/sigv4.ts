@@ -38,15 +38,12 @@ export interface PresignRequest {
 const algorithm = 'AWS4-HMAC-SHA256'
 
 /**
- * Headers that a proxy may change or a transport sets on its own; everything else is signed
+ * Headers that proxies change; everything else that is given is signed
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
  */
 const unsignedHeaders: ReadonlySet<string> = new Set([
   'authorization',
-  'connection',
-  'content-length',
   'expect',
-  'transfer-encoding',
   'user-agent',
   'x-amzn-trace-id',
 ])
@@ -188,9 +185,9 @@ function canonicalHeaders(
   return { lines, names: names.join(';') }
 }
 
-/** Trimmed, and runs of blanks within as one. */
+/** Trimmed, and runs of white space within as one blank. */
 function canonicalValue(value: string): string {
-  return /^\s|\s$|\s\s/.test(value) ? value.trim().replaceAll(/\s+/g, ' ') : value
+  return /^\s|\s$|\s\s|[^\S ]/.test(value) ? value.trim().replaceAll(/\s+/g, ' ') : value
 }
 
 /** Pairs sorted by their encoded names and values; a name alone gets its `=`. */
