@@ -3,6 +3,17 @@ export {
   type FileSystemStorageOptions,
 } from './backends/filesystem/filesystem-storage.ts'
 export { MemoryStorage, type MemoryStorageOptions } from './backends/memory/memory-storage.ts'
+export { configure } from './config/active-configuration.ts'
+export {
+  type Configuration,
+  defineConfig,
+  type StaticFilesConfiguration,
+  type StaticFilesDir,
+  type StorageEntry,
+} from './config/configuration.ts'
+export { loadConfig } from './config/configured-storage.ts'
+export type { HistoricalSettings } from './config/historical-names.ts'
+export { defaultStorage, type Storages, staticfilesStorage, storages } from './config/registry.ts'
 export type {
   Backend,
   BackendUrlOptions,
