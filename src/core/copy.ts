@@ -15,15 +15,21 @@ export async function copyThrough(
   const { signal, condition } = options
   const read = await backend.read(from, { signal })
   const { contentType, contentEncoding, cacheControl, contentDisposition, metadata } = read.stat
-  await backend.write(to, new ReadContent(read), {
-    ...(backend.capabilities.properties
-      ? { contentType, contentEncoding, cacheControl, contentDisposition, metadata }
-      : {}),
-    signal,
-    condition,
-    nextName: undefined,
-    onProgress: undefined,
-  })
+  const content = new ReadContent(read)
+  try {
+    await backend.write(to, content, {
+      ...(backend.capabilities.properties
+        ? { contentType, contentEncoding, cacheControl, contentDisposition, metadata }
+        : {}),
+      signal,
+      condition,
+      nextName: undefined,
+      onProgress: undefined,
+    })
+  } finally {
+    // A write that is refused has not read the body, which holds a socket or a descriptor.
+    content.destroy()
+  }
 }
 
 /** What a read delivers, as content of a write. */

@@ -67,12 +67,12 @@ export class FileReader implements BinaryReader {
   }
 
   async size(): Promise<number> {
-    this.#check('size')
+    this.checkOpen('size')
     return this.#stat.size
   }
 
   tell(): number {
-    this.#check('tell')
+    this.checkOpen('tell')
     return this.#position
   }
 
@@ -111,7 +111,7 @@ export class FileReader implements BinaryReader {
   }
 
   readable(): ReadableStream<Bytes> {
-    this.#check('readable')
+    this.checkOpen('readable')
     return toWebStream(() => this.chunks())
   }
 
@@ -126,6 +126,16 @@ export class FileReader implements BinaryReader {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** @throws ClosedFileError after `close`, naming the method that was called */
+  checkOpen(operation: string): void {
+    if (!this.#closed) return
+    throw new ClosedFileError('The file is closed.', {
+      operation,
+      file: this.name,
+      backend: this.#backend.name,
+    })
   }
 
   async #read(n: number | undefined): Promise<Bytes> {
@@ -220,7 +230,7 @@ export class FileReader implements BinaryReader {
   }
 
   async #guarded<T>(operation: string, work: () => Promise<T>): Promise<T> {
-    this.#check(operation)
+    this.checkOpen(operation)
     this.#signal?.throwIfAborted()
     try {
       return await untilAborted(work(), this.#signal)
@@ -228,15 +238,6 @@ export class FileReader implements BinaryReader {
       if (this.#signal?.aborted === true) throw this.#signal.reason
       throw explainChange(error, { operation, file: this.name, backend: this.#backend.name })
     }
-  }
-
-  #check(operation: string): void {
-    if (!this.#closed) return
-    throw new ClosedFileError('The file is closed.', {
-      operation,
-      file: this.name,
-      backend: this.#backend.name,
-    })
   }
 
   #invalid(operation: string, problem: string): ValidationError {

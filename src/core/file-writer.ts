@@ -26,6 +26,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
   #pipe: Pipe | undefined
   #storing: Promise<unknown> | undefined
   #closing: Promise<void> | undefined
+  #aborted: ClosedFileError | undefined
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -50,7 +51,8 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
   }
 
   write(data: T): Promise<number> {
-    const result = this.#turn.then(() => this.#write(data))
+    if (this.closed) return Promise.reject(this.#closedError('write'))
+    const result = this.#turn.then(() => this.#guarded(data))
     this.#turn = result.catch(() => {})
     return result
   }
@@ -73,8 +75,8 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
 
   abort(): Promise<void> {
     if (this.#closing !== undefined) return Promise.resolve()
-    const reason = new ClosedFileError('The file was aborted.', this.#context('abort'))
-    this.#pipe?.fail(reason)
+    this.#aborted = new ClosedFileError('The file was aborted.', this.#context('abort'))
+    this.#pipe?.fail(this.#aborted)
     this.#closing = (this.#storing ?? Promise.resolve()).then(
       () => {},
       () => {},
@@ -86,9 +88,17 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
     await this.abort()
   }
 
+  async #guarded(data: T): Promise<number> {
+    try {
+      this.#signal?.throwIfAborted()
+      return await this.#write(data)
+    } catch (error) {
+      if (this.#signal?.aborted === true) throw this.#signal.reason
+      throw withContext(error, this.#context('write'))
+    }
+  }
+
   async #write(data: T): Promise<number> {
-    this.#check('write')
-    this.#signal?.throwIfAborted()
     const bytes = this.#encode(data)
     for (let at = 0; at < bytes.byteLength; ) {
       const taken = await this.#take(bytes, at)
@@ -111,6 +121,8 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
 
   /** Copies what fits into the buffer; a full one goes on to the backend first. */
   async #take(bytes: Uint8Array, at: number): Promise<number> {
+    // An abort does not wait for the writes before it: nothing may be begun after it.
+    if (this.#aborted !== undefined) throw this.#aborted
     if (this.#filled === bufferSize) await this.#flush()
     const length = Math.min(bytes.byteLength - at, bufferSize - this.#filled)
     if (this.#buffer.byteLength < this.#filled + length) this.#grow(this.#filled + length)
@@ -150,6 +162,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
     const rest = this.#buffer.subarray(0, this.#filled)
     this.#buffer = new Uint8Array(0)
     try {
+      this.#signal?.throwIfAborted()
       if (this.#pipe === undefined) {
         await this.#commit(new MemoryContent(rest))
         return
@@ -164,7 +177,11 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
   }
 
   #check(operation: string): void {
-    if (this.closed) throw new ClosedFileError('The file is closed.', this.#context(operation))
+    if (this.closed) throw this.#closedError(operation)
+  }
+
+  #closedError(operation: string): ClosedFileError {
+    return new ClosedFileError('The file is closed.', this.#context(operation))
   }
 
   #context(operation: string): { operation: string; file: string; backend: string } {
@@ -215,6 +232,8 @@ class Pipe implements ContentSource {
   async *chunks(): AsyncGenerator<Uint8Array> {
     for (;;) {
       if (this.#failed !== undefined) throw this.#failed.error
+      // Also after a cancellation, of which the backend may only learn here.
+      if (this.#stopped !== undefined) throw this.#stopped.error
       const chunk = this.#chunk
       if (chunk === undefined && this.#ended) return
       if (chunk === undefined) {

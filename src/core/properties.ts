@@ -49,9 +49,9 @@ function unsupported(property: string): UnsupportedError {
 
 /** A header's value: visible characters and blanks (RFC 9110, section 5.5). */
 function checkHeader(property: string, value: string | undefined): void {
-  if (value === undefined || /^[\u0020-\u007e\u00a0-\uffff]*$/.test(value)) return
+  if (value === undefined || /^[\u0020-\u007e\u00a0-\ud7ff\ue000-\u{10ffff}]*$/u.test(value)) return
   throw new ValidationError(
-    `Option "${property}" holds a control character, which no header can carry.`,
+    `Option "${property}" holds a control character or a lone surrogate, which no header can carry.`,
   )
 }
 

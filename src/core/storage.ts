@@ -15,6 +15,7 @@ import { deleteNames } from './delete-many.ts'
 import {
   FileExistsError,
   FileNotFoundError,
+  isStorageError,
   PreconditionFailedError,
   SuspiciousFileOperation,
   UnsupportedError,
@@ -130,7 +131,6 @@ export class Storage {
     mode: keyof OpenFiles = 'rb',
     options: OpenOptions = {},
   ): Promise<OpenFiles[keyof OpenFiles]> {
-    checkArguments('open', openArguments, options)
     if (mode === 'w' || mode === 'wb') return await this.#openWriter(name, mode, options)
     if (mode === 'r' || mode === 'rb') return await this.#openReader(name, mode, options)
     throw new UnsupportedError(
@@ -162,12 +162,13 @@ export class Storage {
    * @throws PreconditionFailedError when `ifMatch` is another version
    */
   async save(name: string | null, content: Content, options: SaveOptions = {}): Promise<string> {
-    const { signal } = options
+    const signal = signalOf(options)
     let source: ContentSource | undefined
     try {
+      // Before everything that may fail, so that a stream is ended whatever the reason.
+      source = toContent(content, signal)
       checkArguments('save', saveArguments, options)
       signal?.throwIfAborted()
-      source = toContent(content, signal)
       const target = this.#target(name ?? nameOf(source), options)
       return await untilAborted(this.#store(target, source, options), signal)
     } catch (error) {
@@ -190,7 +191,7 @@ export class Storage {
     names: Iterable<string> | AsyncIterable<string>,
     options: OperationOptions = {},
   ): Promise<void> {
-    await this.#run('deleteMany', undefined, options, () =>
+    await this.#guard('deleteMany', undefined, options, () =>
       deleteNames(this.backend, names, options),
     )
   }
@@ -226,7 +227,7 @@ export class Storage {
     path: string,
     options: OperationOptions = {},
   ): Promise<[directories: string[], files: string[]]> {
-    return await this.#run('listdir', undefined, options, () => this.#listdir(path, options))
+    return await this.#guard('listdir', path, options, () => this.#listdir(path, options))
   }
 
   /**
@@ -234,7 +235,7 @@ export class Storage {
    * leaving the loop stops the requests. A missing folder has no files.
    */
   async *list(folder = '', options: ListOptions = {}): AsyncGenerator<FileStat> {
-    const { signal } = options
+    const signal = signalOf(options)
     try {
       checkArguments('list', listArguments, options)
       signal?.throwIfAborted()
@@ -339,7 +340,7 @@ export class Storage {
    */
   async cleanupUploads(options: CleanupOptions = {}): Promise<readonly string[]> {
     const { olderThan = defaultCleanupAge, signal } = options
-    return await this.#run('cleanupUploads', undefined, options, async () => {
+    return await this.#guard('cleanupUploads', undefined, options, async () => {
       if (!(olderThan >= 0))
         throw new ValidationError(
           `olderThan is a number of seconds of at least 0, not ${olderThan}.`,
@@ -362,17 +363,9 @@ export class Storage {
     name: string,
     options: OperationOptions & { readonly maxLength?: number | undefined } = {},
   ): Promise<string> {
-    checkArguments('getAvailableName', availableNameArguments, options)
-    const maxLength = this.#maxLength(options)
-    const wanted = parseWriteName(name, this.#limits())
-    if (this.#fileOverwrite) return truncateName(wanted, maxLength)
-    let candidate: string = wanted
-    for (let attempt = 0; attempt < maxNameAttempts; attempt++) {
-      if (fits(candidate, maxLength) && !(await this.exists(candidate, { signal: options.signal })))
-        return candidate
-      candidate = this.#nextName(wanted, maxLength)
-    }
-    throw outOfNames(wanted)
+    return await this.#guard('getAvailableName', name, options, () =>
+      this.#availableName(name, options),
+    )
   }
 
   /** `root`, `_` and seven random letters or digits, `extension`. */
@@ -383,6 +376,22 @@ export class Storage {
   /** What a user sent as a file name, made fit for `save`: see {@link generateFilename}. */
   generateFilename(name: string): string {
     return generateFilename(name, segment => this.getValidName(segment))
+  }
+
+  async #availableName(
+    name: string,
+    options: OperationOptions & { readonly maxLength?: number | undefined },
+  ): Promise<string> {
+    const wanted = this.#target(name, { maxLength: options.maxLength })
+    if (this.#fileOverwrite) return wanted
+    const maxLength = this.#maxLength(options)
+    let candidate = wanted
+    for (let attempt = 0; attempt < maxNameAttempts; attempt++) {
+      if (fits(candidate, maxLength) && !(await this.exists(candidate, { signal: options.signal })))
+        return candidate
+      candidate = this.#nextName(wanted, maxLength)
+    }
+    throw outOfNames(wanted)
   }
 
   async #openReader(
@@ -402,9 +411,11 @@ export class Storage {
     mode: 'w' | 'wb',
     options: OpenOptions,
   ): Promise<OpenFiles['w' | 'wb']> {
-    const { signal } = options
+    const signal = signalOf(options)
     try {
+      checkArguments('open', openArguments, options)
       signal?.throwIfAborted()
+      checkCondition(options, this.backend.capabilities)
       const target = this.#target(name, { ...options, overwrite: true })
       const exclusive = options.overwrite === false
       if (exclusive && (await this.exists(target, { signal }))) throw nameTaken(target)
@@ -582,7 +593,9 @@ export class Storage {
     checkProperties(options, this.backend.capabilities, target)
     checkCondition(options, this.backend.capabilities)
     const maxLength = this.#maxLength(options)
-    return this.#overwrites(options) ? (truncateName(target, maxLength) as Name) : target
+    if (!this.#overwrites(options)) return target
+    // Once more through the door: what is left of `a/..b` may be `a/..`.
+    return parseWriteName(truncateName(target, maxLength), this.#limits())
   }
 
   #overwrites(options: SaveOptions): boolean {
@@ -612,18 +625,27 @@ export class Storage {
   /** Checks the name, runs the work, and gives its errors their context. */
   async #run<T>(
     operation: string,
-    name: string | undefined,
+    name: string,
     options: OperationOptions,
     work: (name: Name) => Promise<T>,
   ): Promise<T> {
-    const { signal } = options
+    return await this.#guard(operation, name, options, async () => await work(parseReadName(name)))
+  }
+
+  /** Does the work until the signal aborts, and gives its errors their context. */
+  async #guard<T>(
+    operation: string,
+    file: string | undefined,
+    options: OperationOptions,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const signal = signalOf(options)
     try {
       checkArguments(operation, methodArguments[operation] ?? signalOnly, options)
       signal?.throwIfAborted()
-      const existing = name === undefined ? ('' as Name) : parseReadName(name)
-      return await untilAborted(work(existing), signal)
+      return await untilAborted(work(), signal)
     } catch (error) {
-      throw this.#explain(error, operation, name, signal)
+      throw this.#explain(error, operation, file, signal)
     }
   }
 
@@ -635,7 +657,9 @@ export class Storage {
     source?: ContentSource | undefined,
   ): unknown {
     if (signal?.aborted === true) return signal.reason
-    if (source?.failure !== undefined) return source.failure.error
+    // What the source threw is the caller's own error; one of this package's gets its context.
+    const failure = source?.failure
+    if (failure !== undefined && !isStorageError(failure.error)) return failure.error
     return withContext(error, { operation, file, backend: this.backend.name })
   }
 }
@@ -671,7 +695,13 @@ const cleanupArguments: ArgumentTypes<CleanupOptions> = { olderThan: 'number', s
 const methodArguments: Readonly<Record<string, ArgumentTypes<OperationOptions> | undefined>> = {
   open: openArguments,
   url: urlArguments,
+  getAvailableName: availableNameArguments,
   cleanupUploads: cleanupArguments,
+}
+
+/** From JavaScript the options may be anything; {@link checkArguments} says so. */
+function signalOf(options: OperationOptions | null): AbortSignal | undefined {
+  return options?.signal
 }
 
 function fits(name: string, maxLength: number | undefined): boolean {

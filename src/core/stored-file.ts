@@ -1,3 +1,4 @@
+import { itemsUntilAborted, untilAborted } from './abort.ts'
 import type { Backend, ReadBody } from './backend.ts'
 import type { Bytes } from './bytes.ts'
 import { ownBytes } from './bytes.ts'
@@ -71,8 +72,8 @@ export class StoredFile {
   async bytes(): Promise<Bytes> {
     if (this.size === 0) return new Uint8Array(0)
     try {
-      const body = await this.#read()
-      return await body.bytes()
+      const body = await untilAborted(this.#read(), this.#signal)
+      return await untilAborted(body.bytes(), this.#signal)
     } catch (error) {
       throw this.#explain(error)
     }
@@ -93,7 +94,7 @@ export class StoredFile {
     if (this.size === 0) return
     try {
       const body = await this.#read()
-      for await (const chunk of body.chunks()) yield chunk
+      yield* itemsUntilAborted(body.chunks(), this.#signal)
     } catch (error) {
       throw this.#explain(error)
     }

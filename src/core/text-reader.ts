@@ -60,6 +60,7 @@ export class TextFileReader implements TextReader {
   }
 
   readable(): ReadableStream<string> {
+    this.#file.checkOpen('readable')
     return toWebStream(() => this.chunks())
   }
 

@@ -90,9 +90,7 @@ export class MemoryBackend implements Backend {
   }
 
   async delete(name: Name, _options: OperationOptions): Promise<void> {
-    if (!this.#files.delete(name)) return
-    this.#accessed.delete(name)
-    this.#names.delete(name)
+    this.#delete(name)
   }
 
   async *list(options: ListOptions): AsyncGenerator<ListPage> {
@@ -111,18 +109,29 @@ export class MemoryBackend implements Backend {
   }
 
   async copy(from: Name, to: Name, options: CopyOptions): Promise<void> {
-    const { bytes, stat } = this.#version(from)
-    this.#check(to, options.condition)
-    this.#store(to, bytes, stat)
+    this.#copy(from, to, options)
   }
 
   async move(from: Name, to: Name, options: CopyOptions): Promise<void> {
-    await this.copy(from, to, options)
-    await this.delete(from, {})
+    // In one go: what is saved under the old name in between would be deleted.
+    this.#copy(from, to, options)
+    this.#delete(from)
   }
 
   async url(name: Name, options: BackendUrlOptions): Promise<string> {
     return publicUrl(this.#baseUrl, name, options, 'MemoryStorage')
+  }
+
+  #copy(from: Name, to: Name, { condition }: CopyOptions): void {
+    const { bytes, stat } = this.#version(from)
+    this.#check(to, condition)
+    this.#store(to, bytes, stat)
+  }
+
+  #delete(name: Name): void {
+    if (!this.#files.delete(name)) return
+    this.#accessed.delete(name)
+    this.#names.delete(name)
   }
 
   #version(name: Name): StoredVersion {
@@ -137,10 +146,13 @@ export class MemoryBackend implements Backend {
   }
 
   #statOf(name: Name, { stat }: StoredVersion): FileStat {
+    // Copies, since both dates and objects can be changed by whoever gets them.
     return {
       ...stat,
       metadata: { ...stat.metadata },
-      accessedTime: this.#accessed.get(name) ?? stat.modifiedTime,
+      modifiedTime: new Date(stat.modifiedTime),
+      createdTime: new Date(stat.modifiedTime),
+      accessedTime: new Date(this.#accessed.get(name) ?? stat.modifiedTime),
     }
   }
 
@@ -191,7 +203,6 @@ export class MemoryBackend implements Backend {
       name,
       size: bytes.byteLength,
       modifiedTime: now,
-      createdTime: now,
       etag,
       ...kept,
     }
