@@ -18,6 +18,8 @@ export interface Signing {
   readonly region?: string
   /** Seconds by which the client's clock is off. */
   readonly skew?: number
+  /** The client's clock in milliseconds, if it is not the machine's. */
+  readonly now?: number
   readonly expires?: number
   /** Value of `x-amz-content-sha256`, if it is not the body's hash. */
   readonly payload?: string
@@ -43,7 +45,7 @@ export function anonymous(request: Unsigned, { host }: Signing): Signed {
 
 /** Signature version 4 in the Authorization header. */
 export function signV4(request: Unsigned, signing: Signing): Signed {
-  const time = amzDate(signing.skew)
+  const time = amzDate(signing)
   const hash = signing.payload ?? createHash('sha256').update(request.body).digest('hex')
   const headers: Record<string, string> = {
     ...request.headers,
@@ -61,7 +63,7 @@ export function signV4(request: Unsigned, signing: Signing): Signed {
 
 /** Signature version 4 in the query. */
 export function presignV4(request: Unsigned, signing: Signing): Signed {
-  const time = amzDate(signing.skew)
+  const time = amzDate(signing)
   const headers: Record<string, string> = { ...request.headers, host: signing.host }
   const names = signedNames(headers, signing)
   const query: [string, string][] = [
@@ -179,6 +181,6 @@ function hmac(key: string | Buffer, text: string): Buffer {
   return createHmac('sha256', key).update(text).digest()
 }
 
-function amzDate(skew = 0): string {
-  return new Date(Date.now() + skew * 1000).toISOString().replace(/-|:|\.\d{3}/g, '')
+function amzDate({ now = Date.now(), skew = 0 }: Signing): string {
+  return new Date(now + skew * 1000).toISOString().replace(/-|:|\.\d{3}/g, '')
 }

@@ -3,7 +3,7 @@ import { authenticate } from './auth/authenticate.ts'
 import type { Authentication } from './auth/authentication.ts'
 import { asBytes } from './auth/hmac.ts'
 import type { Call, ServerState } from './call.ts'
-import { errorBody, S3Error } from './errors.ts'
+import { errorBody, invalidArgument, S3Error } from './errors.ts'
 import { bodySize, closeBody, type HeaderMap, type S3Request, type S3Response } from './message.ts'
 import { route } from './router.ts'
 import { findTarget } from './target.ts'
@@ -57,6 +57,7 @@ async function answer(server: ServerState, request: S3Request): Promise<S3Respon
     },
     server.profile.signatureV2,
   )
+  checkPayload(server, authentication)
   const call: Call = {
     server,
     request,
@@ -68,6 +69,13 @@ async function answer(server: ServerState, request: S3Request): Promise<S3Respon
     location: `http://${host}${target.virtualHost ? '' : `/${target.bucket}`}`,
   }
   return route(call)(call)
+}
+
+/** A server that knows no checksums knows no trailers either. */
+function checkPayload({ profile }: ServerState, { payload }: Authentication): void {
+  if (profile.checksums || payload.kind !== 'chunked' || !payload.trailer) return
+  const message = 'x-amz-content-sha256 must be UNSIGNED-PAYLOAD or a valid sha256 value.'
+  throw invalidArgument(message, 'x-amz-content-sha256', 'STREAMING-UNSIGNED-PAYLOAD-TRAILER')
 }
 
 /** A presigned URL may hold `x-amz-…` headers in its query: they count as headers. */

@@ -116,11 +116,16 @@ export function route(call: Call): Operation {
   const named = SUBRESOURCES.filter(name => call.query.has(name))
   const operation = ROUTES[`${scope} ${method} ${named[0] ?? ''}`]
   if (named.length > 1) throw conflicting(named)
-  if (operation === undefined) throw unknown(call, named[0])
+  if (operation === undefined || !isOffered(call, named[0])) throw unknown(call, named[0])
   if (operation === listObjects && call.query.get('list-type') === '2') return listObjectsV2
   if (!call.headers.has('x-amz-copy-source')) return operation
   if (operation === putObject) return copyObject
   return operation === uploadPart ? uploadPartCopy : operation
+}
+
+function isOffered({ server }: Call, subresource: string | undefined): boolean {
+  const isAcl = subresource === 'acl' || subresource === 'ownershipControls'
+  return server.profile.acls || !isAcl
 }
 
 function scopeOf(call: Call): Scope {
