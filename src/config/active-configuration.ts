@@ -75,7 +75,8 @@ export async function loadedConfiguration(): Promise<ActiveConfiguration> {
 /** Runs exactly this config file; it replaces the whole configuration. */
 export async function loadConfigFile(path: string): Promise<ActiveConfiguration> {
   const file = absolutePath(path)
-  return activate(await importConfig(file), inFile(file))
+  const { exported } = await importConfig(file)
+  return activate(exported, inFile(file))
 }
 
 /** A historical setting: from the configuration, else from the environment. */
@@ -115,7 +116,7 @@ function settledConfiguration(): ActiveConfiguration | undefined {
 
 async function startLoading(file: string): Promise<ActiveConfiguration> {
   const loading = importConfig(file).then(
-    exported => finishLoading(placeholder, () => activate(exported, inFile(file))),
+    ({ exported }) => finishLoading(placeholder, () => activate(exported, inFile(file))),
     error => finishLoading(placeholder, () => fail(placeholder, error)),
   )
   const placeholder: LoadingConfiguration = { values: {}, origin: originOf(file), loading }

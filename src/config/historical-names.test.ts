@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
+import { fileSystemSchema } from '../backends/filesystem/options.ts'
 import { s3Schema } from '../backends/s3/options.ts'
 import type { OptionSpec } from '../core/options.ts'
-import { baseUrlOption } from '../core/storage-options.ts'
 import { backendOf, historicalClassNames, historicalSettings } from './historical-names.ts'
 
 describe('historical names', () => {
   it('hold every setting that an option is read from', () => {
-    const specs: OptionSpec[] = [...Object.values<OptionSpec>(s3Schema), baseUrlOption]
+    const schemas = [fileSystemSchema, s3Schema]
+    const specs = schemas.flatMap(schema => Object.values<OptionSpec>(schema))
     const settings = specs.flatMap(spec => spec.settings ?? [])
     expect(settings).toContain('AWS_STORAGE_BUCKET_NAME')
     expect(settings.filter(name => !historicalSettings.includes(name))).toEqual([])

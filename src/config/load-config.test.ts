@@ -80,7 +80,7 @@ describe('readJsonConfig', () => {
 describe('importConfig', () => {
   it('gives the default export', async () => {
     const file = await write('good.mjs', 'export default { MEDIA_ROOT: "m" }')
-    expect(await importConfig(file)).toEqual({ MEDIA_ROOT: 'm' })
+    expect(await importConfig(file)).toEqual({ exported: { MEDIA_ROOT: 'm' } })
   })
 
   it('says how to write a file without one', async () => {

@@ -55,27 +55,26 @@ export function readJsonConfig(file: string): unknown {
 }
 
 /**
- * The default export of a config file.
+ * The default export of a config file, in an object: a promise that it may be is not awaited.
  *
  * @throws ImproperlyConfigured for a file that cannot be found, read or run (`cause` says why)
  */
-export async function importConfig(file: string): Promise<unknown> {
-  if (isJson(file)) return readJsonConfig(file)
+export async function importConfig(file: string): Promise<{ readonly exported: unknown }> {
+  if (isJson(file)) return { exported: readJsonConfig(file) }
   if (!isFile(file)) throw new ImproperlyConfigured(`There is no config file ${file}.`)
-  let exported: object
+  let namespace: object
   try {
-    exported = await importFile(file)
+    namespace = await importFile(file)
   } catch (error) {
-    if (error instanceof ImproperlyConfigured) throw error
     throw new ImproperlyConfigured(`${file} could not be loaded: ${reasonOf(error)}`, {
       cause: error,
     })
   }
-  if (!('default' in exported) || exported.default === undefined)
+  if (!('default' in namespace) || namespace.default === undefined)
     throw new ImproperlyConfigured(
       `${file} has no default export; write: export default defineConfig({ … })`,
     )
-  return exported.default
+  return { exported: namespace.default }
 }
 
 /**
@@ -130,18 +129,18 @@ async function importNatively(specifier: string): Promise<object> {
 }
 
 async function importThroughJiti(file: string): Promise<object> {
-  const { createJiti } = await findJiti(file)
+  const { createJiti } = await findJiti()
   const jiti = createJiti(import.meta.url, { fsCache: false, interopDefault: false })
   return await jiti.import<object>(file)
 }
 
-async function findJiti(file: string): Promise<typeof import('jiti')> {
+async function findJiti(): Promise<typeof import('jiti')> {
   try {
     return await import('jiti')
   } catch (error) {
     if (codeOf(error) !== 'ERR_MODULE_NOT_FOUND') throw error
     throw new ImproperlyConfigured(
-      `${file} is TypeScript, which Node ${process.versions.node} cannot load: install jiti (npm install --save-dev jiti), or use Node 22.18 or later.`,
+      `Node ${process.versions.node} runs no TypeScript by itself; install jiti (npm install --save-dev jiti), or use Node 22.18 or later.`,
       { cause: error },
     )
   }
