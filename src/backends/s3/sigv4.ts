@@ -38,19 +38,35 @@ export interface PresignRequest {
 const algorithm = 'AWS4-HMAC-SHA256'
 
 /**
- * Headers that proxies change; everything else that is given is signed
+ * Headers that stay out of the signature, since something between us and the service may rightly
+ * add, change or drop them; everything else is signed. Hop-by-hop headers end at the next proxy
+ * (RFC 9110, section 7.6.1), `expect` is answered and `transfer-encoding`, `content-length` and
+ * `user-agent` are set by the transport, `x-amzn-trace-id` by AWS load balancers; `authorization`
+ * is the signature itself. S3 asks for `host`, `content-type` and `x-amz-*` at least
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html).
  */
 const unsignedHeaders: ReadonlySet<string> = new Set([
   'authorization',
+  'connection',
+  'content-length',
   'expect',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
   'user-agent',
   'x-amzn-trace-id',
 ])
 
 /**
- * Signature version 4. The derived key of a day is kept as two half-filled hash inputs, so that a
- * signature costs two one-shot hashes; the date's texts are kept for their second.
+ * Signature version 4
+ * (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
+ * The derived key of a day is kept as two half-filled hash inputs, so that a signature costs two
+ * one-shot hashes; the date's texts are kept for their second.
  */
 export class SigV4Signer {
   readonly #credentials: Credentials
@@ -60,6 +76,8 @@ export class SigV4Signer {
   #timestamp = ''
   #day = ''
   #scope = ''
+  /** The parameters of a presigned URL that only depend on the second, encoded. */
+  #presigned = ''
   #key: PreparedKey | undefined
 
   constructor(credentials: Credentials, region: string, service = 's3') {
@@ -73,42 +91,43 @@ export class SigV4Signer {
    * `authorization` to the headers of the request.
    */
   signHeaders(request: HeaderRequest, now: Date): void {
-    const { headers, payload } = request
+    const { method, host, path, headers, payload } = request
     const { accessKey, securityToken } = this.#credentials
     this.#setTime(now)
     headers.push('x-amz-content-sha256', payload, 'x-amz-date', this.#timestamp)
     if (securityToken !== undefined) headers.push('x-amz-security-token', securityToken)
-    const canonical = canonicalHeaders(request.host, headers)
-    const query = request.query === '' ? '' : canonicalQuery(request.query)
-    const text = `${request.method}\n${request.path}\n${query}\n${canonical.lines}\n${canonical.names}\n${payload}`
-    const signature = this.#sign(text)
+    const { lines, names } = canonicalHeaders(host, headers, unsignedHeaders)
+    const query = canonicalQuery(request.query)
+    const signature = this.#sign(`${method}\n${path}\n${query}\n${lines}\n${names}\n${payload}`)
     headers.push(
       'authorization',
-      `${algorithm} Credential=${accessKey}/${this.#scope}, SignedHeaders=${canonical.names}, Signature=${signature}`,
+      `${algorithm} Credential=${accessKey}/${this.#scope}, SignedHeaders=${names}, Signature=${signature}`,
     )
   }
 
   /** The query of a URL that is valid for `expiresIn` seconds, with its signature. */
   presign(request: PresignRequest, now: Date): string {
-    const { accessKey, securityToken } = this.#credentials
+    const { method, host, path, signedHeaders = [] } = request
     this.#setTime(now)
-    const headers = (request.signedHeaders ?? []).flat()
-    const canonical = canonicalHeaders(request.host, headers)
-    const pairs: (readonly [string, string])[] = [
-      ...request.query,
-      ['X-Amz-Algorithm', algorithm],
-      ['X-Amz-Credential', `${accessKey}/${this.#scope}`],
-      ['X-Amz-Date', this.#timestamp],
-      ['X-Amz-Expires', String(request.expiresIn)],
-      ['X-Amz-SignedHeaders', canonical.names],
-    ]
-    if (securityToken !== undefined) pairs.push(['X-Amz-Security-Token', securityToken])
-    const query = pairs
-      .map(([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(value)}`)
-      .sort(comparePairs)
-      .join('&')
-    const text = `${request.method}\n${request.path}\n${query}\n${canonical.lines}\n${canonical.names}\nUNSIGNED-PAYLOAD`
-    return `${query}&X-Amz-Signature=${this.#sign(text)}`
+    const { lines, names } = canonicalHeaders(host, signedHeaders.flat(), noHeaders)
+    const query = this.#presignedQuery(request, names)
+    const signature = this.#sign(
+      `${method}\n${path}\n${query}\n${lines}\n${names}\nUNSIGNED-PAYLOAD`,
+    )
+    return `${query}&X-Amz-Signature=${signature}`
+  }
+
+  /** The parameters that are signed, in canonical order: those of the signature are, already. */
+  #presignedQuery(request: PresignRequest, signedNames: string): string {
+    const { securityToken } = this.#credentials
+    const token =
+      securityToken === undefined ? '' : `&X-Amz-Security-Token=${encodeRfc3986(securityToken)}`
+    const own = `${this.#presigned}&X-Amz-Expires=${request.expiresIn}${token}&X-Amz-SignedHeaders=${encodeRfc3986(signedNames)}`
+    if (request.query.length === 0) return own
+    const given = request.query.map(
+      ([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(value)}`,
+    )
+    return canonicalQuery([own, ...given].join('&'))
   }
 
   #sign(canonicalRequest: string): string {
@@ -121,13 +140,16 @@ export class SigV4Signer {
   #setTime(now: Date): void {
     const second = Math.floor(now.getTime() / 1000)
     if (second === this.#second) return
-    this.#second = second
     this.#timestamp = `${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`
+    this.#second = second
     const day = this.#timestamp.slice(0, 8)
-    if (day === this.#day) return
-    this.#day = day
-    this.#scope = `${day}/${this.#region}/${this.#service}/aws4_request`
-    this.#key = undefined
+    if (day !== this.#day) {
+      this.#day = day
+      this.#scope = `${day}/${this.#region}/${this.#service}/aws4_request`
+      this.#key = undefined
+    }
+    const credential = encodeRfc3986(`${this.#credentials.accessKey}/${this.#scope}`)
+    this.#presigned = `X-Amz-Algorithm=${algorithm}&X-Amz-Credential=${credential}&X-Amz-Date=${this.#timestamp}`
   }
 
   #deriveKey(): Uint8Array {
@@ -139,14 +161,15 @@ export class SigV4Signer {
 
 const blockSize = 64
 const hashSize = 32
-/** Room for the text behind the key; a string to sign is about 140 bytes long. */
-const textRoom = 512
+/** Room for the text behind the key at first; a string to sign is about 140 bytes long. */
+const textRoom = 256
 
 /** An HMAC-SHA-256 key with its pads (RFC 2104) written into the inputs of both hashes once. */
 class PreparedKey {
-  readonly #inner = new Uint8Array(blockSize + textRoom)
+  #inner = new Uint8Array(blockSize + textRoom)
   readonly #outer = new Uint8Array(blockSize + hashSize)
 
+  /** A derived key is a hash, and therefore shorter than a block. */
   constructor(key: Uint8Array) {
     this.#inner.fill(0x36, 0, blockSize)
     this.#outer.fill(0x5c, 0, blockSize)
@@ -156,28 +179,38 @@ class PreparedKey {
     }
   }
 
-  /** `text` is ASCII and shorter than the room for it: a string to sign is. */
   sign(text: string): string {
+    // No UTF-16 unit needs more than three bytes.
+    if (text.length * 3 > this.#inner.length - blockSize) this.#grow(text.length * 3)
     const { written } = encoder.encodeInto(text, this.#inner.subarray(blockSize))
     this.#outer.set(sha256(this.#inner.subarray(0, blockSize + written)), blockSize)
     return sha256Hex(this.#outer)
+  }
+
+  #grow(room: number): void {
+    const larger = new Uint8Array(blockSize + room)
+    larger.set(this.#inner.subarray(0, blockSize))
+    this.#inner = larger
   }
 }
 
 const encoder = new TextEncoder()
 
-/** The header lines in the order of their names, and the names. */
+const noHeaders: ReadonlySet<string> = new Set()
+
+/** The header lines in the order of their names, and the names. Values of one name are joined. */
 function canonicalHeaders(
   host: string,
   headers: readonly string[],
+  unsigned: ReadonlySet<string>,
 ): { lines: string; names: string } {
   const values = new Map([['host', host]])
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? ''
-    if (unsignedHeaders.has(name)) continue
+    if (name === 'host' || unsigned.has(name)) continue
     const value = canonicalValue(headers[i + 1] ?? '')
     const before = values.get(name)
-    values.set(name, before === undefined || name === 'host' ? value : `${before},${value}`)
+    values.set(name, before === undefined ? value : `${before},${value}`)
   }
   const names = [...values.keys()].sort()
   let lines = ''
@@ -185,21 +218,22 @@ function canonicalHeaders(
   return { lines, names: names.join(';') }
 }
 
-/** Trimmed, and runs of white space within as one blank. */
+/** Trimmed, and white space within (also of folded lines) as one blank. */
 function canonicalValue(value: string): string {
   return /^\s|\s$|\s\s|[^\S ]/.test(value) ? value.trim().replaceAll(/\s+/g, ' ') : value
 }
 
-/** Pairs sorted by their encoded names and values; a name alone gets its `=`. */
+/** Pairs sorted by their encoded names, then values; a name alone gets its `=`. */
 function canonicalQuery(query: string): string {
+  if (query === '') return ''
   const pairs = query.split('&').map(pair => (pair.includes('=') ? pair : `${pair}=`))
-  return pairs.length === 1 ? (pairs[0] ?? '') : pairs.sort(comparePairs).join('&')
+  return pairs.sort(comparePairs).join('&')
 }
 
-/** By name, then by value: `=` sorts behind `-`, which may stand in a longer name. */
+/** Encoded text is ASCII. `=` sorts behind `-`, which may stand in a longer name. */
 function comparePairs(a: string, b: string): number {
-  const [nameA = '', valueA = ''] = a.split('=')
-  const [nameB = '', valueB = ''] = b.split('=')
-  if (nameA !== nameB) return nameA < nameB ? -1 : 1
-  return valueA < valueB ? -1 : valueA > valueB ? 1 : 0
+  const nameA = a.slice(0, a.indexOf('='))
+  const nameB = b.slice(0, b.indexOf('='))
+  if (nameA === nameB) return a < b ? -1 : a > b ? 1 : 0
+  return nameA < nameB ? -1 : 1
 }
