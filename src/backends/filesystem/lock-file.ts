@@ -1,5 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { lstatSync, readFileSync, readlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  lstatSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '../../core/errors.ts'
@@ -75,13 +82,30 @@ function runLocked<T>(path: string, own: string, work: () => T): T {
 function createLock(path: string): string | undefined {
   const text = JSON.stringify(thisProcess())
   try {
-    writeFileSync(path, text, { flag: 'wx', mode: 0o644 })
+    makeLock(path, text)
     return text
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return undefined
     throw error
   }
 }
+
+/**
+ * A symbolic link to nowhere holds a text and is made with it in one step, as Emacs and Firefox
+ * lock. A file is there for a moment without its text: killed in that moment, it stays for a
+ * {@link lease}. So files serve only where there are no links.
+ */
+function makeLock(path: string, text: string): void {
+  try {
+    symlinkSync(text, path)
+  } catch (error) {
+    if (!withoutLinks.has(errnoOf(error) ?? '')) throw error
+    writeFileSync(path, text, { flag: 'wx', mode: 0o644 })
+  }
+}
+
+/** What is said where there are no symbolic links, or no right to make them (Windows). */
+const withoutLinks: ReadonlySet<string> = new Set(['EPERM', 'EOPNOTSUPP', 'ENOTSUP', 'ENOSYS'])
 
 /**
  * Removes a lock whose owner is dead. Two processes that found the same dead lock must not remove
@@ -105,11 +129,13 @@ function removeIfDead(folder: HeldPath, path: string, depth: number): void {
 
 function readLock(path: string): Lock | undefined {
   try {
-    const { ino, mtimeNs } = lstatSync(path, { bigint: true })
-    const text = readFileSync(path, 'utf8')
+    const stat = lstatSync(path, { bigint: true })
+    const text = stat.isSymbolicLink() ? readlinkSync(path) : readFileSync(path, 'utf8')
+    const { ino, mtimeNs } = stat
     return { text, id: text === '' ? `${ino}-${mtimeNs}` : text, created: Number(mtimeNs) / 1e6 }
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined
+    // EINVAL: a file in the place of the link that was looked at.
+    if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'EINVAL') return undefined
     throw error
   }
 }
