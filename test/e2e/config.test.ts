@@ -24,6 +24,8 @@ beforeAll(async () => {
     // Types are checked elsewhere; what counts here is that there is a program.
     if (!existsSync(join(base, 'dist', 'index.js'))) throw error
   })
+  install('with-jiti', ['jiti'])
+  install('without-jiti', [])
 }, 120_000)
 
 afterAll(async () => {
@@ -31,19 +33,24 @@ afterAll(async () => {
 })
 
 beforeEach(() => {
-  count++
-  app = join(base, `app-${count}`)
-  install(['jiti'])
+  enter('with-jiti')
 })
 
-/** An application that has installed the package, and of the optional peers only these. */
-function install(peers: readonly string[]): void {
-  const modules = join(app, 'node_modules')
+/** An empty application below a folder that has the package installed. */
+function enter(house: 'with-jiti' | 'without-jiti'): void {
+  count++
+  app = join(base, house, `app-${count}`)
+  write('package.json', '{ "type": "module" }')
+}
+
+/** Installs the package as npm would, and of the optional peers only these. */
+function install(house: string, peers: readonly string[]): void {
+  const modules = join(base, house, 'node_modules')
+  mkdirSync(join(modules, 'stowage'), { recursive: true })
   cpSync(join(base, 'dist'), join(modules, 'stowage', 'dist'), { recursive: true })
   cpSync(join(root, 'package.json'), join(modules, 'stowage', 'package.json'))
   for (const name of ['mime', 'saxes', 'xmlchars', 'undici', ...peers])
     symlinkSync(join(root, 'node_modules', name), join(modules, name))
-  write('package.json', '{ "type": "module" }')
 }
 
 function write(name: string, text: string): void {
@@ -115,8 +122,7 @@ describe('a config file', () => {
   it.skipIf(stripsTypes)(
     'in TypeScript says what to install where nothing can load it',
     async () => {
-      await rm(app, { recursive: true })
-      install([])
+      enter('without-jiti')
       write('stowage.config.ts', 'export default {}')
       const { failure } = await execute(printUrl)
       expect(failure).toContain(
@@ -140,10 +146,11 @@ describe('a config file', () => {
 
   it('names classes of packages of the application, also those for import alone', async () => {
     const source = `export { MemoryStorage as X } from 'stowage'`
-    for (const name of ['with-main', 'import-only']) write(`node_modules/${name}/index.js`, source)
-    write('node_modules/with-main/package.json', '{ "type": "module", "main": "index.js" }')
+    for (const name of ['with-main', 'import-only'])
+      write(`../node_modules/${name}/index.js`, source)
+    write('../node_modules/with-main/package.json', '{ "type": "module", "main": "index.js" }')
     write(
-      'node_modules/import-only/package.json',
+      '../node_modules/import-only/package.json',
       '{ "type": "module", "exports": { "import": "./index.js" } }',
     )
     for (const name of ['with-main', 'import-only']) {
