@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
 import { ImproperlyConfigured } from '../core/errors.ts'
 import { checkConfiguration } from './checked-configuration.ts'
+import { historicalSettings, supportedSettings } from './historical-names.ts'
 import { storages } from './registry.ts'
 
 describe('checkConfiguration', () => {
@@ -130,6 +131,15 @@ describe('checkConfiguration', () => {
     const refusal = caught(() => checkConfiguration(given, 'stowage.config.ts'))
     expect(refusal).toBeInstanceOf(ImproperlyConfigured)
     expect(refusal).toMatchObject({ message, setting })
+  })
+})
+
+describe('a historical setting', () => {
+  it.each(historicalSettings)('%s is taken, or refused where it would be ignored', name => {
+    const check = (): unknown => checkConfiguration({ [name]: 'x' }, 'configure()')
+    if (supportedSettings.includes(name)) expect(check()).toMatchObject({ values: { [name]: 'x' } })
+    else
+      expect(check).toThrow(`This version of stowage does not take ${name}, found in configure().`)
   })
 })
 

@@ -3,7 +3,7 @@ import { suggestion } from '../core/nearest.ts'
 import { kindOf } from '../core/options.ts'
 import type { Storage } from '../core/storage.ts'
 import type { StaticFilesConfiguration, StorageEntry } from './configuration.ts'
-import { adviceFor, historicalSettings } from './historical-names.ts'
+import { adviceOn, historicalSettings, supportedSettings } from './historical-names.ts'
 import { isStandIn, isStorage } from './storage-kind.ts'
 
 /** A configuration whose shape is right, split by what it is for. */
@@ -28,7 +28,7 @@ export function checkConfiguration(given: unknown, origin: string): CheckedConfi
   const values: Record<string, unknown> = {}
   for (const [name, value] of Object.entries(given)) {
     if (name === 'storages' || name === 'staticfiles') continue
-    if (!historicalSettings.includes(name)) throw unknownSetting(name, origin)
+    if (!supportedSettings.includes(name)) throw unknownSetting(name, origin)
     if (value !== undefined) values[name] = value
   }
   for (const name of ['DEFAULT_FILE_STORAGE', 'STATICFILES_STORAGE'])
@@ -51,12 +51,11 @@ export function checkStaticDirs(
 }
 
 function unknownSetting(name: string, origin: string): ImproperlyConfigured {
-  const known = ['storages', 'staticfiles', ...historicalSettings]
-  const advice = adviceFor(name)
-  const hint = advice === undefined ? suggestion(name, known) : ` ${advice}`
-  return new ImproperlyConfigured(`There is no setting ${name}, found in ${origin}.${hint}`, {
-    setting: name,
-  })
+  const known = ['storages', 'staticfiles', ...supportedSettings]
+  const problem = historicalSettings.includes(name)
+    ? `This version of stowage does not take ${name}, found in ${origin}.`
+    : `There is no setting ${name}, found in ${origin}.${adviceOn(name) ?? suggestion(name, known)}`
+  return new ImproperlyConfigured(problem, { setting: name })
 }
 
 function checkStorages(given: unknown, origin: string): CheckedConfiguration['storages'] {

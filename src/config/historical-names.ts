@@ -1,3 +1,7 @@
+import { fileSystemSchema } from '../backends/filesystem/options.ts'
+import { s3Schema } from '../backends/s3/options.ts'
+import type { OptionSpec } from '../core/options.ts'
+
 /**
  * Names under which Django and django-storages know their settings, as far as they mean something
  * here. Taken from the top level of the configuration or from the environment.
@@ -60,7 +64,7 @@ export interface HistoricalSettings {
   readonly S3_USE_SIGV4?: boolean | undefined
 }
 
-/** The same names at run time. Every storage's schema takes its `settings` from here. */
+/** The same names at run time. */
 const settingNames: { readonly [Name in keyof Required<HistoricalSettings>]: true } = {
   DEFAULT_FILE_STORAGE: true,
   STATICFILES_STORAGE: true,
@@ -117,7 +121,23 @@ const settingNames: { readonly [Name in keyof Required<HistoricalSettings>]: tru
   S3_USE_SIGV4: true,
 }
 
+/** Names that mean something, in this version or another. */
 export const historicalSettings: readonly string[] = Object.keys(settingNames)
+
+/** Names that this version takes: what the options of its storages are read from, and its own. */
+export const supportedSettings: readonly string[] = [
+  'DEFAULT_FILE_STORAGE',
+  'STATICFILES_STORAGE',
+  'STATIC_ROOT',
+  'STATIC_URL',
+  'STATICFILES_DIRS',
+  ...settingsOf(fileSystemSchema),
+  ...settingsOf(s3Schema),
+]
+
+function settingsOf(schema: Readonly<Record<string, OptionSpec>>): string[] {
+  return Object.values(schema).flatMap(({ settings }) => settings ?? [])
+}
 
 /** Settings of django-storages that have no meaning here, and what to do instead. */
 const abandonedSettings: Readonly<Record<string, string>> = {
@@ -127,8 +147,8 @@ const abandonedSettings: Readonly<Record<string, string>> = {
 }
 
 /** What to do about a setting that the originals have and this package has not. */
-export function adviceFor(setting: string): string | undefined {
-  return Object.hasOwn(abandonedSettings, setting) ? abandonedSettings[setting] : undefined
+export function adviceOn(setting: string): string | undefined {
+  return Object.hasOwn(abandonedSettings, setting) ? ` ${abandonedSettings[setting]}` : undefined
 }
 
 /**
