@@ -59,6 +59,20 @@ export function ownBytes(bytes: Uint8Array): Bytes {
   return isOwn(bytes) ? bytes : new Uint8Array(bytes)
 }
 
+/** A copy. (`slice` of a Node `Buffer` is none: it shares the memory.) */
+export function copyBytes(bytes: Uint8Array): Bytes {
+  return new Uint8Array(bytes)
+}
+
+/**
+ * The same memory as a plain `Uint8Array`: what comes out of this package is no `Buffer`, whose
+ * `slice` and `toString` do something else.
+ */
+export function plainBytes(bytes: Bytes): Bytes {
+  if (bytes.constructor === Uint8Array) return bytes
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
 function isOwn(bytes: Uint8Array): bytes is Bytes {
   return bytes.buffer instanceof ArrayBuffer
 }

@@ -1,6 +1,6 @@
 import { untilAborted } from './abort.ts'
 import type { Backend, ReadOptions } from './backend.ts'
-import { type Bytes, concatBytes } from './bytes.ts'
+import { type Bytes, concatBytes, copyBytes, plainBytes } from './bytes.ts'
 import { ClosedFileError, ValidationError } from './errors.ts'
 import type { FileStat } from './file-stat.ts'
 import type { Name } from './names.ts'
@@ -43,7 +43,7 @@ export class FileReader implements BinaryReader {
     signal: AbortSignal | undefined,
   ): Promise<FileReader> {
     const result = await backend.read(name, { start: 0, end: firstWindow, signal })
-    const window = await result.body.bytes()
+    const window = plainBytes(await result.body.bytes())
     return new FileReader(backend, result.stat, mode, window, signal)
   }
 
@@ -149,7 +149,7 @@ export class FileReader implements BinaryReader {
     if (buffered.byteLength === wanted) {
       this.#position += wanted
       // A copy: a slice would keep the whole window alive.
-      return buffered.slice()
+      return copyBytes(buffered)
     }
     const missing = await this.#fetch(start + buffered.byteLength, wanted - buffered.byteLength)
     this.#position = start + wanted
@@ -177,7 +177,7 @@ export class FileReader implements BinaryReader {
   async #request(start: number, end: number): Promise<Bytes> {
     const options: ReadOptions = { start, end, ifMatch: this.#stat.etag, signal: this.#signal }
     const body = await this.#backend.read(this.name as Name, options)
-    return await body.body.bytes()
+    return plainBytes(await body.body.bytes())
   }
 
   async #readline(): Promise<Bytes> {

@@ -1,7 +1,7 @@
 import { itemsUntilAborted, untilAborted } from './abort.ts'
 import type { Backend, ReadBody } from './backend.ts'
 import type { Bytes } from './bytes.ts'
-import { ownBytes } from './bytes.ts'
+import { copyBytes, plainBytes } from './bytes.ts'
 import {
   FileChangedError,
   FileNotFoundError,
@@ -73,7 +73,7 @@ export class StoredFile {
     if (this.size === 0) return new Uint8Array(0)
     try {
       const body = await untilAborted(this.#read(), this.#signal)
-      return await untilAborted(body.bytes(), this.#signal)
+      return plainBytes(await untilAborted(body.bytes(), this.#signal))
     } catch (error) {
       throw this.#explain(error)
     }
@@ -82,7 +82,7 @@ export class StoredFile {
   async arrayBuffer(): Promise<ArrayBuffer> {
     const bytes = await this.bytes()
     const whole = bytes.byteLength === bytes.buffer.byteLength
-    return whole ? bytes.buffer : ownBytes(bytes.slice()).buffer
+    return whole ? bytes.buffer : copyBytes(bytes).buffer
   }
 
   /** The bytes as UTF-8. */
@@ -94,7 +94,9 @@ export class StoredFile {
     if (this.size === 0) return
     try {
       const body = await this.#read()
-      yield* itemsUntilAborted(body.chunks(), this.#signal)
+      for await (const chunk of itemsUntilAborted(body.chunks(), this.#signal)) {
+        yield plainBytes(chunk)
+      }
     } catch (error) {
       throw this.#explain(error)
     }

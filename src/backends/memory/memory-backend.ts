@@ -11,7 +11,7 @@ import type {
   WriteCondition,
   WriteOptions,
 } from '../../core/backend.ts'
-import { type Bytes, concatBytes } from '../../core/bytes.ts'
+import { type Bytes, concatBytes, copyBytes } from '../../core/bytes.ts'
 import type { ContentSource } from '../../core/content.ts'
 import { contentTypeOf } from '../../core/content-type.ts'
 import { FileExistsError, noSuchFile, PreconditionFailedError } from '../../core/errors.ts'
@@ -215,12 +215,12 @@ export class MemoryBackend implements Backend {
 async function collect(content: ContentSource, options: WriteOptions): Promise<Bytes> {
   if (content.bytes !== undefined) {
     options.onProgress?.(content.bytes.byteLength)
-    return content.bytes.slice()
+    return copyBytes(content.bytes)
   }
   const pieces: Uint8Array[] = []
   let length = 0
   for await (const chunk of content.chunks()) {
-    pieces.push(chunk.slice())
+    pieces.push(copyBytes(chunk))
     length += chunk.byteLength
     options.onProgress?.(length)
   }
