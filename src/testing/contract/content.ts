@@ -188,6 +188,12 @@ export function testContent(runner: TestRunner, harness: StorageHarness): void {
       await storage.save('a', changing)
       changing.fill(0)
       equalBytes(await bytesOf(storage, 'a'), pattern(50_000), 'the file')
+      const shared = new SharedBytes(pattern(50_000).buffer)
+      await storage.save('b', shared)
+      await storage.save('c', inChunks(shared, 50_000))
+      shared.fill(0)
+      equalBytes(await bytesOf(storage, 'b'), pattern(50_000), 'the file of a Buffer')
+      equalBytes(await bytesOf(storage, 'c'), pattern(50_000), 'the file of chunks')
     })
 
     test('leaves contents that are no streams usable', async ({ storage }) => {
@@ -234,6 +240,13 @@ export function testContent(runner: TestRunner, harness: StorageHarness): void {
       equalBytes(await bytesOf(storage, 'a'), pattern(2_000), 'the file')
     })
   })
+}
+
+/** Bytes whose `slice` is no copy, as Node's `Buffer`. */
+class SharedBytes extends Uint8Array<ArrayBuffer> {
+  override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
+    return this.subarray(start, end)
+  }
 }
 
 function bodyOf(response: Response): ReadableStream<Uint8Array> {

@@ -54,9 +54,11 @@ export function equalBytes(actual: Uint8Array, expected: Uint8Array | string, wh
   if (actual.byteLength !== wanted.byteLength) {
     fail(`${what}: expected ${wanted.byteLength} bytes, got ${actual.byteLength}`)
   }
-  const at = wanted.findIndex((byte, index) => actual[index] !== byte)
-  if (at !== -1)
+  // A plain loop: contents are tens of megabytes.
+  for (let at = 0; at < wanted.byteLength; at++) {
+    if (actual[at] === wanted[at]) continue
     fail(`${what}: byte ${at} of ${wanted.byteLength} is ${actual[at]}, not ${wanted[at]}`)
+  }
 }
 
 /** Waits for a `StorageError` of this kind and checks its fields. */

@@ -54,8 +54,12 @@ export function testReading(runner: TestRunner, harness: StorageHarness): void {
       await storage.save('a', 'abc')
       const file = await storage.file('a')
       const bytes = await file.bytes()
+      equal(bytes.constructor === Uint8Array, true, 'bytes() gives a plain Uint8Array')
       bytes.fill(0)
-      for await (const chunk of streamed(file.stream())) chunk.fill(0)
+      for await (const chunk of streamed(file.stream())) {
+        equal(chunk.constructor === Uint8Array, true, 'stream() gives plain Uint8Arrays')
+        chunk.fill(0)
+      }
       equal(await textOf(storage, 'a'), 'abc', 'the file after the bytes were changed')
     })
 
