@@ -23,9 +23,10 @@ export interface BlobStore {
   close(): Promise<void>
 }
 
-const BLOCK = 1 << 20
+/** Small chunks are gathered in blocks of this size. */
+const BLOCK = 1 << 16
 
-/** Keeps blobs in memory, in blocks of 1 MiB. */
+/** Keeps blobs in memory, as the chunks in which they came. */
 export class MemoryBlobs implements BlobStore {
   writer(size: number): BlobWriter {
     return new MemoryWriter(size)
@@ -36,7 +37,7 @@ export class MemoryBlobs implements BlobStore {
 
 class MemoryWriter implements BlobWriter {
   readonly #expected: number
-  readonly #blocks: Buffer[] = []
+  readonly #chunks: Uint8Array[] = []
   #size = 0
   #block: Buffer = Buffer.alloc(0)
   #used = 0
@@ -45,42 +46,65 @@ class MemoryWriter implements BlobWriter {
     this.#expected = expected
   }
 
-  /** Copies, so that neither a caller's buffer nor a socket's large one is held. */
+  /**
+   * Keeps a chunk that fills its buffer, which a socket's do, and copies others, so that a few bytes
+   * never hold a large buffer. Whoever writes does not use the chunk again.
+   */
   write(chunk: Uint8Array): void {
-    let at = 0
-    while (at < chunk.byteLength) {
-      if (this.#used === this.#block.byteLength) this.#nextBlock()
+    const fills = chunk.byteLength >= BLOCK / 4 && chunk.byteLength * 2 >= chunk.buffer.byteLength
+    if (fills) {
+      this.#endBlock()
+      this.#chunks.push(chunk)
+    } else this.#copy(chunk)
+    this.#size += chunk.byteLength
+  }
+
+  async commit(): Promise<Blob> {
+    this.#endBlock()
+    return new MemoryBlob(this.#chunks, this.#size)
+  }
+
+  async abort(): Promise<void> {
+    this.#chunks.length = 0
+  }
+
+  #copy(chunk: Uint8Array): void {
+    for (let at = 0; at < chunk.byteLength; ) {
+      if (this.#used === this.#block.byteLength) this.#startBlock(at)
       const piece = chunk.subarray(at, at + this.#block.byteLength - this.#used)
       this.#block.set(piece, this.#used)
       this.#used += piece.byteLength
       at += piece.byteLength
     }
-    this.#size += chunk.byteLength
   }
 
-  async commit(): Promise<Blob> {
-    return new MemoryBlob(this.#blocks, this.#size)
-  }
-
-  async abort(): Promise<void> {
-    this.#blocks.length = 0
-  }
-
-  #nextBlock(): void {
-    const left = this.#expected - this.#blocks.length * BLOCK
+  #startBlock(copied: number): void {
+    this.#endBlock()
+    const left = this.#expected - this.#size - copied
     this.#block = Buffer.allocUnsafeSlow(left > 0 ? Math.min(left, BLOCK) : BLOCK)
-    this.#blocks.push(this.#block)
+  }
+
+  #endBlock(): void {
+    if (this.#used > 0) this.#chunks.push(this.#block.subarray(0, this.#used))
+    this.#block = Buffer.alloc(0)
     this.#used = 0
   }
 }
 
 class MemoryBlob implements Blob {
   readonly size: number
-  readonly #blocks: readonly Buffer[]
+  readonly #chunks: readonly Uint8Array[]
+  /** Where each chunk ends. */
+  readonly #ends: readonly number[]
 
-  constructor(blocks: readonly Buffer[], size: number) {
-    this.#blocks = blocks
+  constructor(chunks: readonly Uint8Array[], size: number) {
+    this.#chunks = chunks
     this.size = size
+    let end = 0
+    this.#ends = chunks.map(chunk => {
+      end += chunk.byteLength
+      return end
+    })
   }
 
   retain(): void {}
@@ -88,15 +112,26 @@ class MemoryBlob implements Blob {
   release(): void {}
 
   async *read(start: number, end: number): AsyncIterable<Uint8Array> {
-    for (let at = start; at < end; ) {
-      const index = Math.floor(at / BLOCK)
-      const block = this.#blocks[index]
-      if (block === undefined) return
-      const from = at - index * BLOCK
-      const bytes = block.subarray(from, Math.min(BLOCK, from + end - at))
+    for (let index = this.#chunkAt(start), at = start; at < end; index += 1) {
+      const chunk = this.#chunks[index]
+      const chunkEnd = this.#ends[index]
+      if (chunk === undefined || chunkEnd === undefined) return
+      const from = at - (chunkEnd - chunk.byteLength)
+      const bytes = chunk.subarray(from, from + end - at)
       at += bytes.byteLength
       yield bytes
     }
+  }
+
+  #chunkAt(offset: number): number {
+    let low = 0
+    let high = this.#ends.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#ends[middle] ?? 0) > offset) high = middle
+      else low = middle + 1
+    }
+    return low
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Acl, Ownership } from './acl.ts'
 import type { Blob } from './blobs.ts'
 import type { Checksum, ChecksumName, ChecksumType } from './checksums.ts'
+import type { CorsRule } from './cors.ts'
 import type { Encryption } from './encryption.ts'
 import { KeyIndex } from './key-index.ts'
 
@@ -73,7 +74,7 @@ export interface BucketState {
   readonly created: Date
   ownership: Ownership | undefined
   acl: Acl
-  cors: string | undefined
+  cors: readonly CorsRule[] | undefined
 }
 
 /** What is told of every change that lasts. */

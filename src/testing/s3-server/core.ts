@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { authenticate } from './auth/authenticate.ts'
-import type { Authentication } from './auth/authentication.ts'
+import { ANONYMOUS, type Authentication } from './auth/authentication.ts'
 import { asBytes } from './auth/hmac.ts'
 import type { Call, ServerState } from './call.ts'
+import { corsHeaders } from './cors.ts'
 import { errorBody, invalidArgument, S3Error } from './errors.ts'
 import { bodySize, closeBody, type HeaderMap, type S3Request, type S3Response } from './message.ts'
 import { route } from './router.ts'
@@ -14,9 +15,15 @@ export async function handle(server: ServerState, request: S3Request): Promise<S
   try {
     return finish(server, request, await answer(server, request), newIds())
   } catch (error) {
-    const known = error instanceof S3Error ? error : new S3Error('InternalError', `${error}`)
-    return errorResponse(server, request, known)
+    return errorResponse(server, request, knownError(error))
   }
+}
+
+/** A body that broke off is the client's doing; what is left is a defect of this server. */
+function knownError(error: unknown): S3Error {
+  if (error instanceof S3Error) return error
+  const isBroken = error instanceof Error && 'code' in error && error.code === 'ECONNRESET'
+  return isBroken ? new S3Error('IncompleteBody') : new S3Error('InternalError', `${error}`)
 }
 
 /** Writes an error as S3 does: with a document, but for HEAD. */
@@ -48,15 +55,19 @@ async function answer(server: ServerState, request: S3Request): Promise<S3Respon
   const query = new Query(request.search)
   const host = request.headers.get('host') ?? 'localhost'
   const target = findTarget(host, request.path)
-  const authentication = authenticate(
-    { ...request, query, hostBucket: target.virtualHost ? target.bucket : undefined },
-    {
-      accounts: server.accounts,
-      regions: [server.region, ...server.profile.otherRegions],
-      now: server.now(),
-    },
-    server.profile.signatureV2,
-  )
+  // A browser's preflight repeats the URL with its signature, for another method: nobody's request.
+  const isPreflight = request.method === 'OPTIONS'
+  const authentication = isPreflight
+    ? ANONYMOUS
+    : authenticate(
+        { ...request, query, hostBucket: target.virtualHost ? target.bucket : undefined },
+        {
+          accounts: server.accounts,
+          regions: [server.region, ...server.profile.otherRegions],
+          now: server.now(),
+        },
+        server.profile.signatureV2,
+      )
   checkPayload(server, authentication)
   const call: Call = {
     server,
@@ -100,6 +111,7 @@ function finish(
     'x-amz-id-2': ids.host,
     date: server.now().toUTCString(),
     server: 'StowageS3',
+    ...corsOf(server, request),
     ...response.headers,
   }
   if (response.status !== 304 && response.status !== 204) {
@@ -109,4 +121,21 @@ function finish(
   closeBody(response.body)
   if (response.status >= 400) delete headers['content-length']
   return { status: response.status, headers }
+}
+
+/** What lets a page of another origin read the answer, also where it is an error. */
+function corsOf(server: ServerState, request: S3Request): Record<string, string> | undefined {
+  if (!request.headers.has('origin') || request.method === 'OPTIONS') return undefined
+  const host = request.headers.get('host') ?? 'localhost'
+  const name = bucketOf(host, request.path)
+  const rules = name === undefined ? undefined : server.buckets.get(name)?.state.cors
+  return corsHeaders(rules, request.headers, request.method)
+}
+
+function bucketOf(host: string, path: string): string | undefined {
+  try {
+    return findTarget(host, path).bucket
+  } catch {
+    return undefined
+  }
 }

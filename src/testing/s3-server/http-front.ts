@@ -14,6 +14,12 @@ export interface Front {
   handle(request: S3Request): Promise<S3Response>
 }
 
+/**
+ * A body may take as long as it needs. A connection waits a minute for its next request: Node's usual
+ * five seconds close it under a client that was busy.
+ */
+const SOCKETS = { requestTimeout: 0, keepAliveTimeout: 60_000, noDelay: true }
+
 /** A server on 127.0.0.1 whose bodies are streamed both ways. */
 export class HttpFront {
   /** How many connections were opened. */
@@ -23,8 +29,7 @@ export class HttpFront {
 
   constructor(front: Front) {
     this.#front = front
-    // Headers have a limit of their own in S3; bodies may take as long as they need.
-    this.#server = createServer({ requestTimeout: 0, noDelay: true }, (request, response) => {
+    this.#server = createServer(SOCKETS, (request, response) => {
       this.#serve(request, response, false).catch(() => response.destroy())
     })
     this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {

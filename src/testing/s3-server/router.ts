@@ -18,6 +18,7 @@ import {
   listBuckets,
 } from './operations/buckets.ts'
 import { copyObject } from './operations/copy.ts'
+import { deleteBucketCors, getBucketCors, preflight, putBucketCors } from './operations/cors.ts'
 import { deleteObjects } from './operations/delete-objects.ts'
 import { listObjects, listObjectsV2 } from './operations/list-objects.ts'
 import { listMultipartUploads, listParts } from './operations/list-uploads.ts'
@@ -49,6 +50,9 @@ const ROUTES: Readonly<Record<string, Operation>> = {
   'bucket GET ownershipControls': getOwnershipControls,
   'bucket PUT ownershipControls': putOwnershipControls,
   'bucket DELETE ownershipControls': deleteOwnershipControls,
+  'bucket GET cors': getBucketCors,
+  'bucket PUT cors': putBucketCors,
+  'bucket DELETE cors': deleteBucketCors,
   'bucket POST ': postObject,
   'bucket POST delete': deleteObjects,
   'object GET ': getObject,
@@ -113,6 +117,7 @@ const SUBRESOURCES = [
 export function route(call: Call): Operation {
   const scope = scopeOf(call)
   const { method } = call.request
+  if (method === 'OPTIONS') return preflight
   const named = SUBRESOURCES.filter(name => call.query.has(name))
   const operation = ROUTES[`${scope} ${method} ${named[0] ?? ''}`]
   if (named.length > 1) throw conflicting(named)
