@@ -50,7 +50,7 @@ export function equal(actual: unknown, expected: unknown, what: string): void {
 
 export function equalBytes(actual: Uint8Array, expected: Uint8Array | string, what: string): void {
   const wanted = typeof expected === 'string' ? new TextEncoder().encode(expected) : expected
-  isTrue(actual instanceof Uint8Array, `${what}: expected bytes, got ${show(actual)}`)
+  if (!(actual instanceof Uint8Array)) fail(`${what}: expected bytes, got ${show(actual)}`)
   if (actual.byteLength !== wanted.byteLength) {
     fail(`${what}: expected ${wanted.byteLength} bytes, got ${actual.byteLength}`)
   }
