@@ -115,7 +115,8 @@ async function inject<T>(
   await wait(fault, options)
   const { error, when } = fault
   if (error === undefined && when === undefined) return await work()
-  if (when === 'after') await work()
+  // Whatever the answer was, also an error: it got lost.
+  if (when === 'after') await work().catch(() => undefined)
   throw errorOf(fault)
 }
 
@@ -205,14 +206,13 @@ async function* cutChunks<T extends Uint8Array>(
   }
 }
 
-/** Numbers from 0 to below 1 by Marsaglia's xorshift with 32 bits ("Xorshift RNGs", 2003). */
+/** Numbers from 0 to below 1: a counter, mixed as SplitMix does it (Steele et al., 2014). */
 function randomNumbers(seed: number): () => number {
-  // Small seeds would give small first numbers; the state must not be 0.
-  let state = Math.imul(seed | 0, 0x9e3779b1) ^ 0x5bd1e995 || 1
+  let state = seed | 0
   return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 2 ** 32
+    state = (state + 0x9e3779b9) | 0
+    const once = Math.imul(state ^ (state >>> 16), 0x21f0aaad)
+    const twice = Math.imul(once ^ (once >>> 15), 0x735a2d97)
+    return ((twice ^ (twice >>> 15)) >>> 0) / 2 ** 32
   }
 }
