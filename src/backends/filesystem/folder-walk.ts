@@ -7,7 +7,7 @@ import type { FileStat } from '../../core/file-stat.ts'
 import type { Folder } from '../../core/names.ts'
 import { statOf } from './commit.ts'
 import { findDiskProblem, hostPlatform, isReserved } from './disk-names.ts'
-import { isMissing } from './fs-errors.ts'
+import { errnoOf, isMissing } from './fs-errors.ts'
 import type { HeldPath, Root } from './root.ts'
 import { fileStatOf } from './version.ts'
 
@@ -185,12 +185,12 @@ function kindOfLinked(root: Root, name: string): 'file' | 'folder' | 'neither' {
   }
 }
 
-/** What a link leads to; `undefined` if that is nothing, or outside of the root. */
+/** What a link leads to; `undefined` if that is nothing, itself, or outside of the root. */
 function findInside(root: Root, name: string): HeldPath | undefined {
   try {
     return root.find(name)
   } catch (error) {
-    if (error instanceof SuspiciousFileOperation) return undefined
+    if (error instanceof SuspiciousFileOperation || errnoOf(error) === 'ELOOP') return undefined
     throw error
   }
 }

@@ -102,10 +102,10 @@ export class Root {
   /** A link that leads out of the root is refused, also while there is nothing at its end. */
   #checkDeadLink(name: string): void {
     const path = join(this.location, name)
-    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return
     let target: string
     let root: string
     try {
+      if (!lstatSync(path).isSymbolicLink()) return
       target = resolve(realPathText(dirname(path)), readlinkSync(path))
       root = realPathText(this.location)
     } catch {
