@@ -3,14 +3,30 @@
 //   --forgive   an unfinished source is no failure: `npm install` must leave a checkout that can be
 //               worked on, and tests run from the sources
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
+/** Modules that find a neighbour by their own URL, or are found so, and thus keep their place. */
+const inPlace = ['cli/demo/places', 'cli/demo/server']
+
 const root = fileURLToPath(new URL('..', import.meta.url))
+const { exports } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+const entries = Object.values(exports).flatMap(
+  entry => /^\.\/dist\/(.+)\.js$/.exec(entry.default)?.[1] ?? [],
+)
 const has = option => process.argv.includes(option)
 
 if (!(has('--if-stale') && isFresh())) {
-  const built = build()
+  const built = await build()
   if (!built && has('--forgive')) console.error('stowage: not built; npm test works without.')
   process.exitCode = built || has('--forgive') ? 0 : 1
 }
@@ -25,23 +41,69 @@ function newestSource() {
   const inside = readdirSync(`${root}src`, { withFileTypes: true, recursive: true })
     .filter(entry => entry.isDirectory() || entry.name.endsWith('.ts'))
     .map(entry => `${entry.parentPath}/${entry.name}`)
-  const configurations = ['base', 'build'].map(name => `${root}tsconfig.${name}.json`)
-  return Math.max(...[...inside, ...configurations].map(path => statSync(path).mtimeMs))
+  const others = ['tsconfig.base.json', 'tsconfig.build.json', 'scripts/build.mjs']
+  return Math.max(
+    ...[...inside, ...others.map(path => root + path)].map(path => statSync(path).mtimeMs),
+  )
 }
 
 /** Compiles beside dist and swaps, so that a program that runs from dist meets no half of it. */
-function build() {
+async function build() {
   const output = `${root}dist.${process.pid}`
   try {
-    const compiler = `${root}node_modules/typescript/bin/tsc`
-    const args = [compiler, '-p', 'tsconfig.build.json', '--outDir', output]
-    const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
-    if (status !== 0) return false
-    chmodSync(`${output}/cli/main.js`, 0o755)
+    if (!declare(output)) return false
+    await bundle(output)
     if (existsSync(`${root}dist`)) renameSync(`${root}dist`, `${output}.old`)
     renameSync(output, `${root}dist`)
     return true
   } finally {
     for (const left of [output, `${output}.old`]) rmSync(left, { recursive: true, force: true })
   }
+}
+
+/** Checks the types and writes the declarations, of which the entries' users see only some. */
+function declare(output) {
+  const compiler = `${root}node_modules/typescript/bin/tsc`
+  const args = [compiler, '-p', 'tsconfig.build.json', '--outDir', output]
+  const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' })
+  if (status !== 0) return false
+  const reached = new Set()
+  for (const entry of entries) reachDeclarations(join(output, `${entry}.d.ts`), reached)
+  for (const entry of readdirSync(output, { withFileTypes: true, recursive: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isFile() && !reached.has(path)) rmSync(path)
+  }
+  return true
+}
+
+function reachDeclarations(path, reached) {
+  if (reached.has(path)) return
+  reached.add(path)
+  for (const [, specifier] of readFileSync(path, 'utf8').matchAll(
+    /(?:from |import\()["'](\.[^"']+)\.(?:ts|js)["']/g,
+  )) {
+    reachDeclarations(join(dirname(path), `${specifier}.d.ts`), reached)
+  }
+}
+
+/**
+ * Few files instead of one per module: importing is bound by the number of files, and so is what
+ * they occupy on disk. Names, lines and order stay readable; comments stand in the declarations.
+ */
+async function bundle(output) {
+  // Loaded here, so that an installation without development dependencies can be forgiven.
+  const { rolldown } = await import('rolldown')
+  const names = [...entries, 'cli/main', ...inPlace]
+  const build = await rolldown({
+    input: Object.fromEntries(names.map(name => [name, `${root}src/${name}.ts`])),
+    platform: 'node',
+    external: /^[^./]/,
+  })
+  await build.write({
+    dir: output,
+    format: 'esm',
+    chunkFileNames: 'shared/[name]-[hash].js',
+    comments: false,
+  })
+  chmodSync(`${output}/cli/main.js`, 0o755)
 }
