@@ -118,6 +118,17 @@ describe('the server', () => {
     expect(headers['x-amz-meta-c']).toBe('plain text')
   })
 
+  it('reads the bytes of raw metadata as ISO 8859-1, as S3 does', async () => {
+    const { client } = await open()
+    const acl = { query: { acl: '' }, headers: { 'x-amz-acl': 'public-read-write' } }
+    await client.send('PUT', '/media', acl)
+    const wire = Buffer.from('grün').toString('latin1')
+    const headers = { 'x-amz-meta-a': wire, 'x-amz-acl': 'public-read' }
+    await client.send('PUT', '/media/a', { by: 'nobody', body: 'x', headers })
+    const head = await client.send('HEAD', '/media/a', { by: 'nobody' })
+    expect(head.headers['x-amz-meta-a']).toBe(`=?UTF-8?B?${Buffer.from(wire).toString('base64')}?=`)
+  })
+
   it('keeps redirects, storage classes and tags', async () => {
     const { client } = await open()
     const headers = {
@@ -246,6 +257,8 @@ describe('a folder', () => {
     })
     await first.client.send('PUT', '/media/gone', { body: 'gone' })
     await first.client.send('DELETE', '/media/gone')
+    const ownership = { query: { ownershipControls: '' } }
+    await first.client.send('DELETE', '/media', ownership)
     const { text } = await first.client.send('POST', '/media/up', { query: { uploads: '' } })
     const uploadId = /<UploadId>(.*)<\/UploadId>/.exec(text)?.[1] ?? ''
     const query = { uploadId, partNumber: '1' }
@@ -257,6 +270,8 @@ describe('a folder', () => {
     expect((await client.send('GET', '/media/copy')).text).toBe('kept')
     expect((await client.send('GET', '/media/gone')).code).toBe('NoSuchKey')
     expect(server.openUploads()).toBe(0)
+    const removed = await client.send('GET', '/media', ownership)
+    expect(removed.code).toBe('OwnershipControlsNotFoundError')
     expect(await readdir(join(dataDir, 'blobs'))).toHaveLength(1)
     await client.send('DELETE', '/media/kept')
     expect((await client.send('GET', '/media/copy')).text).toBe('kept')

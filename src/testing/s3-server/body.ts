@@ -18,7 +18,7 @@ import type { HeaderMap } from './message.ts'
 /** The largest body of one request: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 export const MAX_UPLOAD = 5 * 1024 ** 3
 /** The largest XML body: a DeleteObjects of 1,000 long keys needs 1 to 2 MiB. */
-export const MAX_DOCUMENT = 8 * 1024 ** 2
+const MAX_DOCUMENT = 8 * 1024 ** 2
 
 /** A body that is still to be read, with all that was promised about it. */
 export interface IncomingBody {

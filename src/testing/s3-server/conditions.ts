@@ -86,7 +86,7 @@ export function checkWriteConditions(
 }
 
 /** `PreconditionFailed` naming the header. */
-export function preconditionFailed(header: string): S3Error {
+function preconditionFailed(header: string): S3Error {
   return new S3Error('PreconditionFailed', undefined, { elements: { Condition: header } })
 }
 

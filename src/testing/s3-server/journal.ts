@@ -89,7 +89,9 @@ export class Journal implements ChangeListener {
   }
 
   #replayBucket(state: BucketState): void {
-    const revived = { ...state, created: new Date(state.created) }
+    // JSON leaves out what is undefined, which here means that it was removed.
+    const cleared = { ownership: undefined, cors: undefined }
+    const revived = { ...cleared, ...state, created: new Date(state.created) }
     const known = this.buckets.get(state.name)
     if (known === undefined) this.buckets.set(state.name, new Bucket(revived, this))
     else Object.assign(known.state, revived)

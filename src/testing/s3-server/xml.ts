@@ -1,7 +1,7 @@
 import { SaxesParser } from 'saxes'
 
 /** The namespace of all S3 answers but errors. */
-export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
+const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 
 const SPECIAL = /[&<>"\u0000-\u0008\u000b-\u001f\ufffe\uffff]/g
 const ENTITIES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }

@@ -67,7 +67,7 @@ export function sourceOf(call: Call): StoredObject {
  * `?versionId=` that is not part of the key. On AWS an unencoded `+` is a blank, and clients that
  * leave it so get NoSuchKey (aws-cli issue 614, aws-sdk-js issue 1821).
  */
-export function parseCopySource(header: string): { bucket: string; key: string } {
+function parseCopySource(header: string): { bucket: string; key: string } {
   const at = header.indexOf('?')
   const path = decodeForm(at < 0 ? header : header.slice(0, at)).replace(/^\//, '')
   const slash = path.indexOf('/')
