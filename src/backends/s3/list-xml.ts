@@ -1,5 +1,5 @@
-import { IntegrityError } from '../../core/errors.ts'
-import { readXml, type XmlHandler } from './xml.ts'
+import { IntegrityError, ValidationError } from '../../core/errors.ts'
+import { XmlReader } from './xml.ts'
 
 export interface ListedObject {
   readonly key: string
@@ -39,11 +39,12 @@ export interface ListedUploads {
   readonly nextUploadIdMarker: string | undefined
 }
 
-/** An element: its text, and the elements in it by their names. */
-interface XmlElement {
-  readonly name: string
-  text: string
-  readonly children: Map<string, XmlElement[]>
+/** What a copy of an object or of a part says. */
+export interface CopyResult {
+  /** Without quotes. */
+  readonly etag: string | undefined
+  /** Milliseconds since 1970. */
+  readonly lastModified: number | undefined
 }
 
 /**
@@ -52,27 +53,20 @@ interface XmlElement {
  * @throws IntegrityError when it is no such page, or an entry lacks its key, size or time
  */
 export function parseListing(xml: string): Listing {
-  const root = readDocument(xml, 'ListBucketResult')
-  const decode = keyDecoder(root)
-  return {
-    objects: all(root, 'Contents').map(entry => listedObject(entry, decode)),
-    prefixes: all(root, 'CommonPrefixes').map(entry => decode(required(entry, 'Prefix'))),
-    truncated: textOf(root, 'IsTruncated') === 'true',
-    nextToken: textOf(root, 'NextContinuationToken'),
-  }
+  return readDocument(xml, ['ListBucketResult'], readListing)
 }
 
 /** What an `<Error>` document says; `undefined` for anything else (HTML, nothing, half a document). */
 export function parseErrorDocument(xml: string): ErrorDocument | undefined {
-  const root = tryReadDocument(xml, 'Error')
-  if (root === undefined) return undefined
+  const fields = errorFields(xml)
+  if (fields === undefined) return undefined
   return {
-    code: textOf(root, 'Code') ?? '',
-    message: textOf(root, 'Message') ?? '',
-    region: textOf(root, 'Region'),
-    bucket: textOf(root, 'BucketName') ?? textOf(root, 'Bucket'),
-    key: textOf(root, 'Key'),
-    requestId: textOf(root, 'RequestId'),
+    code: fields.get('Code') ?? '',
+    message: fields.get('Message') ?? '',
+    region: fields.get('Region'),
+    bucket: fields.get('BucketName') ?? fields.get('Bucket'),
+    key: fields.get('Key'),
+    requestId: fields.get('RequestId'),
   }
 }
 
@@ -80,38 +74,60 @@ export function parseErrorDocument(xml: string): ErrorDocument | undefined {
 export function parseDeleteResult(xml: string): {
   errors: { key: string; code: string; message: string }[]
 } {
-  const root = readDocument(xml, 'DeleteResult')
-  const errors = all(root, 'Error').map(entry => ({
-    key: required(entry, 'Key'),
-    code: textOf(entry, 'Code') ?? '',
-    message: textOf(entry, 'Message') ?? '',
-  }))
-  return { errors }
+  return readDocument(xml, ['DeleteResult'], reader => {
+    const errors: { key: string; code: string; message: string }[] = []
+    reader.eachChild(name => {
+      if (name !== 'Error') return
+      const fields = reader.fields()
+      const [code = '', message = ''] = [fields.get('Code'), fields.get('Message')]
+      errors.push({ key: required(fields, 'Key'), code, message })
+    })
+    return { errors }
+  })
 }
 
 /** The id of a new multipart upload. @throws IntegrityError */
 export function parseInitiateUpload(xml: string): string {
-  return required(readDocument(xml, 'InitiateMultipartUploadResult'), 'UploadId')
+  return readDocument(xml, ['InitiateMultipartUploadResult'], reader => {
+    const id = required(reader.fields(), 'UploadId')
+    if (id === '') throw incomplete('UploadId')
+    return id
+  })
+}
+
+/** What CompleteMultipartUpload says of the new object. @throws IntegrityError */
+export function parseCompleteUpload(xml: string): { etag: string | undefined } {
+  return readDocument(xml, ['CompleteMultipartUploadResult'], reader => ({
+    etag: withoutQuotes(reader.fields().get('ETag')),
+  }))
+}
+
+/** What CopyObject or UploadPartCopy says. @throws IntegrityError */
+export function parseCopyResult(xml: string): CopyResult {
+  return readDocument(xml, ['CopyObjectResult', 'CopyPartResult'], reader => {
+    const fields = reader.fields()
+    const time = fields.get('LastModified')
+    return {
+      etag: withoutQuotes(fields.get('ETag')),
+      lastModified: time === undefined ? undefined : timeOf(time),
+    }
+  })
 }
 
 /** A page of ListMultipartUploads. @throws IntegrityError */
 export function parseListUploads(xml: string): ListedUploads {
-  const root = readDocument(xml, 'ListMultipartUploadsResult')
-  const decode = keyDecoder(root)
-  const nextKeyMarker = textOf(root, 'NextKeyMarker')
-  return {
-    uploads: all(root, 'Upload').map(entry => ({
-      key: decode(required(entry, 'Key')),
-      uploadId: required(entry, 'UploadId'),
-      initiated: timeOf(required(entry, 'Initiated')),
-    })),
-    truncated: textOf(root, 'IsTruncated') === 'true',
-    nextKeyMarker: nextKeyMarker === undefined ? undefined : decode(nextKeyMarker),
-    nextUploadIdMarker: textOf(root, 'NextUploadIdMarker'),
-  }
+  return readDocument(xml, ['ListMultipartUploadsResult'], reader => {
+    const uploads: Map<string, string>[] = []
+    const fields = new Map<string, string>()
+    reader.eachChild(name => {
+      if (name === 'Upload') uploads.push(reader.fields())
+      else fields.set(name, reader.content())
+    })
+    return listedUploads(uploads, fields)
+  })
 }
 
-/** Body of DeleteObjects that is answered with errors only. */
+/** Body of DeleteObjects that is answered with errors only. @throws ValidationError */
 export function deleteDocument(keys: readonly string[]): string {
   const objects = keys.map(key => `<Object><Key>${escapeXml(key)}</Key></Object>`)
   return `<Delete xmlns="${namespace}">${objects.join('')}<Quiet>true</Quiet></Delete>`
@@ -128,115 +144,167 @@ export function completeDocument(
   return `<CompleteMultipartUpload xmlns="${namespace}">${entries.join('')}</CompleteMultipartUpload>`
 }
 
+/** Body of CreateBucket. us-east-1 takes none: there the request has no body. */
+export function createBucketDocument(region: string): string {
+  return `<CreateBucketConfiguration xmlns="${namespace}"><LocationConstraint>${escapeXml(region)}</LocationConstraint></CreateBucketConfiguration>`
+}
+
 const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/'
 
 /**
- * Escapes text for an element. Control characters become references: XML 1.0 knows none, but S3
- * takes them, and line ends and tabs would be normalised otherwise.
+ * Escapes text for an element. Control characters become references: XML 1.0 knows none of most of
+ * them, but S3 takes them so, and line ends and tabs would be normalised otherwise.
+ *
+ * @throws ValidationError for a lone surrogate, which would be sent as another key
  */
 function escapeXml(text: string): string {
+  if (!/[^\w.~/ -]/.test(text)) return text
+  if (!text.isWellFormed())
+    throw new ValidationError('A name has a lone surrogate, which cannot be sent.')
   return text.replaceAll(
     /[&<>"\u0000-\u001f\u007f-\u009f\u2028\ufffe\uffff]/g,
     char => `&#${char.charCodeAt(0)};`,
   )
 }
 
-function listedObject(entry: XmlElement, decode: (text: string) => string): ListedObject {
-  const size = Number(required(entry, 'Size'))
-  if (!Number.isSafeInteger(size)) throw incomplete('Size')
-  return {
-    key: decode(required(entry, 'Key')),
-    size,
-    lastModified: timeOf(required(entry, 'LastModified')),
-    etag: textOf(entry, 'ETag')?.replace(/^"(.*)"$/, '$1'),
-    storageClass: textOf(entry, 'StorageClass'),
+function readDocument<T>(xml: string, names: readonly string[], read: (reader: XmlReader) => T): T {
+  const reader = new XmlReader(xml)
+  const root = reader.root()
+  if (!names.includes(root)) {
+    throw new IntegrityError(
+      `The service answered with a <${root.slice(0, 40)}> document instead of <${names.join('> or <')}>.`,
+    )
   }
+  const result = read(reader)
+  // Throws for what stands behind the root element.
+  reader.next()
+  return result
 }
 
-/** With `encoding-type=url` names come percent-encoded, blanks as `+`. */
-function keyDecoder(root: XmlElement): (text: string) => string {
-  if (textOf(root, 'EncodingType') !== 'url') return text => text
-  return text => (/[%+]/.test(text) ? decodeName(text.replaceAll('+', ' ')) : text)
-}
-
-function decodeName(text: string): string {
+function errorFields(xml: string): Map<string, string> | undefined {
   try {
-    return decodeURIComponent(text)
-  } catch {
-    throw new IntegrityError('The service sent a name that is no percent-encoded UTF-8.')
-  }
-}
-
-function timeOf(text: string): number {
-  const time = Date.parse(text)
-  if (Number.isNaN(time)) throw new IntegrityError('The service sent a time that is none.')
-  return time
-}
-
-function readDocument(xml: string, name: string): XmlElement {
-  const root = buildTree(xml)
-  if (root.name === name) return root
-  throw new IntegrityError(
-    `The service answered with a <${root.name}> document instead of <${name}>.`,
-  )
-}
-
-function tryReadDocument(xml: string, name: string): XmlElement | undefined {
-  try {
-    return readDocument(xml, name)
+    return readDocument(xml, ['Error'], reader => reader.fields())
   } catch {
     return undefined
   }
 }
 
-function buildTree(xml: string): XmlElement {
-  const builder = new TreeBuilder()
-  readXml(xml, builder)
-  return builder.root
+/** An entry, its key as it came. */
+interface Entry {
+  key: string | undefined
+  size: number | undefined
+  lastModified: number | undefined
+  etag: string | undefined
+  storageClass: string | undefined
 }
 
-class TreeBuilder implements XmlHandler {
-  root: XmlElement = element('')
-  readonly #stack: XmlElement[] = []
-
-  open(name: string, depth: number): void {
-    const added = element(name)
-    const parent = this.#stack[depth - 1]
-    if (parent === undefined) this.root = added
-    else addChild(parent, added)
-    this.#stack[depth] = added
+function readListing(reader: XmlReader): Listing {
+  const entries: Entry[] = []
+  const prefixes: string[] = []
+  const fields = new Map<string, string>()
+  reader.eachChild(name => {
+    if (name === 'Contents') entries.push(readEntry(reader))
+    else if (name === 'CommonPrefixes') prefixes.push(required(reader.fields(), 'Prefix'))
+    else fields.set(name, reader.content())
+  })
+  // How keys are written may stand behind them.
+  const decode = keyDecoder(fields.get('EncodingType'))
+  return {
+    objects: entries.map(entry => listedObject(entry, decode)),
+    prefixes: prefixes.map(decode),
+    truncated: fields.get('IsTruncated') === 'true',
+    nextToken: fields.get('NextContinuationToken'),
   }
+}
 
-  text(text: string): void {
-    const current = this.#stack.at(-1)
-    if (current !== undefined) current.text += text
+function readEntry(reader: XmlReader): Entry {
+  const entry: Entry = {
+    key: undefined,
+    size: undefined,
+    lastModified: undefined,
+    etag: undefined,
+    storageClass: undefined,
   }
+  reader.eachChild(name => {
+    switch (name) {
+      case 'Key':
+        entry.key ??= reader.content()
+        break
+      case 'Size':
+        entry.size ??= sizeOf(reader.content())
+        break
+      case 'LastModified':
+        entry.lastModified ??= timeOf(reader.content())
+        break
+      case 'ETag':
+        entry.etag ??= withoutQuotes(reader.content())
+        break
+      case 'StorageClass':
+        entry.storageClass ??= reader.content()
+    }
+  })
+  return entry
+}
 
-  close(_name: string, depth: number): void {
-    this.#stack.length = depth
+function listedObject(entry: Entry, decode: (text: string) => string): ListedObject {
+  const { key, size, lastModified, etag, storageClass } = entry
+  if (key === undefined) throw incomplete('Key')
+  if (size === undefined) throw incomplete('Size')
+  if (lastModified === undefined) throw incomplete('LastModified')
+  return { key: decode(key), size, lastModified, etag, storageClass }
+}
+
+function listedUploads(
+  uploads: readonly ReadonlyMap<string, string>[],
+  fields: ReadonlyMap<string, string>,
+): ListedUploads {
+  const decode = keyDecoder(fields.get('EncodingType'))
+  const nextKeyMarker = fields.get('NextKeyMarker')
+  return {
+    uploads: uploads.map(upload => ({
+      key: decode(required(upload, 'Key')),
+      uploadId: required(upload, 'UploadId'),
+      initiated: timeOf(required(upload, 'Initiated')),
+    })),
+    truncated: fields.get('IsTruncated') === 'true',
+    nextKeyMarker: nextKeyMarker === undefined ? undefined : decode(nextKeyMarker),
+    nextUploadIdMarker: fields.get('NextUploadIdMarker'),
   }
 }
 
-function element(name: string): XmlElement {
-  return { name, text: '', children: new Map() }
+/** With `encoding-type=url` names come percent-encoded, blanks as `+`. */
+function keyDecoder(encodingType: string | undefined): (text: string) => string {
+  return encodingType === 'url' ? decodeName : text => text
 }
 
-function addChild(parent: XmlElement, child: XmlElement): void {
-  const siblings = parent.children.get(child.name)
-  if (siblings === undefined) parent.children.set(child.name, [child])
-  else siblings.push(child)
+function decodeName(text: string): string {
+  if (!/[%+]/.test(text)) return text
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw new IntegrityError('The service sent a name that is no percent-encoded UTF-8.')
+  }
 }
 
-function all(parent: XmlElement, name: string): readonly XmlElement[] {
-  return parent.children.get(name) ?? []
+function sizeOf(text: string): number {
+  const size = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(size)) return size
+  throw new IntegrityError('The service sent a size that is none.')
 }
 
-function textOf(parent: XmlElement, name: string): string | undefined {
-  return all(parent, name)[0]?.text
+/** ISO 8601, as in all of S3's documents. */
+function timeOf(text: string): number {
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  if (Number.isNaN(time)) throw new IntegrityError('The service sent a time that is none.')
+  return time
 }
 
-function required(parent: XmlElement, name: string): string {
-  const text = textOf(parent, name)
+function withoutQuotes(etag: string | undefined): string | undefined {
+  return etag?.startsWith('"') && etag.endsWith('"') && etag.length > 1 ? etag.slice(1, -1) : etag
+}
+
+function required(fields: ReadonlyMap<string, string>, name: string): string {
+  const text = fields.get(name)
   if (text === undefined) throw incomplete(name)
   return text
 }
