@@ -129,6 +129,19 @@ describe('the server', () => {
     expect(head.headers['x-amz-meta-a']).toBe(`=?UTF-8?B?${Buffer.from(wire).toString('base64')}?=`)
   })
 
+  it('has limits for keys and metadata, in bytes', async () => {
+    const { client } = await open()
+    const code = async (path: string, headers = {}): Promise<string | number> => {
+      const answer = await client.send('PUT', path, { body: 'x', headers })
+      return answer.code ?? answer.status
+    }
+    expect(await code(`/media/${'%C3%A9'.repeat(512)}`)).toBe(200)
+    expect(await code(`/media/${'%C3%A9'.repeat(512)}x`)).toBe('KeyTooLongError')
+    expect(await code('/media/a', { 'x-amz-meta-a': 'x'.repeat(2047) })).toBe(200)
+    expect(await code('/media/a', { 'x-amz-meta-a': 'x'.repeat(2048) })).toBe('MetadataTooLarge')
+    expect(await code('/media/%E9')).toBe('InvalidURI')
+  })
+
   it('keeps redirects, storage classes and tags', async () => {
     const { client } = await open()
     const headers = {
