@@ -54,16 +54,17 @@ function encodedWords(value: string): string {
 }
 
 const encodedWord = /=\?utf-8\?([bq])\?([^?\s]*)\?=/gi
-/** Blanks between two encoded words are no part of the text. */
-const encodedWordRun = /=\?utf-8\?[bq]\?[^?\s]*\?=(?:\s*=\?utf-8\?[bq]\?[^?\s]*\?=)*/gi
+/** Encoded words and the blanks between them, which are no part of the text. */
+const onlyEncodedWords = /^=\?utf-8\?[bq]\?[^?\s]*\?=(?:\s*=\?utf-8\?[bq]\?[^?\s]*\?=)*$/i
 
 /**
  * A metadata value as it was meant: base64 and quoted words decoded, also where a character is
- * split between two of them. What is no UTF-8 encoded word stays as it is.
+ * split between two of them. What is not wholly encoded words stays as it is: some services keep
+ * the words that they are sent, others (S3) decode them, and what those answer must not be decoded
+ * once more.
  */
 export function decodeMetadata(header: string): string {
-  if (!header.includes('=?')) return header
-  return header.replaceAll(encodedWordRun, run => decodeWords(run) ?? run)
+  return onlyEncodedWords.test(header) ? (decodeWords(header) ?? header) : header
 }
 
 function decodeWords(run: string): string | undefined {
