@@ -1,11 +1,21 @@
 import { createReadStream } from 'node:fs'
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { afterEach, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
 import { settingsKey } from '../core/settings.ts'
 import { Storage } from '../core/storage.ts'
 import { configure } from './active-configuration.ts'
 import { StorageStandIn } from './stand-in.ts'
+
+let folder: string | undefined
+const memoryModule = new URL('../backends/memory/memory-storage.ts', import.meta.url).href
+
+afterAll(async () => {
+  if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+})
 
 afterEach(() => {
   Reflect.deleteProperty(globalThis, settingsKey)
@@ -110,8 +120,16 @@ describe('a stand-in', () => {
   })
 
   it('lets a stream fail before the storage is loaded, and rejects with its error', async () => {
-    configure({ storages: { media: { backend: 'stowage#MemoryStorage' } } })
+    const lines = [
+      'await globalThis.stowageTestEnded',
+      `export { MemoryStorage as Media } from ${JSON.stringify(memoryModule)}`,
+    ]
+    const backend = `${await writeModule(lines)}#Media`
+    configure({ storages: { media: { backend } } })
     const missing = createReadStream('/nonexistent/file')
+    Object.assign(globalThis, {
+      stowageTestEnded: new Promise(resolve => missing.on('close', resolve)),
+    })
     await expect(media.save('a', missing)).rejects.toMatchObject({ code: 'ENOENT' })
   })
 
@@ -128,6 +146,13 @@ describe('a stand-in', () => {
     expect(JSON.stringify(media)).toBe('{"alias":"media"}')
   })
 })
+
+async function writeModule(lines: readonly string[]): Promise<string> {
+  folder ??= await realpath(await mkdtemp(join(tmpdir(), 'stowage-stand-in-')))
+  const file = join(folder, 'media.mjs')
+  await writeFile(file, lines.join('\n'))
+  return file
+}
 
 async function first(items: unknown): Promise<unknown> {
   for await (const item of items as AsyncIterable<unknown>) return item
