@@ -8,9 +8,14 @@ import { PreconditionFailedError } from '../../src/core/errors.ts'
 import type { Storage } from '../../src/core/storage.ts'
 import { type Contender, contentOf, type Task } from './contest.ts'
 
-const tasks: Readonly<Record<Task, (storage: Storage, contender: Contender) => Promise<void>>> = {
-  save: async (storage, { id, name, count }) => {
-    for (let turn = 0; turn < count; turn++) say(await storage.save(name, contentOf(id, turn)))
+type Work = (storage: Storage, contender: Contender, start: number) => Promise<void>
+
+const tasks: Readonly<Record<Task, Work>> = {
+  save: async (storage, { id, name, count, pace = 0 }, start) => {
+    for (let turn = 0; turn < count; turn++) {
+      waitUntil(start + turn * pace)
+      say(await storage.save(name.replace('%', String(turn)), contentOf(id, turn)))
+    }
   },
   overwrite: async (storage, { name, count, size = 0 }) => {
     for (let turn = 0; turn < (count || Number.POSITIVE_INFINITY); turn++) {
@@ -48,6 +53,11 @@ async function makeStorage({ module, className, options }: Contender): Promise<S
   return new Class(options)
 }
 
+/** To the microsecond, which no timer is. */
+function waitUntil(time: number): void {
+  while (performance.timeOrigin + performance.now() < time);
+}
+
 /** At once: what was said must not be lost when the process is killed. */
 function say(result: unknown): void {
   writeSync(1, `${JSON.stringify(result)}\n`)
@@ -56,6 +66,6 @@ function say(result: unknown): void {
 const contender = JSON.parse(process.argv[2] ?? '') as Contender
 const storage = await makeStorage(contender)
 say('ready')
-await once(process.stdin, 'data')
-await tasks[contender.task](storage, contender)
+const [start] = await once(process.stdin, 'data')
+await tasks[contender.task](storage, contender, Number(start))
 process.exit(0)

@@ -11,12 +11,14 @@ export interface Contender {
   readonly task: Task
   /** Told apart by it. */
   readonly id: number
-  /** Of the file that all work on. */
+  /** Of the file that all work on; a `%` is replaced by the turn. */
   readonly name: string
   /** How often; `0`: until it is killed. */
   readonly count: number
   /** Bytes of a content. */
   readonly size?: number | undefined
+  /** Milliseconds from turn to turn, so that all try the same at the same moment; default: none. */
+  readonly pace?: number | undefined
 }
 
 /**
@@ -51,8 +53,9 @@ export class Runner {
     if ((await this.next()) !== 'ready') throw new Error(`A contender failed: ${this.#errors}`)
   }
 
-  begin(): void {
-    this.#child.stdin?.write('go\n')
+  /** @param start of the first turn, in milliseconds since 1970 */
+  begin(start: number = Date.now()): void {
+    this.#child.stdin?.write(`${start}\n`)
   }
 
   /** What it says next; `undefined` at its end. */
@@ -84,7 +87,8 @@ export async function race(contenders: readonly Contender[]): Promise<unknown[][
   const runners = contenders.map(contender => new Runner(contender))
   try {
     await Promise.all(runners.map(runner => runner.ready()))
-    for (const runner of runners) runner.begin()
+    const start = Date.now() + 20
+    for (const runner of runners) runner.begin(start)
     return await Promise.all(runners.map(runner => runner.results()))
   } catch (error) {
     await Promise.allSettled(runners.map(runner => runner.kill()))

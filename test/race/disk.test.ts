@@ -22,7 +22,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(location, { recursive: true, force: true }))
 
-function contender(id: number, work: Pick<Contender, 'task' | 'name' | 'count' | 'size'>) {
+function contender(id: number, work: Omit<Contender, 'id' | 'module' | 'className' | 'options'>) {
   return { id, module, className: 'FileSystemStorage', options: { location }, ...work }
 }
 
@@ -42,6 +42,19 @@ describe('processes on one disk', () => {
       }
     }
     expect((await readdir(join(location, 'new'))).length).toBe(1000)
+  }, 240_000)
+
+  it('give each of 300 names to one of those that want it at the same moment', async () => {
+    const ids = [0, 1, 2]
+    const work = { task: 'save', name: '%.txt', count: 300, pace: 4 } as const
+
+    const names = await race(ids.map(id => contender(id, work)))
+
+    expect(new Set(names.flat()).size).toBe(900)
+    for (const id of ids) {
+      for (const [turn, name] of (names[id] ?? []).entries())
+        expect(await (await storage.file(String(name))).text()).toBe(contentOf(id, turn))
+    }
   }, 240_000)
 
   it('lose no conditional save, also when one of them is killed again and again', async () => {
