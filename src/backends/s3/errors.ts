@@ -1,4 +1,5 @@
 import {
+  FileExistsError,
   FileNotFoundError,
   FileTooLargeError,
   ImproperlyConfigured,
@@ -9,6 +10,7 @@ import {
   SuspiciousFileOperation,
   UnavailableError,
   UnsupportedError,
+  ValidationError,
 } from '../../core/errors.ts'
 
 /** An answer that is no success, as far as it said something. */
@@ -29,69 +31,71 @@ export type ErrorSubject = 'object' | 'bucket' | 'upload'
 
 /**
  * The error of an answer, by kind
- * (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html). S3's own text is only
- * quoted where it cannot hold a signature or a key.
+ * (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html): by its code, and by its
+ * status where the code says nothing. S3's own text is only quoted where it can hold no secret, and
+ * without whatever looks like one.
+ *
+ * Worth another try (`retryable`) are overload, failure inside the service, and
+ * `OperationAborted`. `ConditionalRequestConflict` is not: another write or delete of the key was
+ * under way, and whichever won, the condition of this one was about what stood there before.
  */
 export function s3Error(answer: ErrorAnswer, subject: ErrorSubject): StorageError {
-  const code =
-    answer.code === undefined || answer.code === '' ? codeOfStatus(answer, subject) : answer.code
-  const make = kinds[code] ?? (answer.status >= 500 ? unavailable : other)
+  const code = plain(answer.code, /^[A-Za-z][\w.-]{0,63}$/)
+  const make = kinds.get(code) ?? kindOfStatus(answer.status, code, subject)
   return make({ ...answer, code })
 }
 
 type Explained = ErrorAnswer & { readonly code: string }
 type MakeError = (answer: Explained) => StorageError
 
-/** What a status without a document means: answers to HEAD have none. */
-function codeOfStatus({ status }: ErrorAnswer, subject: ErrorSubject): string {
-  if (status === 404)
-    return subject === 'bucket'
-      ? 'NoSuchBucket'
-      : subject === 'upload'
-        ? 'NoSuchUpload'
-        : 'NoSuchKey'
-  return statusCodes[status] ?? ''
-}
-
-const statusCodes: Readonly<Record<number, string | undefined>> = {
-  301: 'PermanentRedirect',
-  307: 'TemporaryRedirect',
-  308: 'PermanentRedirect',
-  401: 'Forbidden',
-  403: 'Forbidden',
-  409: 'OperationAborted',
-  411: 'MissingContentLength',
-  412: 'PreconditionFailed',
-  416: 'InvalidRange',
-  429: 'SlowDown',
-  501: 'NotImplemented',
+/** Answers to HEAD have no document, those of proxies another one, and new codes come up. */
+function kindOfStatus(status: number, code: string, subject: ErrorSubject): MakeError {
+  if (status === 404) return missingBy[subject]
+  if (status === 409 && code === '') return unavailable
+  return statuses[status] ?? (status >= 500 ? unavailable : other)
 }
 
 const missing: MakeError = answer =>
   new FileNotFoundError('There is no such object.', causeOf(answer))
+
 const missingUpload: MakeError = answer =>
   new FileNotFoundError('There is no such multipart upload.', causeOf(answer))
 
 const missingBucket: MakeError = answer =>
   new ImproperlyConfigured(
     `There is no bucket "${answer.bucketName}": check "bucketName", "endpointUrl" and "regionName".`,
-    {
-      setting: 'bucketName',
-      ...causeOf(answer),
-    },
+    { setting: 'bucketName', ...causeOf(answer) },
   )
 
-const wrongRegion: MakeError = answer =>
-  new ImproperlyConfigured(
-    `The bucket "${answer.bucketName}" is in ${answer.region === undefined ? 'another region' : `region ${answer.region}`}: set "regionName" (AWS_S3_REGION_NAME).`,
-    { setting: 'regionName', ...causeOf(answer) },
-  )
+const missingBy: Readonly<Record<ErrorSubject, MakeError>> = {
+  object: missing,
+  upload: missingUpload,
+  bucket: missingBucket,
+}
 
 const badBucketName: MakeError = answer =>
   new ImproperlyConfigured(`"${answer.bucketName}" is no name for a bucket: check "bucketName".`, {
     setting: 'bucketName',
     ...causeOf(answer),
   })
+
+const foreignBucket: MakeError = answer =>
+  new ImproperlyConfigured(
+    `The bucket "${answer.bucketName}" belongs to somebody else: choose another "bucketName".`,
+    { setting: 'bucketName', ...causeOf(answer) },
+  )
+
+const wrongRegion: MakeError = answer => {
+  const region = regionOf(answer)
+  return new ImproperlyConfigured(
+    `The bucket "${answer.bucketName}" is in ${region === '' ? 'another region' : `region ${region}`}: set "regionName" (AWS_S3_REGION_NAME).`,
+    { setting: 'regionName', ...causeOf(answer) },
+  )
+}
+
+/** S3 names the region that it expects; without one it is the header itself that is wrong. */
+const wrongAuthorization: MakeError = answer =>
+  (regionOf(answer) === '' ? badAuthorization : wrongRegion)(answer)
 
 function denied(what: string): MakeError {
   return answer =>
@@ -101,30 +105,56 @@ function denied(what: string): MakeError {
     )
 }
 
+/** What to look at first. */
+const keys = 'check "accessKey" and "secretKey"'
+
+const badAuthorization = denied(`it cannot read the authorization; ${keys} and "regionName"`)
+
+const forbidden = denied(`the keys are wrong, or their permissions do not allow it; ${keys}`)
+
+const expired = denied(
+  'the session token has expired; renew "accessKey", "secretKey" and "securityToken" together',
+)
+
 const conflict: MakeError = answer =>
   new PreconditionFailedError(
-    'The condition of the write does not hold (another file is there, or another version).',
+    'The condition of the request does not hold (another file is there, or another version).',
+    causeOf(answer),
+  )
+
+const occupied: MakeError = answer =>
+  new FileExistsError(
+    'A parent of the name is a file, or the name is a folder of others.',
     causeOf(answer),
   )
 
 const broken: MakeError = answer =>
   new IntegrityError(
-    `The service received other bytes than were sent (${answer.code}).`,
+    `The service received other bytes than were sent (${nameOf(answer)}).`,
     causeOf(answer),
   )
 
 const tooLarge: MakeError = answer =>
   new FileTooLargeError(
-    `The content is larger than the service takes (${answer.code}).`,
+    `The content is larger than the service takes (${nameOf(answer)}).`,
     causeOf(answer),
   )
 
+const tooMuchMetadata: MakeError = answer =>
+  new ValidationError('The metadata is larger than the service takes (2 KB).', causeOf(answer))
+
 const tooLong: MakeError = answer =>
-  new SuspiciousFileOperation('The name is longer than S3 takes.', causeOf(answer))
+  new SuspiciousFileOperation('The name is longer than S3 takes (1,024 bytes).', causeOf(answer))
+
+const badName: MakeError = answer =>
+  new SuspiciousFileOperation('The service does not take this name.', causeOf(answer))
+
+const outOfRange: MakeError = answer =>
+  new StorageError('The range lies behind the end of the object.', causeOf(answer))
 
 const unsupported: MakeError = answer =>
   new UnsupportedError(
-    `The service does not support this (${answer.code}${quoted(answer)}).`,
+    `The service does not support this (${nameOf(answer)}${quoted(answer)}).`,
     causeOf(answer),
   )
 
@@ -147,73 +177,112 @@ const other: MakeError = answer =>
     causeOf(answer),
   )
 
-/** What to look at first. */
-const keys = 'check "accessKey" and "secretKey"'
+/** A map, since a service's code may be the name of a member that every object has. */
+const kinds: ReadonlyMap<string, MakeError> = new Map<string, MakeError>([
+  ['NoSuchKey', missing],
+  ['NoSuchVersion', missing],
+  ['NoSuchUpload', missingUpload],
+  ['NoSuchBucket', missingBucket],
+  ['InvalidBucketName', badBucketName],
+  ['BucketAlreadyExists', foreignBucket],
+  ['PermanentRedirect', wrongRegion],
+  ['TemporaryRedirect', wrongRegion],
+  ['IllegalLocationConstraintException', wrongRegion],
+  ['AuthorizationHeaderMalformed', wrongAuthorization],
+  ['AccessDenied', denied('its policy or the permissions of the key do not allow it')],
+  ['AllAccessDisabled', denied('all access is disabled')],
+  ['AccountProblem', denied('there is a problem with the account')],
+  ['InvalidAccessKeyId', denied('the access key is unknown; check "accessKey"')],
+  ['SignatureDoesNotMatch', denied(`the signature is wrong; ${keys}`)],
+  ['InvalidToken', denied('the session token is wrong; check "securityToken"')],
+  ['ExpiredToken', expired],
+  ['TokenRefreshRequired', expired],
+  ['RequestTimeTooSkewed', denied('the clock of this machine is more than 15 minutes off; set it')],
+  ['RequestExpired', denied('the request came too late; check the clock of this machine')],
+  ['InvalidObjectState', denied('the object is archived, and has to be restored first')],
+  ['QuotaExceeded', denied('its quota is used up')],
+  ['PreconditionFailed', conflict],
+  ['ConditionalRequestConflict', conflict],
+  ['XMinioParentIsObject', occupied],
+  ['XMinioObjectExistsAsDirectory', occupied],
+  ['BadDigest', broken],
+  ['InvalidDigest', broken],
+  ['IncompleteBody', broken],
+  ['XAmzContentSHA256Mismatch', broken],
+  ['XAmzContentChecksumMismatch', broken],
+  ['EntityTooLarge', tooLarge],
+  ['MetadataTooLarge', tooMuchMetadata],
+  ['KeyTooLongError', tooLong],
+  ['KeyTooLong', tooLong],
+  ['InvalidObjectName', badName],
+  ['XMinioInvalidObjectName', badName],
+  ['InvalidRange', outOfRange],
+  ['NotImplemented', unsupported],
+  ['MethodNotAllowed', unsupported],
+  ['AccessControlListNotSupported', noAcls],
+  ['InternalError', unavailable],
+  ['ServiceUnavailable', unavailable],
+  ['SlowDown', unavailable],
+  ['RequestTimeout', unavailable],
+  ['OperationAborted', unavailable],
+])
 
-const kinds: Readonly<Record<string, MakeError | undefined>> = {
-  NoSuchKey: missing,
-  NoSuchVersion: missing,
-  NoSuchUpload: missingUpload,
-  NoSuchBucket: missingBucket,
-  InvalidBucketName: badBucketName,
-  PermanentRedirect: wrongRegion,
-  TemporaryRedirect: wrongRegion,
-  AuthorizationHeaderMalformed: wrongRegion,
-  IllegalLocationConstraintException: wrongRegion,
-  AccessDenied: denied('its policy or the permissions of the key do not allow it'),
-  Forbidden: denied(`the keys are wrong, or their permissions do not allow it; ${keys}`),
-  AllAccessDisabled: denied('all access is disabled'),
-  AccountProblem: denied('there is a problem with the account'),
-  InvalidAccessKeyId: denied('the access key is unknown; check "accessKey"'),
-  SignatureDoesNotMatch: denied(`the signature is wrong; ${keys}`),
-  InvalidToken: denied('the session token is wrong; check "securityToken"'),
-  ExpiredToken: denied(
-    'the session token has expired; renew "accessKey", "secretKey" and "securityToken" together',
-  ),
-  TokenRefreshRequired: denied('the session token has expired; renew it'),
-  RequestTimeTooSkewed: denied('the clock of this machine is more than 15 minutes off; set it'),
-  RequestExpired: denied('the request came too late; check the clock of this machine'),
-  PreconditionFailed: conflict,
-  // Another write or delete of the same key was under way: neither happened.
-  ConditionalRequestConflict: conflict,
-  BadDigest: broken,
-  InvalidDigest: broken,
-  IncompleteBody: broken,
-  XAmzContentSHA256Mismatch: broken,
-  XAmzContentChecksumMismatch: broken,
-  EntityTooLarge: tooLarge,
-  KeyTooLongError: tooLong,
-  InvalidObjectName: tooLong,
-  NotImplemented: unsupported,
-  MethodNotAllowed: unsupported,
-  AccessControlListNotSupported: noAcls,
-  InternalError: unavailable,
-  ServiceUnavailable: unavailable,
-  SlowDown: unavailable,
-  RequestTimeout: unavailable,
-  OperationAborted: unavailable,
+const statuses: Readonly<Record<number, MakeError | undefined>> = {
+  301: wrongRegion,
+  307: wrongRegion,
+  308: wrongRegion,
+  401: forbidden,
+  403: forbidden,
+  405: unsupported,
+  408: unavailable,
+  412: conflict,
+  413: tooLarge,
+  416: outOfRange,
+  429: unavailable,
+  501: unsupported,
 }
 
-/** The code and the request id, for whoever has to ask the service's support. */
-function causeOf({ code, status, requestId }: Explained): { cause: Error } {
-  const id = requestId === undefined || requestId === '' ? '' : `, request ${requestId}`
-  return { cause: new Error(`S3 answered ${status} ${code}${id}`) }
+/** Status, code and request id, for whoever has to ask the service's support. */
+function causeOf(answer: Explained): { cause: Error } {
+  const id = plain(answer.requestId, /^[\w.:/+=-]{1,100}$/)
+  return { cause: new Error(`S3 answered ${nameOf(answer)}${id === '' ? '' : `, request ${id}`}`) }
 }
 
+/** An error within the answer to a bulk deletion has no status of its own. */
 function nameOf({ status, code }: Explained): string {
   return [status === 0 ? '' : String(status), code].filter(part => part !== '').join(' ')
 }
 
-/** S3's message, on one line and cut; not that of codes whose text may echo a request. */
-function quoted({ message }: Explained): string {
-  if (message === undefined || message === '') return ''
-  return `: ${message.replaceAll(/\s+/g, ' ').slice(0, 200)}`
+function regionOf({ region }: ErrorAnswer): string {
+  return plain(region, /^[a-z0-9][a-z0-9-]{0,39}$/i)
+}
+
+/** What an answer says, where it has the form that it should have, else nothing. */
+function plain(text: string | undefined, form: RegExp): string {
+  return text !== undefined && form.test(text) ? text : ''
+}
+
+/** S3's message on one line, without secrets, and cut. */
+function quoted({ message = '' }: Explained): string {
+  const text = withoutSecrets(message.replaceAll(/[\s\u0000-\u001f\u007f]+/g, ' ').trim())
+  return text === '' ? '' : `: ${text.slice(0, 200)}`
+}
+
+/** Messages may repeat the request: its key id, credential, signature, token, or what was signed. */
+function withoutSecrets(message: string): string {
+  return message
+    .replaceAll(
+      /(signature|credential|token|secret|authorization|policy)(["']?\s*[=:]\s*).*/gi,
+      '$1$2…',
+    )
+    .replaceAll(/\b(A[A-Z]{3})[A-Z0-9]{12,}/g, '$1…')
+    .replaceAll(/[A-Za-z0-9+/=_%-]{27,}/g, '…')
 }
 
 /** Both forms of Retry-After (RFC 9110, section 10.2.3), in seconds. */
 function secondsOf(retryAfter: string | undefined): number | undefined {
   if (retryAfter === undefined) return undefined
-  if (/^\d+$/.test(retryAfter)) return Number(retryAfter)
+  if (/^\s*\d+\s*$/.test(retryAfter)) return Number(retryAfter)
   const time = Date.parse(retryAfter)
   return Number.isNaN(time) ? undefined : Math.max(0, Math.ceil((time - Date.now()) / 1000))
 }
