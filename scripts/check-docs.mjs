@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { output, run } from './command.mjs'
+import { run } from './command.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const pages =
@@ -161,7 +161,11 @@ async function compile(folder) {
 }
 
 async function runBlocks(folder) {
-  await output(['node', join(root, 'scripts/build.mjs'), '--if-stale'])
+  const built = await run(['node', join(root, 'scripts/build.mjs'), '--if-stale'])
+  if (built.status !== 0) {
+    problems.push(`The examples cannot run, src does not compile:\n${built.stderr}${built.stdout}`)
+    return
+  }
   const env = { AWS_EC2_METADATA_DISABLED: 'true' }
   for (const { name, page, line } of runnable) {
     const file = join(folder, 'out', relative(root, folder), `${name}.js`)
