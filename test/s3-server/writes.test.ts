@@ -88,6 +88,21 @@ describe('conditional writes', () => {
     expect((await complete('b', id, [tag('parts')], match)).status).toBe(200)
   })
 
+  it('holds on the source of a copy', async () => {
+    await put('a', '1')
+    const copy = async (name: string, value: string): Promise<string | number> => {
+      const headers = { 'x-amz-copy-source': 'media/a', [`x-amz-copy-source-${name}`]: value }
+      const answer = await client.send('PUT', '/media/copy', { headers })
+      return answer.code ?? answer.status
+    }
+    const past = 'Mon, 01 Jan 2001 00:00:00 GMT'
+    expect(await copy('if-match', '"other"')).toBe('PreconditionFailed')
+    expect(await copy('if-none-match', `"${md5('1')}"`)).toBe('PreconditionFailed')
+    expect(await copy('if-unmodified-since', past)).toBe('PreconditionFailed')
+    expect(await copy('if-modified-since', past)).toBe(200)
+    expect(await copy('if-match', `"${md5('1')}"`)).toBe(200)
+  })
+
   it('holds on a DELETE', async () => {
     await put('a', '1')
     const remove = (etag: string) =>
