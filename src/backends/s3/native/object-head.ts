@@ -23,7 +23,8 @@ export function objectHead(response: TransportResponse, size: number): ObjectHea
 
 /** ETags are kept without the quotes of their header form. */
 function unquote(etag: string | undefined): string | undefined {
-  return etag?.replace(/^"(.*)"$/, '$1')
+  const quoted = etag !== undefined && etag.length > 1 && etag.startsWith('"') && etag.endsWith('"')
+  return quoted ? etag.slice(1, -1) : etag
 }
 
 /**

@@ -3,6 +3,7 @@ import type { ReadBody } from '../../../core/backend.ts'
 import { type Bytes, concatBytes } from '../../../core/bytes.ts'
 import { UnavailableError } from '../../../core/errors.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../native/transport.ts'
+import { RawHeaders } from './raw-headers.ts'
 
 /** Connections to one host; further requests wait for a free one. */
 const maxConnections = 256
@@ -14,18 +15,20 @@ export class UndiciTransport implements Transport {
   readonly #pools = new Map<string, Pool>()
   #undici: Promise<typeof import('undici')> | undefined
 
-  async request(request: TransportRequest): Promise<TransportResponse> {
-    const pool = this.#pools.get(request.origin) ?? (await this.#open(request.origin))
-    request.signal?.throwIfAborted()
-    const exchange = new Exchange(request)
-    pool.dispatch(optionsOf(request), exchange)
-    return exchange.response
+  request(request: TransportRequest): Promise<TransportResponse> {
+    const pool = this.#pools.get(request.origin)
+    // No `async`: once the pool is there, a request is one promise and no more.
+    return pool === undefined ? this.#requestFirst(request) : dispatch(pool, request)
   }
 
   async close(): Promise<void> {
     const pools = [...this.#pools.values()]
     this.#pools.clear()
     await Promise.all(pools.map(pool => pool.close()))
+  }
+
+  async #requestFirst(request: TransportRequest): Promise<TransportResponse> {
+    return await dispatch(await this.#open(request.origin), request)
   }
 
   async #open(origin: string): Promise<Pool> {
@@ -37,25 +40,33 @@ export class UndiciTransport implements Transport {
   }
 }
 
+function dispatch(pool: Pool, request: TransportRequest): Promise<TransportResponse> {
+  return new Promise((resolve, reject) => {
+    request.signal?.throwIfAborted()
+    pool.dispatch(optionsOf(request), new Exchange(request, resolve, reject))
+  })
+}
+
+/** One literal for all methods: objects of several shapes slow undici's `Request` down. */
 function optionsOf(request: TransportRequest): Dispatcher.DispatchOptions {
   const { method, path, headers, body } = request
-  const options = { method, path, headers: headers as string[], body: body ?? null }
   // Without `reset: false` undici closes the connection after every HEAD.
-  return method === 'HEAD' ? { ...options, reset: false } : options
+  return { method, path, headers: headers as string[], body: body ?? null, reset: false }
 }
+
+const noBytes = new Uint8Array(0)
 
 /** One request and its answer: undici's handler, and the body that a backend reads. */
 class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBody {
-  readonly response: Promise<TransportResponse>
   status = 0
   readonly #request: TransportRequest
-  #resolve: (response: TransportResponse) => void = () => {}
-  #reject: (error: unknown) => void = () => {}
-  #rawHeaders: readonly Buffer[] = []
-  #headers: Map<string, string> | undefined
+  readonly #resolve: (response: TransportResponse) => void
+  readonly #reject: (error: unknown) => void
+  #headers: RawHeaders | undefined
   #chunks: Uint8Array[] = []
   #buffered = 0
   #collecting = false
+  #paused = false
   #ended = false
   #failure: { readonly error: unknown } | undefined
   #wake: (() => void) | undefined
@@ -63,13 +74,15 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   #abort: ((reason?: Error) => void) | undefined
   #onSignal: (() => void) | undefined
 
-  constructor(request: TransportRequest) {
+  constructor(
+    request: TransportRequest,
+    resolve: (response: TransportResponse) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.#request = request
-    this.response = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-    this.#listen(request.signal)
+    this.#resolve = resolve
+    this.#reject = reject
+    if (request.signal !== undefined) this.#listen(request.signal)
   }
 
   get body(): ReadBody {
@@ -77,24 +90,19 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   }
 
   header(name: string): string | undefined {
-    this.#headers ??= parseHeaders(this.#rawHeaders)
-    return this.#headers.get(name)
+    return this.#headers?.get(name)
   }
 
   headersWith(prefix: string): Record<string, string> {
-    this.#headers ??= parseHeaders(this.#rawHeaders)
-    const found: Record<string, string> = {}
-    for (const [name, value] of this.#headers) {
-      if (name.startsWith(prefix)) found[name.slice(prefix.length)] = value
-    }
-    return found
+    return this.#headers?.withPrefix(prefix) ?? {}
   }
 
   async bytes(): Promise<Bytes> {
     this.#collecting = true
-    this.#resume?.()
+    this.#goOn()
     while (!this.#settled()) await this.#change()
     if (this.#failure !== undefined) throw this.#failure.error
+    if (this.#buffered === 0) return noBytes
     const bytes = concatBytes(this.#chunks, this.#buffered)
     // A small body is a view of a whole socket buffer: a copy lets go of that.
     return bytes.buffer.byteLength > bytes.byteLength * 2 ? bytes.slice() : bytes
@@ -106,7 +114,7 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
         const chunk = this.#chunks.shift()
         if (chunk !== undefined) {
           this.#buffered -= chunk.byteLength
-          if (this.#buffered < highWaterMark) this.#resume?.()
+          if (this.#buffered < highWaterMark) this.#goOn()
           yield concatBytes([chunk], chunk.byteLength)
         } else if (this.#failure !== undefined) {
           throw this.#failure.error
@@ -134,7 +142,7 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void): boolean {
     if (status < 200) return true
     this.status = status
-    this.#rawHeaders = rawHeaders
+    this.#headers = new RawHeaders(rawHeaders)
     this.#resume = resume
     this.#resolve(this)
     return true
@@ -144,7 +152,8 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     this.#chunks.push(chunk)
     this.#buffered += chunk.byteLength
     this.#notify()
-    return this.#collecting || this.#buffered < highWaterMark
+    this.#paused = !this.#collecting && this.#buffered >= highWaterMark
+    return !this.#paused
   }
 
   onComplete(): void {
@@ -163,14 +172,19 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     this.#settle()
   }
 
-  #listen(signal: AbortSignal | undefined): void {
-    if (signal === undefined) return
+  #listen(signal: AbortSignal): void {
     this.#onSignal = () => {
       // A request that still waits for a connection has no `abort` yet; `onConnect` sees to it.
       this.#abort?.()
       this.#fail(signal.reason)
     }
     signal.addEventListener('abort', this.#onSignal, { once: true })
+  }
+
+  #goOn(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#resume?.()
   }
 
   #settle(): void {
@@ -193,14 +207,6 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     this.#wake?.()
     this.#wake = undefined
   }
-}
-
-function parseHeaders(raw: readonly Buffer[]): Map<string, string> {
-  const headers = new Map<string, string>()
-  for (let i = 0; i + 1 < raw.length; i += 2) {
-    headers.set(String(raw[i]).toLowerCase(), String(raw[i + 1]))
-  }
-  return headers
 }
 
 /** Says which host could not be reached and why; undici's messages do not. */
