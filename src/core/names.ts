@@ -42,6 +42,7 @@ export function parseWriteName(name: unknown, limits: NameLimits): Name {
  * @throws SuspiciousFileOperation naming the rule
  */
 export function parseReadName(name: unknown): Name {
+  if (typeof name === 'string' && !remarkable.test(name)) return name as Name
   const problem = typeof name === 'string' ? findReadProblem(name) : notText(name)
   if (problem !== undefined) throw refusal(name, problem)
   return name as Name
@@ -58,12 +59,14 @@ export function parseFolder(folder: unknown): Folder {
   return name.endsWith('/') ? (name as string as Folder) : `${name}/`
 }
 
-/** Where the plain cases end: everything in a name that could break a rule of either door. */
-const remarkable = /[^\u0020-\u002d\u0030-\u005b\u005d-\u007e]/
+/**
+ * Where the plain cases end, in one look: a character that could break a rule of either door, or
+ * an empty, `.` or `..` segment.
+ */
+const remarkable = /[^\u0020-\u005b\u005d-\u007e]|(?:^|\/)\.{0,2}(?:\/|$)/
 
 function findReadProblem(name: string): string | undefined {
   if (name === '') return 'it is empty'
-  if (!remarkable.test(name)) return undefined
   if (name.startsWith('/')) return 'it starts with "/"'
   if (name.includes('\0')) return 'it contains a NUL character'
   if (/\p{Surrogate}/u.test(name)) return 'it contains a lone surrogate'
@@ -72,11 +75,13 @@ function findReadProblem(name: string): string | undefined {
 }
 
 function findWriteProblem(name: string, limits: NameLimits): string | undefined {
-  return findReadProblem(name) ?? findShapeProblem(name) ?? findLengthProblem(name, limits)
+  const problem = remarkable.test(name)
+    ? (findReadProblem(name) ?? findShapeProblem(name))
+    : undefined
+  return problem ?? findLengthProblem(name, limits)
 }
 
 function findShapeProblem(name: string): string | undefined {
-  if (!remarkable.test(name)) return undefined
   if (name.endsWith('/')) return 'it ends with "/"'
   if (name.includes('//')) return 'it contains an empty segment ("//")'
   if (name.includes('\\')) return 'it contains a backslash'

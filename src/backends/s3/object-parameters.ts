@@ -79,12 +79,15 @@ const ownOfCopy: ReadonlySet<string> = new Set([
 /** Parameters as request headers: name, value, name, value. */
 export function parameterHeaders(parameters: ObjectParameters): string[] {
   const headers: string[] = []
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value === undefined) continue
-    if (name !== 'Metadata') headers.push(headerOf[name as HeaderParameter], String(value))
+  // `for … in` makes no arrays; this runs for every file that is saved.
+  for (const name in parameters) {
+    const value = parameters[name as keyof ObjectParameters]
+    if (value === undefined || name === 'Metadata') continue
+    headers.push(headerOf[name as HeaderParameter], String(value))
   }
-  for (const [name, value] of Object.entries(parameters.Metadata ?? {})) {
-    headers.push(`x-amz-meta-${name.toLowerCase()}`, encodeMetadata(value))
+  const { Metadata: metadata = {} } = parameters
+  for (const name in metadata) {
+    headers.push(`x-amz-meta-${name.toLowerCase()}`, encodeMetadata(metadata[name] ?? ''))
   }
   return headers
 }

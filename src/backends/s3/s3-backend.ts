@@ -28,7 +28,7 @@ import { queryOf } from '../../core/public-url.ts'
 import { quoteName } from '../../core/quote.ts'
 import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
 import { contentDisposition } from './encoding.ts'
-import type { S3Engine } from './engine.ts'
+import type { GetOptions, S3Engine } from './engine.ts'
 import { uploadInParts } from './multipart.ts'
 import {
   checkObjectParameters,
@@ -73,22 +73,28 @@ export class S3Backend implements Backend {
 
   async head(name: Name, options: OperationOptions): Promise<FileStat> {
     const key = this.#existingKey(name)
-    return { name, ...(await this.#engine.headObject(key, options).catch(nameMissing(name))) }
+    try {
+      return { name, ...(await this.#engine.headObject(key, options)) }
+    } catch (error) {
+      throw nameMissing(name, error)
+    }
   }
 
   async read(name: Name, options: ReadOptions): Promise<ReadResult> {
     const key = this.#existingKey(name)
-    const { start = 0, end, ifMatch, signal } = options
-    if (end !== undefined && end <= start) return await this.#readNothing(name, options)
-    const range = options.start === undefined && end === undefined ? undefined : { start, end }
-    const result = await this.#engine
-      .getObject(key, { range, ifMatch, signal })
-      .catch(nameMissing(name))
-    return {
-      stat: { name, ...result.head },
-      start: result.start,
-      end: result.end,
-      body: result.body,
+    const { ifMatch, signal } = options
+    const range = rangeOf(options)
+    if (range?.end !== undefined && range.end <= range.start)
+      return await this.#readNothing(name, options)
+    try {
+      const { head, start, end, body } = await this.#engine.getObject(key, {
+        range,
+        ifMatch,
+        signal,
+      })
+      return { stat: { name, ...head }, start, end, body }
+    } catch (error) {
+      throw nameMissing(name, error)
     }
   }
 
@@ -96,6 +102,8 @@ export class S3Backend implements Backend {
     const { partSize, multipartThreshold } = this.#transfer
     const { size } = content
     const single = size !== undefined && size <= multipartThreshold
+    if (single && content.bytes !== undefined)
+      return await this.#putFirst(name, content, content.bytes, options)
     const evenSize = size === undefined ? undefined : knownPartSize(size, partSize)
     const reader = new PartReader(content)
     try {
@@ -157,9 +165,11 @@ export class S3Backend implements Backend {
     if (options.condition === 'absent') return await copyThrough(this, from, to, options)
     const parameters = copyParameters(this.#writeParameters(to, undefined, {}))
     const request = { parameters, signal: options.signal }
-    await this.#engine
-      .copyObject(this.#existingKey(from), this.#prefix + to, request)
-      .catch(nameMissing(from))
+    try {
+      await this.#engine.copyObject(this.#existingKey(from), this.#prefix + to, request)
+    } catch (error) {
+      throw nameMissing(from, error)
+    }
   }
 
   async url(name: Name, options: BackendUrlOptions): Promise<string> {
@@ -388,10 +398,12 @@ function refuseUnsigned(
 }
 
 /** Puts the name, rather than nothing, into the message of a missing file. */
-function nameMissing(name: Name): (error: unknown) => never {
-  return error => {
-    throw error instanceof FileNotFoundError ? noSuchFile(name, error.cause) : error
-  }
+function nameMissing(name: Name, error: unknown): unknown {
+  return error instanceof FileNotFoundError ? noSuchFile(name, error.cause) : error
+}
+
+function rangeOf({ start, end }: ReadOptions): GetOptions['range'] {
+  return start === undefined && end === undefined ? undefined : { start: start ?? 0, end }
 }
 
 function anotherVersion(): PreconditionFailedError {
