@@ -9,19 +9,22 @@ process.on('disconnect', () => process.exit())
 process.send({ operations: Object.keys(engine) })
 
 async function perform({ operation, calls, concurrency, argument }) {
-  const memory = new MemoryWatch()
+  return calls === undefined
+    ? await measured(() => engine[operation](argument), new MemoryWatch())
+    : await measured(() => callMany(engine[operation], calls, concurrency))
+}
+
+/** @param memory watches besides; asking for it costs CPU time of its own */
+async function measured(work, memory) {
   const wallBefore = performance.now()
   const before = process.cpuUsage()
-  const result =
-    calls === undefined
-      ? await engine[operation](argument)
-      : await callMany(engine[operation], calls, concurrency)
+  const result = await work()
   const { user, system } = process.cpuUsage(before)
   return {
     cpu: user + system,
     wall: (performance.now() - wallBefore) * 1000,
     result,
-    ...memory.stop(),
+    ...memory?.stop(),
   }
 }
 
