@@ -1,0 +1,95 @@
+import { getEventListeners } from 'node:events'
+import { describe, expect, it } from 'vitest'
+import { itemsUntilAborted, untilAborted } from './abort.ts'
+
+const never = (): Promise<never> => new Promise(() => {})
+
+function listeners(signal: AbortSignal): number {
+  return getEventListeners(signal, 'abort').length
+}
+
+describe('untilAborted', () => {
+  it('is the work itself while nothing is aborted', async () => {
+    const { signal } = new AbortController()
+    expect(await untilAborted(Promise.resolve(1), signal)).toBe(1)
+    await expect(untilAborted(Promise.reject(new RangeError('x')), signal)).rejects.toThrow('x')
+    const work = Promise.resolve(2)
+    expect(untilAborted(work, undefined)).toBe(work)
+  })
+
+  it.each([[new RangeError('enough')], ['text'], [0], [null], [{ code: 7 }]])(
+    'rejects with the very reason %j',
+    async reason => {
+      const controller = new AbortController()
+      const work = untilAborted(never(), controller.signal)
+      controller.abort(reason)
+      await expect(work).rejects.toBe(reason)
+      await expect(untilAborted(never(), controller.signal)).rejects.toBe(reason)
+    },
+  )
+
+  it('leaves no listener on the signal', async () => {
+    const { signal } = new AbortController()
+    const works = [Promise.resolve(1), Promise.reject(new Error('x')), Promise.resolve(2)]
+    await Promise.allSettled(works.map(work => untilAborted(work, signal)))
+    await Promise.resolve()
+    expect(listeners(signal)).toBe(0)
+  })
+
+  it('swallows a later failure of the work', async () => {
+    const controller = new AbortController()
+    let fail = (_error: Error): void => {}
+    const work = new Promise<void>((_resolve, reject) => {
+      fail = reject
+    })
+    const result = untilAborted(work, controller.signal)
+    controller.abort('enough')
+    await expect(result).rejects.toBe('enough')
+    fail(new Error('too late'))
+    await new Promise(resolve => setTimeout(resolve, 1))
+  })
+})
+
+describe('itemsUntilAborted', () => {
+  it('passes on the items and ends with them', async () => {
+    const { signal } = new AbortController()
+    const items = (async function* () {
+      yield* [1, 2, 3]
+    })()
+    const seen: number[] = []
+    for await (const item of itemsUntilAborted(items, signal)) seen.push(item)
+    expect(seen).toEqual([1, 2, 3])
+    expect(listeners(signal)).toBe(0)
+  })
+
+  it('ends the source when its reader leaves', async () => {
+    let ended = false
+    const items = (async function* () {
+      try {
+        yield* [1, 2, 3]
+      } finally {
+        ended = true
+      }
+    })()
+    for await (const item of itemsUntilAborted(items, undefined)) {
+      expect(item).toBe(1)
+      break
+    }
+    expect(ended).toBe(true)
+  })
+
+  it('cancels a source that hangs', async () => {
+    const controller = new AbortController()
+    const cancelled: unknown[] = []
+    const items = (async function* () {
+      yield 1
+      await never()
+    })()
+    const reading = (async () => {
+      const all = itemsUntilAborted(items, controller.signal, reason => cancelled.push(reason))
+      for await (const item of all) queueMicrotask(() => controller.abort(`after ${item}`))
+    })()
+    await expect(reading).rejects.toBe('after 1')
+    expect(cancelled).toEqual(['after 1'])
+  })
+})

@@ -1,0 +1,115 @@
+import { Readable } from 'node:stream'
+import { describe, expect, it } from 'vitest'
+import { type Content, toContent } from './content.ts'
+import { ContentFile } from './content-file.ts'
+import { ValidationError } from './errors.ts'
+
+async function bytesOf(content: Content, signal?: AbortSignal): Promise<Buffer> {
+  const pieces: Uint8Array[] = []
+  for await (const piece of toContent(content, signal).chunks()) pieces.push(piece.slice())
+  return Buffer.concat(pieces)
+}
+
+describe('toContent', () => {
+  it('knows size, name and type where the content tells', () => {
+    const file = toContent(new File(['é'], 'a.png', { type: 'image/png' }))
+    expect([file.size, file.name, file.type, file.replayable]).toEqual([
+      2,
+      'a.png',
+      'image/png',
+      true,
+    ])
+    const text = toContent('é日')
+    expect([text.size, text.name, text.type, text.replayable]).toEqual([
+      5,
+      undefined,
+      undefined,
+      true,
+    ])
+    const named = toContent(new ContentFile('é', 'b.txt'))
+    expect([named.size, named.name]).toEqual([2, 'b.txt'])
+    const stream = toContent(new Blob(['x']).stream())
+    expect([stream.size, stream.replayable, stream.bytes]).toEqual([undefined, false, undefined])
+    expect(toContent(new Blob(['x'])).type).toBeUndefined()
+  })
+
+  it('takes Node streams, of bytes and of text', async () => {
+    expect(String(await bytesOf(Readable.from([Buffer.from('a'), Buffer.from('b')])))).toBe('ab')
+    expect(String(await bytesOf(Readable.from(['grü', 'ße'])))).toBe('grüße')
+  })
+
+  it('destroys a Node stream that is not read to its end', async () => {
+    const stream = Readable.from(['a', 'b', 'c'])
+    for await (const chunk of toContent(stream).chunks()) {
+      expect(String(Buffer.from(chunk))).toBe('a')
+      break
+    }
+    expect(stream.destroyed).toBe(true)
+    const unread = Readable.from(['a'])
+    toContent(unread).destroy(new Error('refused'))
+    expect(unread.destroyed).toBe(true)
+  })
+
+  it('reads a Blob again, a stream once', async () => {
+    const blob = toContent(new Blob(['x']))
+    for (const round of [1, 2]) {
+      let length = 0
+      for await (const chunk of blob.chunks()) length += chunk.byteLength
+      expect(length, `round ${round}`).toBe(1)
+    }
+  })
+
+  it('puts split surrogates together and refuses lone ones', async () => {
+    const pieces = async function* (...all: string[]): AsyncGenerator<string> {
+      yield* all
+    }
+    expect(String(await bytesOf(pieces('\ud83d', '', '\udc6a')))).toBe('👪')
+    await expect(bytesOf(pieces('a\ud83d'))).rejects.toThrow(ValidationError)
+    await expect(bytesOf(pieces('\udc6a'))).rejects.toThrow(ValidationError)
+    expect(() => toContent('\ud83d')).toThrow(ValidationError)
+    expect(() => new ContentFile('\ud83d')).toThrow(ValidationError)
+  })
+
+  it('notes a failure of the source, and no failure of the reader', async () => {
+    const failure = new RangeError('broken')
+    const failing = async function* (): AsyncGenerator<Uint8Array> {
+      yield new Uint8Array(1)
+      throw failure
+    }
+    const source = toContent(failing())
+    const reading = (async () => {
+      for await (const chunk of source.chunks()) expect(chunk.byteLength).toBe(1)
+    })()
+    await expect(reading).rejects.toBe(failure)
+    expect(source.failure).toEqual({ error: failure })
+    const good = toContent(new Blob(['abc']).stream())
+    const leaving = (async () => {
+      for await (const chunk of good.chunks()) throw new Error(`disk full at ${chunk.byteLength}`)
+    })()
+    await expect(leaving).rejects.toThrow('disk full')
+    expect(good.failure).toBeUndefined()
+  })
+
+  it('ends the source when the signal aborts, also while nothing comes', async () => {
+    const controller = new AbortController()
+    const cancelled: unknown[] = []
+    const silent = new ReadableStream<Uint8Array>({
+      cancel: reason => {
+        cancelled.push(reason)
+      },
+    })
+    const reading = bytesOf(silent, controller.signal)
+    controller.abort('enough')
+    await expect(reading).rejects.toBe('enough')
+    expect(cancelled).toEqual(['enough'])
+  })
+
+  it.each([[null], [undefined], [42], [{}], [[1, 2]], [new Date(0)]])('refuses %j', content => {
+    expect(() => toContent(content as never)).toThrow(ValidationError)
+  })
+
+  it('refuses a ContentFile of anything else than text or bytes', () => {
+    expect(() => new ContentFile(42 as never)).toThrow(ValidationError)
+    expect(() => new ContentFile('x', 42 as never)).toThrow(ValidationError)
+  })
+})

@@ -1,0 +1,134 @@
+import { describe, expect, it } from 'vitest'
+import { MemoryBackend } from '../backends/memory/memory-backend.ts'
+import { type BackendCall, Layer } from '../layers/layer.ts'
+import type { ReadOptions, ReadResult } from './backend.ts'
+import type { Name } from './names.ts'
+import { Storage } from './storage.ts'
+
+/** Notes the ranges that are asked for. */
+class RangesSeen extends Layer {
+  readonly ranges: (readonly [number | undefined, number | undefined])[] = []
+  readonly calls: BackendCall[] = []
+
+  override read(name: Name, options: ReadOptions): Promise<ReadResult> {
+    this.ranges.push([options.start, options.end])
+    return this.inner.read(name, options)
+  }
+}
+
+async function place(
+  content: string | Uint8Array,
+): Promise<{ storage: Storage; seen: RangesSeen }> {
+  const seen = new RangesSeen(new MemoryBackend())
+  const storage = new Storage(seen)
+  await storage.save('a', content)
+  return { storage, seen }
+}
+
+const kibi = 1024
+
+describe('an open reader', () => {
+  it('reads a small file with one request', async () => {
+    const { storage, seen } = await place('small')
+    const reader = await storage.open('a', 'r')
+    expect(await reader.read()).toBe('small')
+    await reader.seek(2)
+    expect(await reader.read()).toBe('all')
+    expect(seen.ranges).toEqual([[0, 64 * kibi]])
+  })
+
+  it('reads ahead more and more while it reads on', async () => {
+    const { storage, seen } = await place(new Uint8Array(8 * kibi * kibi))
+    const reader = await storage.open('a')
+    for await (const chunk of reader.chunks(32 * kibi)) expect(chunk.byteLength).toBe(32 * kibi)
+    const sizes = seen.ranges.map(([start = 0, end = 0]) => (end - start) / kibi)
+    expect(sizes).toEqual([64, 128, 256, 512, 1024, 2048, 4096, 64])
+  })
+
+  it('fetches only what a jump needs, and the window behind it', async () => {
+    const { storage, seen } = await place(new Uint8Array(kibi * kibi))
+    const reader = await storage.open('a')
+    await reader.seek(500 * kibi)
+    await reader.read(10)
+    await reader.read(10)
+    await reader.seek(-5, 'end')
+    await reader.read()
+    expect(seen.ranges.slice(1)).toEqual([
+      [500 * kibi, 564 * kibi],
+      [1024 * kibi - 5, 1024 * kibi],
+    ])
+  })
+
+  it('fetches a large piece as it is asked for', async () => {
+    const { storage, seen } = await place(new Uint8Array(kibi * kibi))
+    const reader = await storage.open('a')
+    await reader.read()
+    expect(seen.ranges.slice(1)).toEqual([[64 * kibi, 1024 * kibi]])
+  })
+
+  it('gives pieces that keep no window alive', async () => {
+    const { storage } = await place('0123456789')
+    const reader = await storage.open('a')
+    const piece = await reader.read(3)
+    expect(piece.buffer.byteLength).toBe(3)
+    piece.fill(0)
+    await reader.seek(0)
+    expect(String(Buffer.from(await reader.read(3)))).toBe('012')
+  })
+
+  it('stays usable after a refused call', async () => {
+    const { storage } = await place('0123456789')
+    const reader = await storage.open('a')
+    const results = await Promise.allSettled([reader.read(2), reader.read(-1), reader.read(2)])
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+    expect(reader.tell()).toBe(4)
+  })
+})
+
+describe('text', () => {
+  const texts = [
+    '',
+    'a',
+    'a\r\nb',
+    'grüße\r\n日本\r👪\n\n',
+    '\ufeff\r\r\n\n\r',
+    'é\u2028\u0085\v👨‍👩‍👧‍👦',
+  ]
+
+  /** Puts every byte of the text in turn at the border between the first window and the next. */
+  it.each(texts)('%j is read alike wherever the first window ends in it', async text => {
+    const bytes = new TextEncoder().encode(text)
+    for (let before = 0; before <= bytes.byteLength; before++) {
+      const filler = 'x'.repeat(64 * kibi - before)
+      const { storage } = await place(filler + text)
+      const reader = await storage.open('a', 'r')
+      const lines: string[] = []
+      for await (const line of reader.lines()) lines.push(line)
+      const expected = (filler + text).split(/\r\n|\r|\n/)
+      if (expected.at(-1) === '') expected.pop()
+      expect(lines.length).toBe(expected.length)
+      expect(lines.every((line, index) => line === expected[index])).toBe(true)
+      await reader.seek(64 * kibi - before)
+      expect(await reader.read()).toBe(text)
+    }
+  })
+
+  it.each(texts)('%j is read alike by every number of characters', async text => {
+    const { storage } = await place(text)
+    const points = [...text]
+    for (let n = 1; n <= points.length + 1; n++) {
+      const reader = await storage.open('a', 'r')
+      const pieces: string[] = []
+      for await (const piece of reader.chunks(n)) pieces.push(piece)
+      expect(pieces.join('')).toBe(text)
+      expect(pieces.slice(0, -1).every(piece => [...piece].length === n)).toBe(true)
+    }
+  })
+
+  it('replaces what is no UTF-8 and loses nothing behind it', async () => {
+    const { storage } = await place(new Uint8Array([0xe2, 0x82, 0x41, 0xff, 0x42]))
+    const reader = await storage.open('a', 'r')
+    expect(await reader.read(1)).toBe('\ufffd')
+    expect(await reader.read()).toBe('A\ufffdB')
+  })
+})
