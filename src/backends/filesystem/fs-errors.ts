@@ -19,10 +19,11 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined
 }
 
-/** Whether `error` says that there is nothing of that name. */
+const missingCodes: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG'])
+
+/** Whether `error` says that there is no file of that name. */
 export function isMissing(error: unknown): boolean {
-  const code = errnoOf(error)
-  return code === 'ENOENT' || code === 'ENOTDIR' || code === 'ENAMETOOLONG'
+  return missingCodes.has(errnoOf(error) ?? '')
 }
 
 /** A system error met while reading or deleting `name`, by kind; others are given back as they are. */
