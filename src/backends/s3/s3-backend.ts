@@ -124,9 +124,8 @@ export class S3Backend implements Backend {
     names: readonly Name[],
     options: OperationOptions,
   ): Promise<ReadonlyMap<Name, unknown>> {
-    const names_ = names.filter(name => !this.#isTooLong(name))
-    if (names_.length === 0) return new Map()
-    const keys = names_.map(name => this.#prefix + name)
+    const keys = names.filter(name => !this.#isTooLong(name)).map(name => this.#prefix + name)
+    if (keys.length === 0) return new Map()
     const failed = await this.#engine.deleteObjects(keys, options)
     const entries = [...failed].map(
       ([key, error]) => [key.slice(this.#prefix.length) as Name, error] as const,

@@ -209,16 +209,11 @@ export class NativeEngine implements S3Engine {
     keys: readonly string[],
     { signal }: OperationOptions,
   ): Promise<ReadonlyMap<string, Error>> {
-    const body = encodeUtf8(deleteDocument(keys))
-    const headers = ['content-md5', md5Base64(body), 'content-type', 'application/xml']
-    const document = await this.#document(
-      { method: 'POST', query: 'delete=', headers, body, signal },
-      'bucket',
-    )
     const errors = new Map<string, Error>()
-    for (const { key, code, message } of parseDeleteResult(document).errors) {
-      if (code !== 'NoSuchKey')
-        errors.set(key, this.#error({ status: 0, method: 'POST', code, message }, 'object'))
+    const listed = keys.filter(fitsXml)
+    if (listed.length > 0) await this.#deleteListed(listed, signal, errors)
+    for (const key of keys.filter(each => !fitsXml(each))) {
+      await this.deleteObject(key, { signal }).catch(error => errors.set(key, error))
     }
     return errors
   }
@@ -251,6 +246,21 @@ export class NativeEngine implements S3Engine {
     return `${origin}${path}?${signer.presign(request, new Date())}`
   }
 
+  async #deleteListed(
+    keys: readonly string[],
+    signal: AbortSignal | undefined,
+    errors: Map<string, Error>,
+  ): Promise<void> {
+    const body = encodeUtf8(deleteDocument(keys))
+    const headers = ['content-md5', md5Base64(body), 'content-type', 'application/xml']
+    const request: S3Request = { method: 'POST', query: 'delete=', headers, body, signal }
+    const result = parseDeleteResult(await this.#document(request, 'bucket'))
+    for (const { key, code, message } of result.errors) {
+      if (code === 'NoSuchKey') continue
+      errors.set(key, this.#error({ status: 0, method: 'POST', code, message }, 'object'))
+    }
+  }
+
   /** The answer of a request that must succeed, its body read. */
   async #document(request: S3Request, subject: Subject): Promise<string> {
     const response = await this.#send(request)
@@ -272,16 +282,26 @@ export class NativeEngine implements S3Engine {
   }
 
   /** The one function through which every request goes: signs it and sends it. */
-  async #send(request: S3Request): Promise<TransportResponse> {
+  #send(request: S3Request): Promise<TransportResponse> {
+    // No `async`: with a signer at hand, the transport's promise is the only one.
+    return this.#signer === undefined
+      ? this.#sendFirst(request)
+      : this.#sendSigned(this.#signer, request)
+  }
+
+  async #sendFirst(request: S3Request): Promise<TransportResponse> {
+    return await this.#sendSigned(await this.#openSigner(), request)
+  }
+
+  #sendSigned(signer: SigV4Signer, request: S3Request): Promise<TransportResponse> {
     const { method, key, query = '', headers = [], body, signal } = request
     const { origin, host, prefix } = this.#address
     const path = key === undefined ? prefix || '/' : `${prefix}/${encodeKey(key)}`
-    const signer = this.#signer ?? (await this.#openSigner())
     signer.signHeaders(
       { method, host, path, query, headers, payload: this.#payload(body) },
       new Date(),
     )
-    return await this.#transport.request({
+    return this.#transport.request({
       method,
       origin,
       path: query === '' ? path : `${path}?${query}`,
@@ -303,24 +323,30 @@ export class NativeEngine implements S3Engine {
   }
 
   /** Makes a request under a condition, in the form that the service understands. */
-  async #conditionally(
+  #conditionally(
     key: string,
     condition: WriteCondition,
     signal: AbortSignal | undefined,
     attempt: (headers: readonly string[]) => Promise<void>,
   ): Promise<void> {
-    if (condition === undefined) return await attempt([])
-    if (condition === 'absent') return await attempt(['if-none-match', '*'])
-    const { ifMatch } = condition
-    if (this.#bareIfMatch) return await attempt(['if-match', ifMatch])
+    if (condition === undefined) return attempt([])
+    if (condition === 'absent') return attempt(['if-none-match', '*'])
+    return this.#ifMatching(key, condition.ifMatch, signal, attempt)
+  }
+
+  async #ifMatching(
+    key: string,
+    ifMatch: string,
+    signal: AbortSignal | undefined,
+    attempt: (headers: readonly string[]) => Promise<void>,
+  ): Promise<void> {
     try {
-      await attempt(['if-match', `"${ifMatch}"`])
+      await attempt(['if-match', this.#bareIfMatch ? ifMatch : `"${ifMatch}"`])
     } catch (error) {
-      if (
-        !(error instanceof PreconditionFailedError) ||
-        !(await this.#isVersion(key, ifMatch, signal))
-      )
-        throw error
+      // S3 answers 404 where there is nothing to match: that is another version, too.
+      if (error instanceof FileNotFoundError) throw anotherVersion(error)
+      if (this.#bareIfMatch || !(error instanceof PreconditionFailedError)) throw error
+      if (!(await this.#isVersion(key, ifMatch, signal))) throw error
       // The version is there and was refused all the same: Ceph compares with the quotes.
       await attempt(['if-match', ifMatch])
       this.#bareIfMatch = true
@@ -422,6 +448,15 @@ export class NativeEngine implements S3Engine {
 }
 
 const noBody = new Uint8Array(0)
+
+/** Whether an XML document can hold the key: not with characters that XML 1.0 does not have. */
+function fitsXml(key: string): boolean {
+  return !/[\u0000-\u001f\u007f\ufffe\uffff]/.test(key)
+}
+
+function anotherVersion(cause: unknown): PreconditionFailedError {
+  return new PreconditionFailedError('The file is not the version that "ifMatch" asks for.', { cause })
+}
 
 async function* noChunks(): AsyncGenerator<never> {}
 
