@@ -1,5 +1,5 @@
-import { MemoryStorage } from '../../src/backends/memory/memory-storage.ts'
 import { describe, it } from 'vitest'
+import { MemoryStorage } from '../../src/backends/memory/memory-storage.ts'
 import { testStorageBackend } from '../../src/testing/contract/test-storage-backend.ts'
 
 const baseUrl = 'https://files.example/media/'
