@@ -150,6 +150,14 @@ describe('the config file', () => {
     expect((await loadedConfiguration()).file).toBe(file)
   })
 
+  it('can be tried again also when it has to be run', async () => {
+    await writeFile(join(folder, 'stowage.config.mjs'), 'export default {}')
+    vi.stubEnv('STATICFILES_DIRS', 'no list')
+    await expect(loadedConfiguration()).rejects.toThrow('STATICFILES_DIRS')
+    vi.stubEnv('STATICFILES_DIRS', '["a"]')
+    expect((await loadedConfiguration()).staticfiles.dirs).toEqual(['a'])
+  })
+
   it('that is named replaces what was configured', async () => {
     const file = join(folder, 'other.json')
     await writeFile(file, '{"MEDIA_URL": "/other/"}')

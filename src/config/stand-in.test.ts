@@ -128,7 +128,7 @@ describe('a stand-in', () => {
     configure({ storages: { media: { backend } } })
     const missing = createReadStream('/nonexistent/file')
     Object.assign(globalThis, {
-      stowageTestEnded: new Promise(resolve => missing.on('close', resolve)),
+      stowageTestEnded: new Promise(resolve => missing.on('close', () => resolve(undefined))),
     })
     await expect(media.save('a', missing)).rejects.toMatchObject({ code: 'ENOENT' })
   })
