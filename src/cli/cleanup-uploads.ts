@@ -1,4 +1,4 @@
-import { loadConfig } from '../config/load-config.ts'
+import { loadConfig } from '../config/configured-storage.ts'
 import { storages } from '../config/registry.ts'
 
 /** Removes what dead processes left in a configured storage, and prints what was removed. */
@@ -8,7 +8,7 @@ export async function cleanupUploads(options: {
   readonly olderThan: string
   readonly json?: boolean
 }): Promise<boolean> {
-  await loadConfig(options.config)
+  await loadConfig({ file: options.config })
   const removed = await storages[options.storage]?.cleanupUploads({
     olderThan: Number(options.olderThan),
   })

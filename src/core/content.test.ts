@@ -104,6 +104,15 @@ describe('toContent', () => {
     expect(cancelled).toEqual(['enough'])
   })
 
+  it('takes the error of a Node stream that fails before it is read', async () => {
+    const stream = new Readable({ read() {} })
+    const content = toContent(stream)
+    stream.destroy(new Error('early'))
+    await new Promise(resolve => setImmediate(resolve))
+    await expect(content.chunks()[Symbol.asyncIterator]().next()).rejects.toThrow('early')
+    expect(content.failure).toEqual({ error: new Error('early') })
+  })
+
   it.each([[null], [undefined], [42], [{}], [[1, 2]], [new Date(0)]])('refuses %j', content => {
     expect(() => toContent(content as never)).toThrow(ValidationError)
   })

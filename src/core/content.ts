@@ -126,6 +126,9 @@ class StreamContent implements ContentSource {
   readonly #signal: AbortSignal | undefined
 
   constructor(source: AsyncIterable<Uint8Array | string>, signal: AbortSignal | undefined) {
+    // A Node stream that fails before a backend reads it would end the process: nobody listens
+    // yet. Reading it then gives the error.
+    if (isEmitter(source)) source.on('error', ignore)
     this.#source = source
     this.#signal = signal
     this.name = 'name' in source && typeof source.name === 'string' ? source.name : undefined
@@ -143,6 +146,8 @@ class StreamContent implements ContentSource {
     } catch (error) {
       this.failure = { error }
       throw error
+    } finally {
+      if (this.failure === undefined && isEmitter(this.#source)) this.#source.off('error', ignore)
     }
   }
 
@@ -156,6 +161,23 @@ class StreamContent implements ContentSource {
     source.destroy(source instanceof WebStreamChunks ? reason : undefined)
   }
 }
+
+/** Of a Node stream, as much as is needed here. */
+interface Emitter {
+  on(event: 'error', listener: () => void): unknown
+  off(event: 'error', listener: () => void): unknown
+}
+
+function isEmitter(source: object): source is Emitter {
+  return (
+    'on' in source &&
+    typeof source.on === 'function' &&
+    'off' in source &&
+    typeof source.off === 'function'
+  )
+}
+
+function ignore(): void {}
 
 async function endUnread(source: AsyncIterable<unknown>): Promise<void> {
   await source[Symbol.asyncIterator]().return?.()
