@@ -1,4 +1,4 @@
-import { openSync } from 'node:fs'
+import { lstatSync, openSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { type Committed, commit } from './commit.ts'
 import { errnoOf, explainWriteError } from './fs-errors.ts'
 import { type HeldPath, Root } from './root.ts'
 import { TemporaryFile } from './temporary-file.ts'
-import { versionTime } from './version.ts'
+import { etagOf, versionTime } from './version.ts'
 
 let location = ''
 let folder: HeldPath
@@ -127,6 +127,18 @@ describe('a temporary file', () => {
     expect(loaded).toEqual([1024 * 1024])
     file.discard()
   })
+})
+
+it('gives versions that follow each other within one tick of the clock different etags', async () => {
+  const path = join(location, 'name')
+  const etags = new Set<string>()
+  for (let turn = 0; turn < 1000; turn++) {
+    const file = TemporaryFile.create(folder, 0o644)
+    await file.finish(0o644, false)
+    file.rename(path)
+    etags.add(etagOf(lstatSync(path, { bigint: true })))
+  }
+  expect(etags.size).toBe(1000)
 })
 
 it('stamps versions with the present millisecond', () => {
