@@ -10,7 +10,7 @@ import {
   refuseOtherMode,
   type SeekOrigin,
 } from './open-file.ts'
-import { explainChange } from './stored-file.ts'
+import { checkLength, explainChange } from './stored-file.ts'
 import { toWebStream } from './web-stream.ts'
 
 /** First read-ahead, in bytes: what `open` brings along, so that a small file is one request. */
@@ -44,6 +44,7 @@ export class FileReader implements BinaryReader {
   ): Promise<FileReader> {
     const result = await backend.read(name, { start: 0, end: firstWindow, signal })
     const window = plainBytes(await result.body.bytes())
+    checkLength(window.byteLength, result.end - result.start)
     return new FileReader(backend, result.stat, mode, window, signal)
   }
 
@@ -177,7 +178,9 @@ export class FileReader implements BinaryReader {
   async #request(start: number, end: number): Promise<Bytes> {
     const options: ReadOptions = { start, end, ifMatch: this.#stat.etag, signal: this.#signal }
     const body = await this.#backend.read(this.name as Name, options)
-    return plainBytes(await body.body.bytes())
+    const bytes = plainBytes(await body.body.bytes())
+    checkLength(bytes.byteLength, end - start)
+    return bytes
   }
 
   async #readline(): Promise<Bytes> {

@@ -5,6 +5,7 @@ import { copyBytes, plainBytes } from './bytes.ts'
 import {
   FileChangedError,
   FileNotFoundError,
+  IntegrityError,
   PreconditionFailedError,
   withContext,
 } from './errors.ts'
@@ -73,7 +74,9 @@ export class StoredFile {
     if (this.size === 0) return new Uint8Array(0)
     try {
       const body = await untilAborted(this.#read(), this.#signal)
-      return plainBytes(await untilAborted(body.bytes(), this.#signal))
+      const bytes = plainBytes(await untilAborted(body.bytes(), this.#signal))
+      checkLength(bytes.byteLength, this.size)
+      return bytes
     } catch (error) {
       throw this.#explain(error)
     }
@@ -94,9 +97,12 @@ export class StoredFile {
     if (this.size === 0) return
     try {
       const body = await this.#read()
+      let length = 0
       for await (const chunk of itemsUntilAborted(body.chunks(), this.#signal)) {
+        length += chunk.byteLength
         yield plainBytes(chunk)
       }
+      checkLength(length, this.size)
     } catch (error) {
       throw this.#explain(error)
     }
@@ -130,6 +136,16 @@ export function explainChange(
     `The file was ${gone ? 'removed' : 'replaced'} after it had been opened; open it again.`,
     { ...context, cause: error },
   )
+}
+
+/**
+ * Whether a body had the length that was promised: what is missing must not look like an end.
+ *
+ * @throws IntegrityError
+ */
+export function checkLength(actual: number, expected: number): void {
+  if (actual === expected) return
+  throw new IntegrityError(`${expected} bytes were to come, ${actual} came.`)
 }
 
 function clamp(offset: number, size: number): number {

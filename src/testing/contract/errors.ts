@@ -1,8 +1,10 @@
+import type { ReadOptions, ReadResult } from '../../core/backend.ts'
 import { isStorageError, UnavailableError } from '../../core/errors.ts'
+import type { Name } from '../../core/names.ts'
 import { Storage } from '../../core/storage.ts'
 import type { BackendCall } from '../../layers/layer.ts'
 import { Layer } from '../../layers/layer.ts'
-import { collect, inChunks, NotingChunks, pattern } from './contents.ts'
+import { collect, inChunks, NotingChunks, pattern, streamed } from './contents.ts'
 import { equal, isTrue, rejects } from './expect.ts'
 import { type StorageHarness, storageTest, type TestRunner } from './harness.ts'
 
@@ -93,6 +95,18 @@ export function testErrors(runner: TestRunner, harness: StorageHarness): void {
       equal(await storage.exists('c'), false, 'exists(c)')
     })
 
+    test('say that bytes are missing, instead of an early end', async ({ storage }) => {
+      const bytes = pattern(200_000)
+      await storage.save('a', bytes)
+      const short = new Storage(new ShortBackend(storage.backend))
+      const file = await short.file('a')
+      const fields = { file: 'a', backend: storage.backend.name }
+      await rejects(file.bytes(), 'IntegrityError', fields)
+      await rejects(collect(streamed(file.stream())), 'IntegrityError', fields)
+      await rejects(file.slice(10, 20).bytes(), 'IntegrityError', fields)
+      await rejects(short.open('a'), 'IntegrityError', { ...fields, operation: 'open' })
+    })
+
     test('refuse unknown options, naming the nearest', async ({ storage }) => {
       await storage.save('a', 'x')
       const wrong = { sginal: undefined, overwrit: true } as object
@@ -160,6 +174,16 @@ export function testErrors(runner: TestRunner, harness: StorageHarness): void {
       await storage.delete('a', undefined)
     })
   })
+}
+
+/** Delivers one byte less than was asked for, and says nothing of it. */
+class ShortBackend extends Layer {
+  override async read(name: Name, options: ReadOptions): Promise<ReadResult> {
+    const whole = await this.inner.read(name, options)
+    whole.body.cancel()
+    const { body } = await this.inner.read(name, { ...options, end: whole.end - 1 })
+    return { ...whole, body }
+  }
 }
 
 /** Fails every call, once there is something to fail with. */
