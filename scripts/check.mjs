@@ -26,7 +26,7 @@ const checks = {
     '--emitDeclarationOnly',
     'false',
   ],
-  lint: [bin('biome'), 'ci', '.'],
+  lint: [bin('biome'), 'ci', '--colors=off', '.'],
   imports: script('check-imports.mjs'),
   knip: [bin('knip')],
   docs: script('check-docs.mjs'),
@@ -64,7 +64,10 @@ function selected() {
 
 async function check(name) {
   const started = performance.now()
-  const { status, stdout, stderr, timedOut } = await run(checks[name], { cwd: root })
+  const { status, stdout, stderr, timedOut } = await run(checks[name], {
+    cwd: root,
+    env: { NO_COLOR: '1' },
+  })
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   const passed = status === 0
   const detail = passed
