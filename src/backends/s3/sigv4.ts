@@ -1,6 +1,6 @@
 import { encodeUtf8 } from '../../core/bytes.ts'
 import { encodeRfc3986 } from './encoding.ts'
-import { hmacSha256, sha256, sha256Hex } from './platform/hashes.ts'
+import { hmacSha256, sha256Binary, sha256Hex } from './platform/hashes.ts'
 
 /** Keys that sign requests; the token belongs to temporary ones. */
 export interface Credentials {
@@ -167,6 +167,9 @@ const textRoom = 256
 /** An HMAC-SHA-256 key with its pads (RFC 2104) written into the inputs of both hashes once. */
 class PreparedKey {
   #inner = new Uint8Array(blockSize + textRoom)
+  #room = this.#inner.subarray(blockSize)
+  /** The part of `#inner` that was hashed last: strings to sign of one key have one length. */
+  #hashed = this.#inner
   readonly #outer = new Uint8Array(blockSize + hashSize)
 
   /** A derived key is a hash, and therefore shorter than a block. */
@@ -182,8 +185,10 @@ class PreparedKey {
   sign(text: string): string {
     // No UTF-16 unit needs more than three bytes.
     if (text.length * 3 > this.#inner.length - blockSize) this.#grow(text.length * 3)
-    const { written } = encoder.encodeInto(text, this.#inner.subarray(blockSize))
-    this.#outer.set(sha256(this.#inner.subarray(0, blockSize + written)), blockSize)
+    const end = blockSize + encoder.encodeInto(text, this.#room).written
+    if (this.#hashed.length !== end) this.#hashed = this.#inner.subarray(0, end)
+    const digest = sha256Binary(this.#hashed)
+    for (let i = 0; i < hashSize; i++) this.#outer[blockSize + i] = digest.charCodeAt(i)
     return sha256Hex(this.#outer)
   }
 
@@ -191,6 +196,8 @@ class PreparedKey {
     const larger = new Uint8Array(blockSize + room)
     larger.set(this.#inner.subarray(0, blockSize))
     this.#inner = larger
+    this.#room = larger.subarray(blockSize)
+    this.#hashed = larger
   }
 }
 
@@ -204,18 +211,28 @@ function canonicalHeaders(
   headers: readonly string[],
   unsigned: ReadonlySet<string>,
 ): { lines: string; names: string } {
-  const values = new Map([['host', host]])
+  // Sorted as they come: there are a handful, and a map and a sort cost more than the comparisons.
+  const names = ['host']
+  const values = [host]
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] ?? ''
     if (name === 'host' || unsigned.has(name)) continue
-    const value = canonicalValue(headers[i + 1] ?? '')
-    const before = values.get(name)
-    values.set(name, before === undefined ? value : `${before},${value}`)
+    insertHeader(names, values, name, canonicalValue(headers[i + 1] ?? ''))
   }
-  const names = [...values.keys()].sort()
   let lines = ''
-  for (const name of names) lines += `${name}:${values.get(name)}\n`
+  for (let i = 0; i < names.length; i++) lines += `${names[i]}:${values[i]}\n`
   return { lines, names: names.join(';') }
+}
+
+function insertHeader(names: string[], values: string[], name: string, value: string): void {
+  let at = names.length
+  while (at > 0 && (names[at - 1] ?? '') > name) at--
+  if (names[at - 1] === name) {
+    values[at - 1] += `,${value}`
+  } else {
+    names.splice(at, 0, name)
+    values.splice(at, 0, value)
+  }
 }
 
 /** Trimmed, and white space within (also of folded lines) as one blank. */
