@@ -34,7 +34,10 @@ describe('parseProfiles', () => {
   })
 
   it('reads a section that is indented as a whole', () => {
-    expect(profiles('[a]\n  x = 1\n  y = 2\n')).toEqual({ a: { x: '1', y: '2' } })
+    expect(profiles('[a]\nw = 0\n[b]\n  x = 1\n  y = 2\n')).toEqual({
+      a: { w: '0' },
+      b: { x: '1', y: '2' },
+    })
   })
 
   it('knows profiles of a configuration file by their title', () => {
