@@ -225,14 +225,18 @@ function canonicalHeaders(
 }
 
 function insertHeader(names: string[], values: string[], name: string, value: string): void {
-  let at = names.length
-  while (at > 0 && (names[at - 1] ?? '') > name) at--
-  if (names[at - 1] === name) {
-    values[at - 1] += `,${value}`
-  } else {
-    names.splice(at, 0, name)
-    values.splice(at, 0, value)
+  const before = names.indexOf(name)
+  if (before !== -1) {
+    values[before] += `,${value}`
+    return
   }
+  let at = names.length
+  for (; at > 0 && (names[at - 1] ?? '') > name; at--) {
+    names[at] = names[at - 1] ?? ''
+    values[at] = values[at - 1] ?? ''
+  }
+  names[at] = name
+  values[at] = value
 }
 
 /** Trimmed, and white space within (also of folded lines) as one blank. */

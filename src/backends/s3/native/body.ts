@@ -1,5 +1,4 @@
 import type { ReadBody } from '../../../core/backend.ts'
-import { concatBytes } from '../../../core/bytes.ts'
 import { IntegrityError } from '../../../core/errors.ts'
 
 /**
@@ -8,13 +7,15 @@ import { IntegrityError } from '../../../core/errors.ts'
  * @throws IntegrityError when it is longer than `limit` bytes
  */
 export async function readBounded(body: ReadBody, limit: number): Promise<string> {
-  const chunks: Uint8Array[] = []
+  // Decoded piece by piece: a page of a listing is large enough that its copy costs page faults.
+  const decoder = new TextDecoder()
+  let text = ''
   let length = 0
   for await (const chunk of body.chunks()) {
     length += chunk.byteLength
     if (length > limit)
       throw new IntegrityError(`The service sent a document of more than ${limit} bytes.`)
-    chunks.push(chunk)
+    text += decoder.decode(chunk, { stream: true })
   }
-  return new TextDecoder().decode(concatBytes(chunks, length))
+  return text + decoder.decode()
 }

@@ -1,6 +1,6 @@
 import type { Dispatcher, Pool } from 'undici'
 import type { ReadBody } from '../../../core/backend.ts'
-import { type Bytes, concatBytes } from '../../../core/bytes.ts'
+import { type Bytes, concatBytes, copyBytes } from '../../../core/bytes.ts'
 import { UnavailableError } from '../../../core/errors.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../native/transport.ts'
 import { RawHeaders } from './raw-headers.ts'
@@ -105,7 +105,7 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     if (this.#buffered === 0) return noBytes
     const bytes = concatBytes(this.#chunks, this.#buffered)
     // A small body is a view of a whole socket buffer: a copy lets go of that.
-    return bytes.buffer.byteLength > bytes.byteLength * 2 ? bytes.slice() : bytes
+    return bytes.buffer.byteLength > bytes.byteLength * 2 ? copyBytes(bytes) : bytes
   }
 
   async *chunks(): AsyncGenerator<Bytes> {
