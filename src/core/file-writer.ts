@@ -60,6 +60,10 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
   writable(): WritableStream<T> {
     this.#check('writable')
     return new WritableStream<T>({
+      // The stream itself would first wait for a write that may hang.
+      start: controller => {
+        controller.signal.addEventListener('abort', () => void this.abort(), { once: true })
+      },
       write: async chunk => {
         await this.write(chunk)
       },

@@ -164,7 +164,7 @@ export function splitAllSuffixes(name: string): NameParts {
 }
 
 /** Splits off the last suffix (`report.tar`, `.gz`), as Python's `os.path.splitext`. */
-export function splitLastSuffix(name: string): NameParts {
+function splitLastSuffix(name: string): NameParts {
   return splitName(name, file => {
     const dot = file.lastIndexOf('.')
     return dot > 0 && /[^.]/.test(file.slice(0, dot)) ? dot : file.length

@@ -126,7 +126,7 @@ function parseJson(text: string): unknown {
 }
 
 /** @throws ImproperlyConfigured unless `value` is what `spec` says */
-export function checkValue(
+function checkValue(
   spec: OptionSpec,
   value: unknown,
   place: { readonly setting: string; readonly where: string },

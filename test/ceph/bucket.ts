@@ -15,7 +15,9 @@ export async function createBucket(bucketName: string): Promise<void> {
 
 /** The open multipart uploads below a prefix, asked with a foreign client. */
 export async function openUploads(bucketName: string, prefix: string): Promise<string[]> {
-  const { Uploads = [] } = await client().send(new ListMultipartUploadsCommand({ Bucket: bucketName, Prefix: prefix }))
+  const { Uploads = [] } = await client().send(
+    new ListMultipartUploadsCommand({ Bucket: bucketName, Prefix: prefix }),
+  )
   return Uploads.map(upload => `upload of ${upload.Key}`)
 }
 
@@ -27,11 +29,19 @@ export function connect(options: S3StorageOptions): S3Storage {
 function client(): S3Client {
   const { endpointUrl, accessKey, secretKey } = service
   const credentials = { accessKeyId: accessKey, secretAccessKey: secretKey }
-  return new S3Client({ endpoint: endpointUrl, region: 'us-east-1', forcePathStyle: true, credentials })
+  return new S3Client({
+    endpoint: endpointUrl,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials,
+  })
 }
 
 function required(name: string): string {
   const value = process.env[name]
-  if (value === undefined) throw new Error(`${name} is not set: start Ceph by scripts/ceph/start.sh, and take from what it prints.`)
+  if (value === undefined)
+    throw new Error(
+      `${name} is not set: start Ceph by scripts/ceph/start.sh, and take from what it prints.`,
+    )
   return value
 }

@@ -10,7 +10,8 @@ beforeAll(() => createBucket(bucketName))
 testStorageBackend(
   'S3Storage on Ceph',
   {
-    create: async () => connect({ bucketName, location: `place/${++places}`, fileOverwrite: false }),
+    create: async () =>
+      connect({ bucketName, location: `place/${++places}`, fileOverwrite: false }),
     fetch: (url, init) => fetch(url, init),
     leftovers: () => openUploads(bucketName, `place/${places}/`),
     largeSize: 20 * 1024 * 1024,

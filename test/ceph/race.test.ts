@@ -11,7 +11,9 @@ it('gives 1,000 saves of one name by 8 processes 1,000 names and keeps each cont
   const ids = [0, 1, 2, 3, 4, 5, 6, 7]
   const work = { task: 'save', name: 'new/report.tar.gz', count: 125 } as const
 
-  const names = await race(ids.map(id => ({ id, module, className: 'S3Storage', options, ...work })))
+  const names = await race(
+    ids.map(id => ({ id, module, className: 'S3Storage', options, ...work })),
+  )
 
   expect(new Set(names.flat()).size).toBe(1000)
   const storage = connect(options)

@@ -24,7 +24,7 @@ const segments = [
   'x.tar.gz',
 ]
 
-export const segment: fc.Arbitrary<string> = fc.oneof(
+const segment: fc.Arbitrary<string> = fc.oneof(
   { weight: 5, arbitrary: fc.constantFrom(...segments.slice(0, 6)) },
   { weight: 2, arbitrary: fc.constantFrom(...segments) },
   {

@@ -4,11 +4,11 @@ import { ImproperlyConfigured } from '../../core/errors.ts'
 import type { Environment } from '../../core/settings.ts'
 import {
   type CredentialOptions,
-  type Credentials,
   credentialProvider,
   profileRegion,
   regionFrom,
 } from './credentials.ts'
+import type { Credentials } from './sigv4.ts'
 
 type Files = Readonly<Record<string, string>>
 

@@ -4,8 +4,6 @@ import type { Environment } from '../../core/settings.ts'
 import { type Profile, type ProfileFileKind, parseProfiles } from './profile-file.ts'
 import type { Credentials } from './sigv4.ts'
 
-export type { Credentials } from './sigv4.ts'
-
 /** What constructor and configuration say; see `credential-options.ts`. */
 export interface CredentialOptions {
   readonly accessKey: string | undefined

@@ -5,7 +5,6 @@ import { IntegrityError, ValidationError } from '../../core/errors.ts'
 import { encodeRfc3986 } from './encoding.ts'
 import {
   completeDocument,
-  createBucketDocument,
   deleteDocument,
   type Listing,
   parseCompleteUpload,
@@ -396,12 +395,6 @@ describe('request documents', () => {
   it('name the parts of an upload', () => {
     expect(completeDocument([{ partNumber: 2, etag: '"x"' }])).toBe(
       `<CompleteMultipartUpload ${xmlns}><Part><PartNumber>2</PartNumber><ETag>&#34;x&#34;</ETag></Part></CompleteMultipartUpload>`,
-    )
-  })
-
-  it('name the region of a new bucket', () => {
-    expect(createBucketDocument('eu-west-1')).toBe(
-      `<CreateBucketConfiguration ${xmlns}><LocationConstraint>eu-west-1</LocationConstraint></CreateBucketConfiguration>`,
     )
   })
 })

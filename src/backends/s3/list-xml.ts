@@ -144,11 +144,6 @@ export function completeDocument(
   return `<CompleteMultipartUpload xmlns="${namespace}">${entries.join('')}</CompleteMultipartUpload>`
 }
 
-/** Body of CreateBucket. us-east-1 takes none: there the request has no body. */
-export function createBucketDocument(region: string): string {
-  return `<CreateBucketConfiguration xmlns="${namespace}"><LocationConstraint>${escapeXml(region)}</LocationConstraint></CreateBucketConfiguration>`
-}
-
 const namespace = 'http://s3.amazonaws.com/doc/2006-03-01/'
 
 /**

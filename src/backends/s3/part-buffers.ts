@@ -3,7 +3,7 @@ const evenParts = 6400
 /** From there the size doubles with every so many parts, so that 10,000 reach S3's largest object. */
 const doublingParts = 400
 /** S3's limits: parts of an upload, and bytes of a part. */
-export const maxParts = 10_000
+const maxParts = 10_000
 const maxPartSize = 5 * 1024 ** 3
 
 /** Bytes of buffers that the parts in flight and the one being filled may take together. */

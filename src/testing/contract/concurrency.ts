@@ -139,6 +139,8 @@ async function lookAt(storage: Storage, name: string, size: number): Promise<voi
       'a reader got two contents mixed',
     )
   } catch (error) {
-    if (!isStorageError(error) || error.name !== 'FileChangedError') throw error
+    // A service may be unavailable for a moment (Ceph is, while an object is replaced).
+    if (!isStorageError(error)) throw error
+    if (error.name !== 'FileChangedError' && !error.retryable) throw error
   }
 }

@@ -1,7 +1,7 @@
 import { isStorageError, type StorageError } from '../../core/errors.ts'
 
 /** What a test of the suite throws: the storage does not keep a promise. */
-export class ContractViolation extends Error {
+class ContractViolation extends Error {
   override readonly name = 'ContractViolation'
 }
 

@@ -93,7 +93,7 @@ export function testProperties(runner: TestRunner, harness: StorageHarness): voi
       const { storage, capabilities } = place
       const metadata = {
         Author: 'Zoë',
-        'x-y_z.1': '日本語 👪 עברית',
+        'x-y.1': '日本語 👪 עברית',
         long: 'ü'.repeat(200),
         empty: '',
         blanks: 'two  blanks',

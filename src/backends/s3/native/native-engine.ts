@@ -6,7 +6,6 @@ import {
   PreconditionFailedError,
   type StorageError,
 } from '../../../core/errors.ts'
-import type { Credentials } from '../credentials.ts'
 import { encodeKey, encodeRfc3986 } from '../encoding.ts'
 import type {
   GetOptions,
@@ -24,6 +23,8 @@ import { s3Error } from '../errors.ts'
 import {
   completeDocument,
   deleteDocument,
+  parseCompleteUpload,
+  parseCopyResult,
   parseDeleteResult,
   parseErrorDocument,
   parseInitiateUpload,
@@ -32,6 +33,7 @@ import {
 } from '../list-xml.ts'
 import { type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
 import { md5Base64, sha256Hex } from '../platform/hashes.ts'
+import type { Credentials } from '../sigv4.ts'
 import { SigV4Signer } from '../sigv4.ts'
 import type { S3Address } from '../url.ts'
 import { readBounded } from './body.ts'
@@ -56,10 +58,23 @@ type Subject = 'object' | 'bucket' | 'upload'
 
 export interface NativeEngineOptions {
   readonly bucketName: string
-  readonly address: S3Address
-  readonly region: string
+  /** Asked at the first use, once. */
+  readonly locate: () => Promise<Location>
   readonly credentials: () => Promise<Credentials>
   readonly transport: Transport
+}
+
+/** Where the bucket is, and the region that requests are signed for. */
+export interface Location {
+  readonly address: S3Address
+  readonly region: string
+}
+
+/** What signing and sending a request needs, once it is known. */
+interface Connection {
+  readonly address: S3Address
+  readonly signer: SigV4Signer
+  readonly tls: boolean
 }
 
 const emptyHash = sha256Hex('')
@@ -70,23 +85,19 @@ const maxDocumentBytes = 64 * 1024 * 1024
 /** Our own S3 client: REST requests, signed here, over a {@link Transport}. */
 export class NativeEngine implements S3Engine {
   readonly #bucketName: string
-  readonly #address: S3Address
-  readonly #region: string
+  readonly #locate: () => Promise<Location>
   readonly #credentials: () => Promise<Credentials>
   readonly #transport: Transport
-  readonly #tls: boolean
-  #signer: SigV4Signer | undefined
+  #connection: Connection | undefined
   #bucketSeen = false
   /** Set when the service was seen to know versions only without their quotes (Ceph). */
   #bareIfMatch = false
 
   constructor(options: NativeEngineOptions) {
     this.#bucketName = options.bucketName
-    this.#address = options.address
-    this.#region = options.region
+    this.#locate = options.locate
     this.#credentials = options.credentials
     this.#transport = options.transport
-    this.#tls = options.address.origin.startsWith('https:')
   }
 
   async headObject(key: string, { signal }: OperationOptions): Promise<ObjectHead> {
@@ -158,7 +169,8 @@ export class NativeEngine implements S3Engine {
     const body = encodeUtf8(completeDocument(parts))
     await this.#conditionally(key, condition, signal, async conditionHeaders => {
       const headers = ['content-type', 'application/xml', ...conditionHeaders]
-      await this.#document({ method: 'POST', key, query, headers, body, signal }, 'upload')
+      const request: S3Request = { method: 'POST', key, query, headers, body, signal }
+      parseCompleteUpload(await this.#document(request, 'upload'))
     })
   }
 
@@ -193,7 +205,8 @@ export class NativeEngine implements S3Engine {
   ): Promise<void> {
     const source = `/${encodeRfc3986(this.#bucketName)}/${encodeKey(from)}`
     const headers = ['x-amz-copy-source', source, ...parameterHeaders(options.parameters)]
-    await this.#document({ method: 'PUT', key: to, headers, signal: options.signal }, 'object')
+    const request: S3Request = { method: 'PUT', key: to, headers, signal: options.signal }
+    parseCopyResult(await this.#document(request, 'object'))
   }
 
   async deleteObject(key: string, { signal }: OperationOptions): Promise<void> {
@@ -234,14 +247,11 @@ export class NativeEngine implements S3Engine {
   }
 
   async presign(key: string, options: PresignOptions): Promise<string> {
-    const { origin, host, prefix } = this.#address
-    const path = `${prefix}/${encodeKey(key)}`
     const { method, expiresIn, query, headers } = options
-    if (expiresIn === undefined) {
-      const pairs = query.map(([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(value)}`)
-      return `${origin}${path}${pairs.length === 0 ? '' : `?${pairs.join('&')}`}`
-    }
-    const signer = this.#signer ?? (await this.#openSigner())
+    if (expiresIn === undefined) return unsignedUrl((await this.#locate()).address, key, query)
+    const { signer, address } = this.#connection ?? (await this.#connect())
+    const { origin, host, prefix } = address
+    const path = `${prefix}/${encodeKey(key)}`
     const request = { method, host, path, query, signedHeaders: headers, expiresIn }
     return `${origin}${path}?${signer.presign(request, new Date())}`
   }
@@ -267,7 +277,7 @@ export class NativeEngine implements S3Engine {
     if (response.status >= 300) throw await this.#failure(response, subject, request.method)
     const text = await readBounded(response.body, maxDocumentBytes)
     // Complete, Copy and Delete begin their answer with 200 and may still fail.
-    const error = text.includes('<Error>') ? parseErrorDocument(text) : undefined
+    const error = /<Error[\s>]/.test(text) ? parseErrorDocument(text) : undefined
     if (error !== undefined)
       throw this.#error({ status: response.status, method: request.method, ...error }, subject)
     return text
@@ -283,22 +293,23 @@ export class NativeEngine implements S3Engine {
 
   /** The one function through which every request goes: signs it and sends it. */
   #send(request: S3Request): Promise<TransportResponse> {
-    // No `async`: with a signer at hand, the transport's promise is the only one.
-    return this.#signer === undefined
+    // No `async`: with a connection at hand, the transport's promise is the only one.
+    return this.#connection === undefined
       ? this.#sendFirst(request)
-      : this.#sendSigned(this.#signer, request)
+      : this.#sendSigned(this.#connection, request)
   }
 
   async #sendFirst(request: S3Request): Promise<TransportResponse> {
-    return await this.#sendSigned(await this.#openSigner(), request)
+    return await this.#sendSigned(await this.#connect(), request)
   }
 
-  #sendSigned(signer: SigV4Signer, request: S3Request): Promise<TransportResponse> {
+  #sendSigned(connection: Connection, request: S3Request): Promise<TransportResponse> {
     const { method, key, query = '', headers = [], body, signal } = request
-    const { origin, host, prefix } = this.#address
+    const { signer, tls } = connection
+    const { origin, host, prefix } = connection.address
     const path = key === undefined ? prefix || '/' : `${prefix}/${encodeKey(key)}`
     signer.signHeaders(
-      { method, host, path, query, headers, payload: this.#payload(body) },
+      { method, host, path, query, headers, payload: payloadOf(body, tls) },
       new Date(),
     )
     return this.#transport.request({
@@ -311,15 +322,11 @@ export class NativeEngine implements S3Engine {
     })
   }
 
-  /** Over TLS the connection guards the body; over plain HTTP its hash is signed. */
-  #payload(body: Uint8Array | undefined): string {
-    if (body === undefined || body.byteLength === 0) return emptyHash
-    return this.#tls ? 'UNSIGNED-PAYLOAD' : sha256Hex(body)
-  }
-
-  async #openSigner(): Promise<SigV4Signer> {
-    this.#signer = new SigV4Signer(await this.#credentials(), this.#region)
-    return this.#signer
+  async #connect(): Promise<Connection> {
+    const { address, region } = await this.#locate()
+    const signer = new SigV4Signer(await this.#credentials(), region)
+    this.#connection = { address, signer, tls: address.origin.startsWith('https:') }
+    return this.#connection
   }
 
   /** Makes a request under a condition, in the form that the service understands. */
@@ -449,13 +456,27 @@ export class NativeEngine implements S3Engine {
 
 const noBody = new Uint8Array(0)
 
+/** Over TLS the connection guards the body; over plain HTTP its hash is signed. */
+function payloadOf(body: Uint8Array | undefined, tls: boolean): string {
+  if (body === undefined || body.byteLength === 0) return emptyHash
+  return tls ? 'UNSIGNED-PAYLOAD' : sha256Hex(body)
+}
+
+function unsignedUrl(address: S3Address, key: string, query: PresignOptions['query']): string {
+  const pairs = query.map(([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(value)}`)
+  const search = pairs.length === 0 ? '' : `?${pairs.join('&')}`
+  return `${address.origin}${address.prefix}/${encodeKey(key)}${search}`
+}
+
 /** Whether an XML document can hold the key: not with characters that XML 1.0 does not have. */
 function fitsXml(key: string): boolean {
   return !/[\u0000-\u001f\u007f\ufffe\uffff]/.test(key)
 }
 
 function anotherVersion(cause: unknown): PreconditionFailedError {
-  return new PreconditionFailedError('The file is not the version that "ifMatch" asks for.', { cause })
+  return new PreconditionFailedError('The file is not the version that "ifMatch" asks for.', {
+    cause,
+  })
 }
 
 async function* noChunks(): AsyncGenerator<never> {}
