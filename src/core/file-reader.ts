@@ -10,7 +10,7 @@ import {
   refuseOtherMode,
   type SeekOrigin,
 } from './open-file.ts'
-import { checkLength, explainChange } from './stored-file.ts'
+import { checkLength, explainChange, pinnedBody } from './stored-file.ts'
 import { toWebStream } from './web-stream.ts'
 
 /** First read-ahead, in bytes: what `open` brings along, so that a small file is one request. */
@@ -177,8 +177,8 @@ export class FileReader implements BinaryReader {
 
   async #request(start: number, end: number): Promise<Bytes> {
     const options: ReadOptions = { start, end, ifMatch: this.#stat.etag, signal: this.#signal }
-    const body = await this.#backend.read(this.name as Name, options)
-    const bytes = plainBytes(await body.body.bytes())
+    const body = pinnedBody(await this.#backend.read(this.name as Name, options), this.#stat)
+    const bytes = plainBytes(await body.bytes())
     checkLength(bytes.byteLength, end - start)
     return bytes
   }

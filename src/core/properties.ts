@@ -17,6 +17,7 @@ export function checkProperties(
   if (!capabilities.properties) refuseProperties(options, name)
   if (!capabilities.acl && options.acl !== undefined) throw unsupported('acl')
   for (const property of textProperties) checkHeader(property, options[property])
+  checkHeader('acl', options.acl)
   if (options.metadata !== undefined) checkMetadata(options.metadata)
 }
 

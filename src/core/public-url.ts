@@ -41,12 +41,17 @@ export function publicUrl(
 export function queryOf(parameters: BackendUrlOptions['parameters']): string {
   const entries = Object.entries(parameters ?? {})
   if (entries.length === 0) return ''
-  const query = new URLSearchParams()
-  for (const [name, value] of entries) {
-    if (typeof value !== 'string' && typeof value !== 'number') {
-      throw new ValidationError(`URL parameter ${JSON.stringify(name)} is a string or a number.`)
-    }
-    query.append(name, String(value))
-  }
-  return `?${query}`
+  const pairs = entries.map(([name, value]) => {
+    if (typeof value === 'string' || typeof value === 'number')
+      return `${formEncode(name)}=${formEncode(String(value))}`
+    throw new ValidationError(`URL parameter ${JSON.stringify(name)} is a string or a number.`)
+  })
+  return `?${pairs.join('&')}`
+}
+
+/** As Python's `urlencode`: RFC 3986's unreserved characters stay, a blank becomes `+`. */
+function formEncode(text: string): string {
+  return encodeURIComponent(text.toWellFormed())
+    .replaceAll(/[!'()*]/g, char => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replaceAll('%20', '+')
 }

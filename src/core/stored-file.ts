@@ -110,19 +110,35 @@ export class StoredFile {
 
   async #read(): Promise<ReadBody> {
     this.#signal?.throwIfAborted()
-    const { body } = await this.#backend.read(this.name as Name, {
+    const result = await this.#backend.read(this.name as Name, {
       start: this.#start,
       end: this.#start + this.size,
       ifMatch: this.#stat.etag,
       signal: this.#signal,
     })
-    return body
+    return pinnedBody(result, this.#stat)
   }
 
   #explain(error: unknown): unknown {
     if (this.#signal?.aborted === true) return this.#signal.reason
     return explainChange(error, { operation: 'file', file: this.name, backend: this.#backend.name })
   }
+}
+
+/**
+ * The body of the version that was pinned: a service may ignore the condition of a read, or give
+ * its versions no name.
+ *
+ * @throws FileChangedError
+ */
+export function pinnedBody({ stat, body }: ReadResult, pinned: FileStat): ReadBody {
+  const same =
+    pinned.etag === undefined
+      ? stat.size === pinned.size && stat.modifiedTime.getTime() === pinned.modifiedTime.getTime()
+      : stat.etag === pinned.etag
+  if (same) return body
+  body.cancel()
+  throw changed('replaced')
 }
 
 /** An error met while reading a pinned version, with its context. */
@@ -132,9 +148,13 @@ export function explainChange(
 ): Error {
   const gone = error instanceof FileNotFoundError
   if (!gone && !(error instanceof PreconditionFailedError)) return withContext(error, context)
+  return changed(gone ? 'removed' : 'replaced', { ...context, cause: error })
+}
+
+function changed(how: 'removed' | 'replaced', context?: ErrorContext): FileChangedError {
   return new FileChangedError(
-    `The file was ${gone ? 'removed' : 'replaced'} after it had been opened; open it again.`,
-    { ...context, cause: error },
+    `The file was ${how} after it had been opened; open it again.`,
+    context,
   )
 }
 

@@ -17,6 +17,7 @@ import { copyThrough } from '../../core/copy.ts'
 import {
   FileExistsError,
   FileNotFoundError,
+  IntegrityError,
   noSuchFile,
   PreconditionFailedError,
   UnsupportedError,
@@ -28,7 +29,7 @@ import { queryOf } from '../../core/public-url.ts'
 import { quoteName } from '../../core/quote.ts'
 import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
 import { contentDisposition } from './encoding.ts'
-import type { GetOptions, S3Engine } from './engine.ts'
+import type { GetOptions, ListResult, S3Engine } from './engine.ts'
 import { uploadInParts } from './multipart.ts'
 import {
   checkObjectParameters,
@@ -99,6 +100,8 @@ export class S3Backend implements Backend {
   }
 
   async write(name: Name, content: ContentSource, options: WriteOptions): Promise<Name> {
+    if (typeof options.condition === 'object' && !isVersion(options.condition.ifMatch))
+      throw anotherVersion()
     const { partSize, multipartThreshold } = this.#transfer
     const { size } = content
     const single = size !== undefined && size <= multipartThreshold
@@ -144,6 +147,7 @@ export class S3Backend implements Backend {
         token,
         signal: options.signal,
       })
+      checkPage(page, prefix, token)
       const objects = page.objects.filter(({ key }) => key !== prefix)
       yield {
         files: objects.map(({ key, size, lastModified, etag }) => ({
@@ -190,7 +194,8 @@ export class S3Backend implements Backend {
     const before = Date.now() - options.olderThan * 1000
     const removed: string[] = []
     for await (const upload of this.#engine.listUploads(this.#prefix, options)) {
-      if (upload.initiated > before) continue
+      // Not every service heeds the prefix, and what is elsewhere belongs to somebody else.
+      if (!upload.key.startsWith(this.#prefix) || upload.initiated > before) continue
       await this.#engine.abortUpload(upload.key, upload.uploadId, options)
       removed.push(`upload ${upload.uploadId} of ${upload.key.slice(this.#prefix.length)}`)
     }
@@ -403,6 +408,26 @@ function nameMissing(name: Name, error: unknown): unknown {
 
 function rangeOf({ start, end }: ReadOptions): GetOptions['range'] {
   return start === undefined && end === undefined ? undefined : { start: start ?? 0, end }
+}
+
+/**
+ * A key from elsewhere would be taken for another one below the location, and a page that follows
+ * itself has no end.
+ *
+ * @throws IntegrityError
+ */
+function checkPage(page: ListResult, prefix: string, token: string | undefined): void {
+  const inside =
+    page.objects.every(({ key }) => key.startsWith(prefix)) &&
+    page.prefixes.every(folder => folder.startsWith(prefix))
+  if (!inside) throw new IntegrityError('The service listed what was not asked for.')
+  if (page.nextToken !== undefined && page.nextToken === token)
+    throw new IntegrityError('The service sends the same page of a listing again and again.')
+}
+
+/** Whether a version can stand in If-Match, as one (RFC 9110, section 8.8.3). */
+function isVersion(etag: string): boolean {
+  return /^[\u0021\u0023-\u007e\u0080-\u00ff]*$/.test(etag)
 }
 
 function anotherVersion(): PreconditionFailedError {

@@ -5,13 +5,12 @@ import type { TransportResponse } from './transport.ts'
 
 /** What the headers of a GET or HEAD say of an object of `size` bytes. */
 export function objectHead(response: TransportResponse, size: number): ObjectHead {
-  const modified = response.header('last-modified')
-  if (!Number.isSafeInteger(size) || modified === undefined) {
-    throw new IntegrityError('The service answered without the size or the time of the object.')
-  }
+  const modifiedTime = new Date(response.header('last-modified') ?? '')
+  if (!Number.isSafeInteger(size) || Number.isNaN(modifiedTime.getTime()))
+    throw senseless(response, 'The service answered without the size or the time of the object.')
   return {
     size,
-    modifiedTime: new Date(modified),
+    modifiedTime,
     etag: unquote(response.header('etag')),
     contentType: response.header('content-type'),
     contentEncoding: response.header('content-encoding'),
@@ -39,9 +38,15 @@ export function contentRange(response: TransportResponse): {
 } {
   const header = response.header('content-range') ?? ''
   const match = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(header)
-  if (match === null)
-    throw new IntegrityError('The service sent a part of the object without saying which.')
-  return { start: Number(match[1]), end: Number(match[2]) + 1, size: Number(match[3]) }
+  const [start, end, size] = [Number(match?.[1]), Number(match?.[2]) + 1, Number(match?.[3])]
+  if (start < end && end <= size) return { start, end, size }
+  throw senseless(response, 'The service sent a part of the object without saying which.')
+}
+
+/** Nobody will read the body of such an answer: it must not keep its connection. */
+function senseless(response: TransportResponse, message: string): IntegrityError {
+  response.body.cancel()
+  return new IntegrityError(message)
 }
 
 function metadataOf(response: TransportResponse): Record<string, string> {

@@ -23,13 +23,14 @@ export class RawHeaders {
   /** All headers whose names start with the lower-case `prefix`, without it, in lower case. */
   withPrefix(prefix: string): Record<string, string> {
     const raw = this.#raw
-    const found: Record<string, string> = {}
+    const found: [name: string, value: string][] = []
     for (let i = 0; i + 1 < raw.length; i += 2) {
       const name = raw[i]
       if (name === undefined || !startsWith(name, prefix)) continue
-      found[String(name).slice(prefix.length).toLowerCase()] = String(raw[i + 1])
+      found.push([String(name).slice(prefix.length).toLowerCase(), String(raw[i + 1])])
     }
-    return found
+    // Not by assignment: a name may be `__proto__`.
+    return Object.fromEntries(found)
   }
 }
 
