@@ -1,8 +1,9 @@
 import { itemsUntilAborted, untilAborted } from './abort.ts'
-import type { Backend, ReadBody } from './backend.ts'
+import type { Backend, ReadBody, ReadResult } from './backend.ts'
 import type { Bytes } from './bytes.ts'
 import { copyBytes, plainBytes } from './bytes.ts'
 import {
+  type ErrorContext,
   FileChangedError,
   FileNotFoundError,
   IntegrityError,
