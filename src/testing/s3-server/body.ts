@@ -16,7 +16,7 @@ import { S3Error } from './errors.ts'
 import type { HeaderMap } from './message.ts'
 
 /** The largest body of one request: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
-export const MAX_UPLOAD = 5 * 1024 ** 3
+export const MAX_UPLOAD: number = 5 * 1024 ** 3
 /** The largest XML body: a DeleteObjects of 1,000 long keys needs 1 to 2 MiB. */
 const MAX_DOCUMENT = 8 * 1024 ** 2
 
@@ -76,8 +76,8 @@ export async function receiveBody(
 export async function receiveBytes(
   body: IncomingBody,
   limit: number = MAX_DOCUMENT,
-): Promise<Buffer> {
-  if (!hasBody(body.headers)) return Buffer.alloc(0)
+): Promise<Uint8Array> {
+  if (!hasBody(body.headers)) return new Uint8Array(0)
   if (announcedLength(body) > limit) throw new S3Error('MaxMessageLengthExceeded')
   const checks = new BodyChecks(body)
   const chunks: Uint8Array[] = []
@@ -147,7 +147,7 @@ class BodyChecks {
 
   #checkSha256(): void {
     if (this.#body.payload.kind !== 'hashed' || this.#sha256 === undefined) return
-    const computed = this.#sha256.digest().toString('hex')
+    const computed = Buffer.from(this.#sha256.digest()).toString('hex')
     const { sha256 } = this.#body.payload
     if (computed === sha256) return
     throw new S3Error('XAmzContentSHA256Mismatch', undefined, {
@@ -167,7 +167,7 @@ class BodyChecks {
   #checkChecksum(): Checksum | undefined {
     if (this.#checksum === undefined) return undefined
     const { name, running } = this.#checksum
-    const value = running.digest().toString('base64')
+    const value = Buffer.from(running.digest()).toString('base64')
     if (this.#expected !== undefined && this.#promised(this.#expected) !== value) {
       throw checksumMismatch(name)
     }

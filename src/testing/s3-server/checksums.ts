@@ -23,7 +23,7 @@ export interface Checksum {
 /** Something that takes bytes and gives their hash. */
 export interface RunningChecksum {
   update(bytes: Uint8Array): void
-  digest(): Buffer
+  digest(): Uint8Array
 }
 
 const PREFIX = 'x-amz-checksum-'
@@ -128,7 +128,7 @@ export function multipartChecksum(
   if (type === 'FULL_OBJECT') return { name, type, value: fullObject(name, parts) }
   const hash = createChecksum(name)
   for (const part of parts) hash.update(Buffer.from(part.checksum, 'base64'))
-  return { name, type, value: `${hash.digest().toString('base64')}-${parts.length}` }
+  return { name, type, value: `${Buffer.from(hash.digest()).toString('base64')}-${parts.length}` }
 }
 
 function fullObject(

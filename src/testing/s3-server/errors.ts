@@ -110,7 +110,7 @@ const ERRORS = {
     400,
     "The provided 'x-amz-content-sha256' header does not match what was computed.",
   ],
-} as const satisfies Record<string, readonly [number, string]>
+} as const
 
 /** An error code that the server knows. */
 export type ErrorCode = keyof typeof ERRORS

@@ -25,7 +25,7 @@ export interface Framing {
  * the body may count before `decode` has ended.
  */
 export class AwsChunkedDecoder {
-  readonly trailers = new Map<string, string>()
+  readonly trailers: Map<string, string> = new Map<string, string>()
   readonly #framing: Framing
   readonly #input: ByteReader
   #previous: string

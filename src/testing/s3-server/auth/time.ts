@@ -1,5 +1,5 @@
 /** How far the clocks of client and server may differ, in milliseconds. */
-export const MAX_SKEW = 15 * 60 * 1000
+export const MAX_SKEW: number = 15 * 60 * 1000
 
 const LONG_FORM = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/
 

@@ -129,7 +129,7 @@ function requestedOwnership(call: Call): Bucket['state']['ownership'] {
   return ownership
 }
 
-function checkLocation(call: Call, body: Buffer): void {
+function checkLocation(call: Call, body: Uint8Array): void {
   const asked =
     body.byteLength === 0
       ? undefined

@@ -118,7 +118,7 @@ export async function digestBlob(
   const checksum: Checksum | undefined =
     name === undefined || running === undefined
       ? undefined
-      : { name, type: 'FULL_OBJECT', value: running.digest().toString('base64') }
+      : { name, type: 'FULL_OBJECT', value: Buffer.from(running.digest()).toString('base64') }
   return { md5: md5.digest('hex'), checksum }
 }
 
