@@ -106,6 +106,59 @@ describe('a service that never comes to the end of a listing', () => {
   })
 })
 
+describe('a service that never comes to the end of its uploads', () => {
+  it('is asked no third time for the page that it gave twice', async () => {
+    const storage = await connect((_request, response) => {
+      // Ends a loop that this test is there to find.
+      if (requests.length > 10) response.destroy()
+      else
+        response.end(
+          '<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>a</NextKeyMarker></ListMultipartUploadsResult>',
+        )
+    })
+    await expect(storage.cleanupUploads()).rejects.toMatchObject({ name: 'IntegrityError' })
+    expect(requests).toHaveLength(2)
+  })
+})
+
+describe('a service whose answers have no end', () => {
+  const limit = 64 * 1024 * 1024
+
+  /** Sends until nobody listens; no test waits for more than the limit. */
+  function sendOn(response: ServerResponse): void {
+    let sent = 0
+    total = undefined
+    const go = (): void => {
+      while (sent < limit && response.write(new Uint8Array(65_536))) sent += 65_536
+      if (sent >= limit) response.end()
+    }
+    response.on('drain', go).on('close', () => {
+      total = sent
+    })
+    go()
+  }
+  let total: number | undefined
+
+  it('fills no memory behind the range that was asked for', async () => {
+    const storage = await connect((_request, response) => {
+      response.writeHead(206, { ...modified, etag: '"1"', 'content-range': 'bytes 0-2/3' })
+      sendOn(response)
+    })
+    const file = await storage.open('a')
+    expect(await file.read()).toHaveLength(3)
+    await expect.poll(() => total).toBeLessThan(limit / 2)
+  })
+
+  it('fills no memory behind a file that was saved', async () => {
+    const storage = await connect((_request, response) => {
+      response.writeHead(200, { etag: '"1"' })
+      sendOn(response)
+    })
+    await expect(storage.save('a', 'b')).rejects.toMatchObject({ name: 'IntegrityError' })
+    await expect.poll(() => total).toBeLessThan(limit / 2)
+  })
+})
+
 describe('a service whose headers make no sense', () => {
   it('is no source of invalid times', async () => {
     const storage = await connect((_request, response) =>

@@ -194,7 +194,10 @@ export class NativeEngine implements S3Engine {
       yield* page.uploads
       if (!page.truncated) return
       const { nextKeyMarker = '', nextUploadIdMarker = '' } = page
-      marker = `&key-marker=${encodeRfc3986(nextKeyMarker)}&upload-id-marker=${encodeRfc3986(nextUploadIdMarker)}`
+      const next = `&key-marker=${encodeRfc3986(nextKeyMarker)}&upload-id-marker=${encodeRfc3986(nextUploadIdMarker)}`
+      if (next === marker)
+        throw new IntegrityError('The service sends the same page of uploads again and again.')
+      marker = next
     }
   }
 
@@ -287,7 +290,9 @@ export class NativeEngine implements S3Engine {
   async #perform(request: S3Request, subject: Subject): Promise<TransportResponse> {
     const response = await this.#send(request)
     if (response.status >= 300) throw await this.#failure(response, subject, request.method)
-    await response.body.bytes()
+    // An answer of unknown length may be one without an end.
+    if (lengthOf(response) <= maxErrorBytes) await response.body.bytes()
+    else await readBounded(response.body, maxErrorBytes)
     return response
   }
 
@@ -487,7 +492,19 @@ function partialResult(response: TransportResponse, range: GetOptions['range']):
     response.body.cancel()
     throw new IntegrityError('The service sent another part of the object than was asked for.')
   }
-  return { head: objectHead(response, size), start, end, body: response.body }
+  const head = objectHead(response, size)
+  const exact = lengthOf(response) === end - start
+  return {
+    head,
+    start,
+    end,
+    body: exact ? response.body : partOfBody(response.body, 0, end - start),
+  }
+}
+
+/** Length of the body as the service gives it, else infinite. */
+function lengthOf(response: TransportResponse): number {
+  return Number(response.header('content-length') ?? Number.POSITIVE_INFINITY)
 }
 
 /** The answer to a request without a range, or of a service that ignored the range. */
