@@ -394,12 +394,12 @@ export class Storage {
     throw outOfNames(wanted)
   }
 
-  async #openReader(
+  #openReader(
     name: string,
     mode: 'r' | 'rb',
     options: OpenOptions,
   ): Promise<OpenFiles['r' | 'rb']> {
-    return await this.#run('open', name, options, async existing => {
+    return this.#run('open', name, options, async existing => {
       checkReadingOptions(options)
       const reader = await FileReader.open(this.backend, existing, mode, options.signal)
       return mode === 'r' ? new TextFileReader(reader) : reader
@@ -444,10 +444,9 @@ export class Storage {
     }
   }
 
-  async #stat(operation: string, name: string, options: OperationOptions): Promise<FileStat> {
-    return await this.#run(operation, name, options, existing =>
-      this.backend.head(existing, options),
-    )
+  // What only hands on a promise is not `async`: it would add a promise of its own to every call.
+  #stat(operation: string, name: string, options: OperationOptions): Promise<FileStat> {
+    return this.#run(operation, name, options, existing => this.backend.head(existing, options))
   }
 
   async #time(
@@ -491,16 +490,16 @@ export class Storage {
   }
 
   /** Writes under the name, or the next one that is free. */
-  async #store(target: Name, source: ContentSource, options: SaveOptions): Promise<string> {
+  #store(target: Name, source: ContentSource, options: SaveOptions): Promise<string> {
     if (this.#overwrites(options)) {
-      return await this.#write(target, source, options, {
+      return this.#write(target, source, options, {
         condition: conditionOf(options),
         nextName: undefined,
       })
     }
     const names = this.#alternatives(target, this.#maxLength(options))
     const first = names()
-    return await this.#write(first, source, options, { condition: 'absent', nextName: names })
+    return this.#write(first, source, options, { condition: 'absent', nextName: names })
   }
 
   /**
@@ -515,13 +514,13 @@ export class Storage {
     }
   }
 
-  async #write(
+  #write(
     name: Name,
     source: ContentSource,
     options: SaveOptions,
     commit: Pick<WriteOptions, 'condition' | 'nextName'>,
   ): Promise<Name> {
-    return await this.backend.write(name, source, {
+    return this.backend.write(name, source, {
       signal: options.signal,
       contentType: options.contentType,
       contentEncoding: options.contentEncoding,
