@@ -8,6 +8,18 @@ function listeners(signal: AbortSignal): number {
   return getEventListeners(signal, 'abort').length
 }
 
+describe('itemsUntilAborted', () => {
+  it('takes items that come without a promise, as a loop does', async () => {
+    let count = 0
+    const next = (): IteratorResult<number> => ({ value: count, done: count++ === 2 })
+    const source = { [Symbol.asyncIterator]: () => ({ next }) } as never
+    const items: unknown[] = []
+    for await (const item of itemsUntilAborted(source, new AbortController().signal))
+      items.push(item)
+    expect(items).toEqual([0, 1])
+  })
+})
+
 describe('untilAborted', () => {
   it('is the work itself while nothing is aborted', async () => {
     const { signal } = new AbortController()

@@ -26,7 +26,8 @@ export async function* itemsUntilAborted<T>(
   try {
     for (;;) {
       signal?.throwIfAborted()
-      const result = await untilAborted(iterator.next(), signal)
+      // A hand-written iterator may answer without a promise; `for await` takes that, too.
+      const result = await untilAborted(Promise.resolve(iterator.next()), signal)
       if (result.done === true) {
         ended = true
         return

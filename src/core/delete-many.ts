@@ -1,6 +1,7 @@
 import type { Backend, OperationOptions } from './backend.ts'
-import { StorageError, sameKind } from './errors.ts'
+import { StorageError, sameKind, ValidationError } from './errors.ts'
 import { type Name, parseReadName } from './names.ts'
+import { kindOf } from './options.ts'
 import { batches, pool } from './pool.ts'
 
 /** Limit of S3's DeleteObjects; other backends take names in the same portions. */
@@ -11,6 +12,7 @@ const concurrency = 16
 /**
  * Deletes all names, portion by portion.
  *
+ * @throws ValidationError for anything that is no iterable of names
  * @throws StorageError with one error per name that failed, after all were tried
  */
 export async function deleteNames(
@@ -18,6 +20,10 @@ export async function deleteNames(
   names: Iterable<string> | AsyncIterable<string>,
   options: OperationOptions,
 ): Promise<void> {
+  if (!isIterable(names))
+    throw new ValidationError(
+      `deleteMany() takes a list or another iterable of names, not ${kindOf(names)}.`,
+    )
   const errors: StorageError[] = []
   for await (const batch of batches(names, batchSize)) {
     options.signal?.throwIfAborted()
@@ -31,6 +37,15 @@ export async function deleteNames(
   throw new StorageError(
     `${errors.length === 1 ? 'One file' : `${errors.length} files`} could not be deleted, the first: ${first?.message}`,
     { errors, cause: first },
+  )
+}
+
+/** A string is none: its letters are no names. */
+function isIterable(names: unknown): boolean {
+  return (
+    typeof names === 'object' &&
+    names !== null &&
+    (Symbol.iterator in names || Symbol.asyncIterator in names)
   )
 }
 

@@ -48,9 +48,13 @@ function unsupported(property: string): UnsupportedError {
   return new UnsupportedError(`This storage cannot keep "${property}"; leave the option out.`)
 }
 
-/** A header's value: visible characters and blanks (RFC 9110, section 5.5). */
+/** Whether it is visible characters and blanks, as a header's value has to be (RFC 9110, section 5.5). */
+export function isHeaderValue(value: string): boolean {
+  return /^[\u0020-\u007e\u00a0-\ud7ff\ue000-\u{10ffff}]*$/u.test(value)
+}
+
 function checkHeader(property: string, value: string | undefined): void {
-  if (value === undefined || /^[\u0020-\u007e\u00a0-\ud7ff\ue000-\u{10ffff}]*$/u.test(value)) return
+  if (value === undefined || isHeaderValue(value)) return
   throw new ValidationError(
     `Option "${property}" holds a control character or a lone surrogate, which no header can carry.`,
   )
@@ -72,7 +76,8 @@ function checkMetadata(metadata: Readonly<Record<string, string>>): void {
   }
 }
 
-function findMetadataProblem(name: string, value: unknown): string | undefined {
+/** What is wrong with an entry of metadata, as the end of a sentence. */
+export function findMetadataProblem(name: string, value: unknown): string | undefined {
   if (!token.test(name)) return "is no valid name: letters, digits and !#$%&'*+.^_`|~- are"
   if (typeof value !== 'string') return `is not a string but a ${typeof value}`
   if (!value.isWellFormed()) return 'holds a lone surrogate'

@@ -1,5 +1,6 @@
 import { ImproperlyConfigured } from '../../core/errors.ts'
 import { suggestion } from '../../core/nearest.ts'
+import { findMetadataProblem, isHeaderValue } from '../../core/properties.ts'
 import { encodeMetadata } from './encoding.ts'
 
 /**
@@ -101,7 +102,7 @@ export function copyParameters(parameters: ObjectParameters): ObjectParameters {
  * Checks object parameters that a setting or the user's function gave.
  *
  * @throws ImproperlyConfigured for a name that S3 does not have (with the nearest one), and for
- *   values of the wrong type
+ *   values of the wrong type or that no header can carry
  */
 export function checkObjectParameters(parameters: unknown): ObjectParameters {
   if (typeof parameters !== 'object' || parameters === null) {
@@ -109,6 +110,7 @@ export function checkObjectParameters(parameters: unknown): ObjectParameters {
       'must be an object with the names of the S3 API, such as { CacheControl: … }',
     )
   }
+  if (parameters instanceof Promise) throw misconfigured('cannot be a function that is async')
   for (const [name, value] of Object.entries(parameters)) {
     if (name !== 'Metadata' && !Object.hasOwn(headerOf, name)) {
       throw misconfigured(
@@ -118,8 +120,19 @@ export function checkObjectParameters(parameters: unknown): ObjectParameters {
     if (value !== undefined && typeof value !== typeOf(name)) {
       throw misconfigured(`needs ${name} as a ${typeOf(name)}, not a ${typeof value}`)
     }
+    if (typeof value === 'string' && !isHeaderValue(value))
+      throw misconfigured(`has a control character or a lone surrogate in ${name}`)
+    if (name === 'Metadata') checkMetadata(value ?? {})
   }
   return parameters
+}
+
+function checkMetadata(metadata: object): void {
+  for (const [name, value] of Object.entries(metadata)) {
+    const problem = findMetadataProblem(name, value)
+    if (problem !== undefined)
+      throw misconfigured(`has Metadata of which ${JSON.stringify(name)} ${problem}`)
+  }
 }
 
 function typeOf(name: string): 'string' | 'boolean' | 'object' {

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
+import type { S3StorageOptions } from './options.ts'
 import { S3Storage } from './s3-storage.ts'
 
 /** What a service that does not keep to the rules answers. */
@@ -19,7 +20,7 @@ afterEach(async () => {
   })
 })
 
-async function connect(answer: Answer): Promise<S3Storage> {
+async function connect(answer: Answer, options: S3StorageOptions = {}): Promise<S3Storage> {
   requests = []
   const opened = createServer((request, response) => {
     requests.push(`${request.method} ${request.url}`)
@@ -34,6 +35,7 @@ async function connect(answer: Answer): Promise<S3Storage> {
     location: 'media',
     accessKey: 'key',
     secretKey: 'secret',
+    ...options,
   })
 }
 
@@ -246,6 +248,51 @@ describe('header values that no request can carry', () => {
     const saving = storage.save('a', 'b', { acl: 'private\r\nx: y' })
     await expect(saving).rejects.toMatchObject({ name: 'ValidationError' })
     expect(requests).toEqual([])
+  })
+
+  it.each([
+    [{ CacheControl: 'a\r\nx: y' }],
+    [{ Metadata: { name: 'a\nb' } }],
+    [{ Metadata: { 'a b': 'c' } }],
+  ])('are refused as object parameters: %j', async objectParameters => {
+    const { origin } = new URL('http://127.0.0.1:9')
+    const options = { endpointUrl: origin, bucketName: 'bucket' }
+    const expected = { name: 'ImproperlyConfigured', setting: 'objectParameters' }
+    expect(() => new S3Storage({ ...options, objectParameters })).toThrow(
+      expect.objectContaining(expected),
+    )
+    const storage = new S3Storage({ ...options, objectParameters: () => objectParameters })
+    await expect(storage.save('a', 'b')).rejects.toMatchObject(expected)
+  })
+
+  it('are refused as object parameters that are still to come', async () => {
+    const later = async (): Promise<object> => ({ CacheControl: 'no-store' })
+    const storage = await connect(refuse, { objectParameters: later as () => object })
+    await expect(storage.save('a', 'b')).rejects.toMatchObject({ setting: 'objectParameters' })
+    expect(requests).toEqual([])
+  })
+
+  it('are not worth another try as an access key', async () => {
+    const storage = await connect(refuse, { accessKey: 'key\n' })
+    await expect(storage.save('a', 'b')).rejects.toMatchObject({
+      name: 'ImproperlyConfigured',
+      retryable: false,
+    })
+    expect(requests).toEqual([])
+  })
+
+  it.each([
+    ['GET', { Range: 'bytes=0-1\r\nx: y' }],
+    ['PUT', { CacheControl: 'a\nb' }],
+    ['PUT', { Metadata: { 'a\nb': 'c' } }],
+    ['PUT', { Metadata: { a: 'b\nc' } }],
+    ['GET', { constructor: 'a' }],
+    ['GET', { toString: 'a' }],
+  ] as const)('are refused as parameters of a URL: %s %j', async (method, parameters) => {
+    const storage = await connect(refuse)
+    await expect(storage.url('a', { method, parameters })).rejects.toMatchObject({
+      name: 'ValidationError',
+    })
   })
 
   it.each(['a\nb', 'a", "b'])('are no version that anything has: %j', async ifMatch => {

@@ -1,5 +1,6 @@
 import { ValidationError } from '../../core/errors.ts'
 import { suggestion } from '../../core/nearest.ts'
+import { findMetadataProblem, isHeaderValue } from '../../core/properties.ts'
 import { encodeMetadata } from './encoding.ts'
 
 type Parameters = Readonly<Record<string, string | number | Readonly<Record<string, string>>>>
@@ -54,7 +55,8 @@ const writeHeaders: Readonly<Record<string, string>> = {
  * Sorts the parameters of a signed URL into query and headers. Accepted are the API's names
  * (`ResponseContentType`) and the names that go over the wire (`response-content-type`).
  *
- * @throws ValidationError for a name that the operation does not have
+ * @throws ValidationError for a name that the operation does not have, and for a value that cannot
+ *   be sent
  */
 export function urlRequest(
   method: 'GET' | 'HEAD' | 'PUT',
@@ -64,10 +66,12 @@ export function urlRequest(
   const query = method === 'PUT' ? {} : readQuery
   const headers = method === 'PUT' ? writeHeaders : readHeaders
   for (const [name, value] of Object.entries(parameters)) {
-    const queryName = query[name] ?? Object.values(query).find(wire => wire === name)
+    const queryName = Object.hasOwn(query, name)
+      ? query[name]
+      : Object.values(query).find(wire => wire === name)
     if (queryName !== undefined) request.query.push([queryName, textOf(name, value)])
     else if (Object.hasOwn(headers, name))
-      request.headers.push([headers[name] ?? '', textOf(name, value)])
+      request.headers.push([headers[name] ?? '', headerOf(name, value)])
     else if (name === 'Metadata' && method === 'PUT')
       request.headers.push(...metadataHeaders(value))
     else throw unknown(method, name, [...Object.keys(query), ...Object.keys(headers)])
@@ -76,18 +80,28 @@ export function urlRequest(
 }
 
 function textOf(name: string, value: Parameters[string]): string {
-  if (typeof value === 'object')
+  if (typeof value !== 'string' && typeof value !== 'number')
     throw new ValidationError(`URL parameter ${name} is a string or a number.`)
   return String(value)
 }
 
+function headerOf(name: string, value: Parameters[string]): string {
+  const text = textOf(name, value)
+  if (isHeaderValue(text)) return text
+  throw new ValidationError(
+    `URL parameter ${name} holds a control character or a lone surrogate, which no header can carry.`,
+  )
+}
+
 function metadataHeaders(value: Parameters[string]): [string, string][] {
-  if (typeof value !== 'object')
+  if (typeof value !== 'object' || value === null)
     throw new ValidationError('URL parameter Metadata is an object of strings.')
-  return Object.entries(value).map(([name, text]) => [
-    `x-amz-meta-${name.toLowerCase()}`,
-    encodeMetadata(text),
-  ])
+  return Object.entries(value).map(([name, text]) => {
+    const problem = findMetadataProblem(name, text)
+    if (problem !== undefined)
+      throw new ValidationError(`Metadata ${JSON.stringify(name)} ${problem}.`)
+    return [`x-amz-meta-${name.toLowerCase()}`, encodeMetadata(text)]
+  })
 }
 
 function unknown(method: string, name: string, known: readonly string[]): ValidationError {

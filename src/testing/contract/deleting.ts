@@ -28,6 +28,13 @@ export function testDeleting(runner: TestRunner, harness: StorageHarness): void 
       equal(await namesIn(storage), ['file'], 'the files')
     })
 
+    test('takes no name for a list of its letters', async ({ storage }) => {
+      await saveAll(storage, ['a', 'b', 'ab'])
+      for (const names of ['ab', null, 5, {}])
+        await rejects(storage.deleteMany(names as never), 'ValidationError')
+      equal(await namesIn(storage), ['a', 'ab', 'b'], 'the files')
+    })
+
     test('removes neither folders nor names that begin alike', async ({ storage }) => {
       const names = ['a-b', 'a.txt', 'a/b', 'a/c/d', 'aa', 'b/a']
       await saveAll(storage, names)

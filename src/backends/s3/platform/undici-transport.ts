@@ -1,7 +1,7 @@
 import type { Dispatcher, Pool } from 'undici'
 import type { ReadBody } from '../../../core/backend.ts'
 import { type Bytes, concatBytes, copyBytes } from '../../../core/bytes.ts'
-import { UnavailableError } from '../../../core/errors.ts'
+import { ImproperlyConfigured, type StorageError, UnavailableError } from '../../../core/errors.ts'
 import type { Transport, TransportRequest, TransportResponse } from '../native/transport.ts'
 import { RawHeaders } from './raw-headers.ts'
 
@@ -210,7 +210,13 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
 }
 
 /** Says which host could not be reached and why; undici's messages do not. */
-function explain(error: Error & { code?: string }, origin: string): UnavailableError {
+function explain(error: Error & { code?: string }, origin: string): StorageError {
+  // Arguments were checked before. The message names the header and does not quote it.
+  if (error.code === 'UND_ERR_INVALID_ARG')
+    return new ImproperlyConfigured(
+      `A setting holds what no request can carry: ${error.message}.`,
+      { cause: error },
+    )
   const reason = reasons[error.code ?? ''] ?? error.message
   return new UnavailableError(`No answer from ${origin}: ${reason}.`, { cause: error, attempts: 1 })
 }
