@@ -91,6 +91,18 @@ describe('an open writer', () => {
     void writing.catch(() => {})
   })
 
+  it('ends a write at an abort, also while the backend takes nothing', async () => {
+    const open = writer(new SlowCommit().commit)
+    let outcome: unknown = 'still waiting'
+    const writing = open.write(large).catch((error: unknown) => {
+      outcome = error
+    })
+    await turns()
+    void open.abort()
+    await Promise.race([writing, turns()])
+    expect(outcome).toBeInstanceOf(ClosedFileError)
+  })
+
   it('begins nothing after an abort', async () => {
     for (let ticks = 0; ticks < 12; ticks++) {
       let commits = 0

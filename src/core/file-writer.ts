@@ -209,12 +209,19 @@ class Pipe implements ContentSource {
   #stopped: { readonly error: unknown } | undefined
   #wake: (() => void) | undefined
 
-  /** Resolves when the backend asks for more than this chunk. Rejects once the backend gave up. */
+  /**
+   * Resolves when the backend asks for more than this chunk. Rejects once the backend gave up, or
+   * the writer: a backend that hangs does not ask.
+   */
   async push(chunk: Bytes): Promise<void> {
     if (chunk.byteLength > 0) this.#chunk = chunk
     this.#signalChange()
-    while (this.#chunk !== undefined && this.#stopped === undefined) await this.#change()
-    if (this.#stopped !== undefined) throw this.#stopped.error
+    for (;;) {
+      const end = this.#stopped ?? this.#failed
+      if (end !== undefined) throw end.error
+      if (this.#chunk === undefined) return
+      await this.#change()
+    }
   }
 
   end(): void {
