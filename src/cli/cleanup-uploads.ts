@@ -1,5 +1,5 @@
 import { loadConfig } from '../config/configured-storage.ts'
-import { storages } from '../config/registry.ts'
+import { StorageStandIn } from '../config/stand-in.ts'
 
 /** Removes what dead processes left in a configured storage, and prints what was removed. */
 export async function cleanupUploads(options: {
@@ -9,10 +9,10 @@ export async function cleanupUploads(options: {
   readonly json?: boolean
 }): Promise<boolean> {
   await loadConfig({ file: options.config })
-  const removed = await storages[options.storage]?.cleanupUploads({
-    olderThan: Number(options.olderThan),
-  })
-  for (const line of removed ?? []) {
+  // Not `storages[…]`: an alias such as `then` would find no storage, and nobody would be told.
+  const storage = new StorageStandIn(options.storage)
+  const removed = await storage.cleanupUploads({ olderThan: Number(options.olderThan) })
+  for (const line of removed) {
     process.stdout.write(
       `${options.json === true ? JSON.stringify({ removed: line }) : `removed ${line}`}\n`,
     )
