@@ -111,9 +111,7 @@ function refusal(name: unknown, problem: string): SuspiciousFileOperation {
 }
 
 /** What Python's `str.strip` takes off: more than JavaScript's `trim`, but not U+FEFF. */
-const space =
-  '[\\t-\\r\\u001c-\\u0020\\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]'
-const outerSpace = new RegExp(`^${space}+|${space}+$`, 'g')
+const space = /[\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/
 
 /**
  * One segment of a name as Django's `get_valid_name` makes it: outer white space goes, blanks
@@ -122,12 +120,20 @@ const outerSpace = new RegExp(`^${space}+|${space}+$`, 'g')
  * @throws SuspiciousFileOperation when nothing remains
  */
 export function validName(name: string): string {
-  const valid = name
-    .replace(outerSpace, '')
+  const valid = withoutOuterSpace(name)
     .replaceAll(' ', '_')
     .replace(/[^-.\p{L}\p{N}_]/gu, '')
   if (valid === '' || valid === '.' || valid === '..') throw noFileName(name)
   return valid
+}
+
+/** Not one regular expression: `\s+$` tries anew at every blank of a name full of them. */
+function withoutOuterSpace(name: string): string {
+  let start = 0
+  let end = name.length
+  while (start < end && space.test(name.charAt(start))) start++
+  while (end > start && space.test(name.charAt(end - 1))) end--
+  return name.slice(start, end)
 }
 
 /**
