@@ -19,7 +19,8 @@ let count = 0
 beforeAll(async () => {
   base = await realpath(await mkdtemp(join(tmpdir(), 'stowage-config-e2e-')))
   const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
-  const args = [compiler, '-p', 'tsconfig.build.json', '--outDir', join(base, 'dist')]
+  const emit = ['--emitDeclarationOnly', 'false', '--outDir', join(base, 'dist')]
+  const args = [compiler, '-p', 'tsconfig.build.json', ...emit]
   await run(process.execPath, args, { cwd: root }).catch((error: unknown) => {
     // Types are checked elsewhere; what counts here is that there is a program.
     if (!existsSync(join(base, 'dist', 'index.js'))) throw error
