@@ -103,6 +103,18 @@ describe('an open writer', () => {
     expect(outcome).toBeInstanceOf(ClosedFileError)
   })
 
+  it('cancels what is on its way at an abort', async () => {
+    let cancelled: AbortSignal | undefined
+    const open = writer(async (content, signal) => {
+      cancelled = signal
+      for await (const _chunk of content.chunks()) await new Promise(() => {})
+    })
+    void open.write(large).catch(() => {})
+    await turns()
+    void open.abort()
+    expect(cancelled?.reason).toBeInstanceOf(ClosedFileError)
+  })
+
   it('begins nothing after an abort', async () => {
     for (let ticks = 0; ticks < 12; ticks++) {
       let commits = 0

@@ -7,8 +7,11 @@ import { refuseOtherMode, type Writer } from './open-file.ts'
 /** Bytes gathered before they go on to the backend, so that small writes cost little. */
 const bufferSize = 256 * 1024
 
-/** Stores the content under the name of the file; as `Backend.write`. */
-export type Commit = (content: ContentSource) => Promise<unknown>
+/**
+ * Stores the content under the name of the file; as `Backend.write`. `signal` is the writer's own:
+ * it aborts what is on its way when the writer is aborted.
+ */
+export type Commit = (content: ContentSource, signal?: AbortSignal) => Promise<unknown>
 
 /**
  * A file opened for writing. What is written goes into a content of unknown length that the
@@ -27,6 +30,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
   #storing: Promise<unknown> | undefined
   #closing: Promise<void> | undefined
   #aborted: ClosedFileError | undefined
+  readonly #cancel = new AbortController()
   #turn: Promise<unknown> = Promise.resolve()
 
   constructor(
@@ -81,6 +85,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
     if (this.#closing !== undefined) return Promise.resolve()
     this.#aborted = new ClosedFileError('The file was aborted.', this.#context('abort'))
     this.#pipe?.fail(this.#aborted)
+    this.#cancel.abort(this.#aborted)
     this.#closing = (this.#storing ?? Promise.resolve()).then(
       () => {},
       () => {},
@@ -154,7 +159,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
     if (this.#pipe !== undefined) return this.#pipe
     const pipe = new Pipe()
     this.#pipe = pipe
-    this.#storing = this.#commit(pipe).catch(error => {
+    this.#storing = this.#commit(pipe, this.#cancel.signal).catch(error => {
       pipe.stop(error)
       throw error
     })

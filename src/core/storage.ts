@@ -24,7 +24,7 @@ import {
 } from './errors.ts'
 import { FileReader } from './file-reader.ts'
 import type { FileStat } from './file-stat.ts'
-import { FileWriter } from './file-writer.ts'
+import { type Commit, FileWriter } from './file-writer.ts'
 import {
   alternativeName,
   generateFilename,
@@ -419,8 +419,10 @@ export class Storage {
       const target = this.#target(name, { ...options, overwrite: true })
       const exclusive = options.overwrite === false
       if (exclusive && (await this.exists(target, { signal }))) throw nameTaken(target)
-      const commit = (content: ContentSource): Promise<unknown> =>
-        untilAborted(this.#commit(target, content, options, exclusive), signal)
+      const commit: Commit = (content, own) => {
+        const both = { ...options, signal: either(signal, own) }
+        return untilAborted(this.#commit(target, content, both, exclusive), signal)
+      }
       const file = { name: target, mode, backend: this.backend.name }
       return mode === 'w'
         ? new FileWriter<string>(file, commit, signal)
@@ -696,6 +698,16 @@ const methodArguments: Readonly<Record<string, ArgumentTypes<OperationOptions> |
   url: urlArguments,
   getAvailableName: availableNameArguments,
   cleanupUploads: cleanupArguments,
+}
+
+/** A signal that aborts when one of both does. */
+function either(
+  first: AbortSignal | undefined,
+  second: AbortSignal | undefined,
+): AbortSignal | undefined {
+  return first === undefined || second === undefined
+    ? (first ?? second)
+    : AbortSignal.any([first, second])
 }
 
 /** From JavaScript the options may be anything; {@link checkArguments} says so. */

@@ -123,7 +123,10 @@ export class NativeEngine implements S3Engine {
     const { parameters, condition, signal } = options
     await this.#conditionally(key, condition, signal, async conditionHeaders => {
       const headers = [...parameterHeaders(parameters), ...conditionHeaders]
-      await this.#perform({ method: 'PUT', key, headers, body, signal }, 'bucket')
+      const response = await this.#perform({ method: 'PUT', key, headers, body, signal }, 'bucket')
+      // A proxy's page of HTML comes with 200, too, but has stored nothing.
+      if (response.header('etag') === undefined)
+        throw new IntegrityError('The service took the object without an ETag.')
     })
   }
 
