@@ -15,7 +15,7 @@ describe('cleanup-uploads', () => {
   it.each(['other', '__proto__', 'constructor', 'then', 'toJSON'])(
     'fails for the alias %j, which is not configured',
     async storage => {
-      await expect(cleanupUploads({ storage, olderThan: '1' })).rejects.toMatchObject({
+      await expect(cleanupUploads({ storage, olderThan: 1 })).rejects.toMatchObject({
         name: 'ImproperlyConfigured',
         message: expect.stringContaining(`"${storage}"`),
       })

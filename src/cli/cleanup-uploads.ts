@@ -5,13 +5,13 @@ import { StorageStandIn } from '../config/stand-in.ts'
 export async function cleanupUploads(options: {
   readonly config?: string
   readonly storage: string
-  readonly olderThan: string
+  readonly olderThan: number
   readonly json?: boolean
 }): Promise<boolean> {
   await loadConfig({ file: options.config })
   // Not `storages[…]`: an alias such as `then` would find no storage, and nobody would be told.
   const storage = new StorageStandIn(options.storage)
-  const removed = await storage.cleanupUploads({ olderThan: Number(options.olderThan) })
+  const removed = await storage.cleanupUploads({ olderThan: options.olderThan })
   for (const line of removed) {
     process.stdout.write(
       `${options.json === true ? JSON.stringify({ removed: line }) : `removed ${line}`}\n`,

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { cleanupUploads } from './cleanup-uploads.ts'
 import { runDemo } from './demo/demo.ts'
 
@@ -28,15 +28,25 @@ program
   .description('remove open multipart uploads and temporary files that dead processes left behind')
   .option('--config <file>', 'configuration file')
   .option('--storage <alias>', 'storage of the configuration', 'default')
-  .option('--older-than <seconds>', 'only what is older', '86400')
+  .option('--older-than <seconds>', 'only what is older', parseSeconds, 86_400)
   .option('--json', 'one JSON object per line')
   .action(async (options: Parameters<typeof cleanupUploads>[0]) => {
     process.exitCode = (await cleanupUploads(options)) ? done : failed
   })
 
+// Whoever reads us may have read enough (`| head`): the work goes on, its words go nowhere.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+
 program.parseAsync().catch((error: unknown) => {
   process.exitCode = report(error)
 })
+
+function parseSeconds(text: string): number {
+  if (/^\d+$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It is a whole number of seconds.')
+}
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? done : wrongUsage
