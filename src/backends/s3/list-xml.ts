@@ -212,14 +212,15 @@ function readListing(reader: XmlReader): Listing {
   }
 }
 
+/**
+ * How an entry begins on AWS, Ceph, MinIO and most others: read at once, which takes a third of the
+ * time. What follows, and every other order, is read token by token.
+ */
+const usualEntry =
+  /<Key>([^<>&]*)<\/Key><LastModified>(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*Z)<\/LastModified><ETag>(?:&quot;|")([\w-]*)(?:&quot;|")<\/ETag>(?:<(Checksum\w+)>\w*<\/\4>)*<Size>(\d{1,15})<\/Size>(?:<StorageClass>(\w*)<\/StorageClass>)?/y
+
 function readEntry(reader: XmlReader): Entry {
-  const entry: Entry = {
-    key: undefined,
-    size: undefined,
-    lastModified: undefined,
-    etag: undefined,
-    storageClass: undefined,
-  }
+  const entry = usual(reader.take(usualEntry))
   reader.eachChild(name => {
     switch (name) {
       case 'Key':
@@ -239,6 +240,21 @@ function readEntry(reader: XmlReader): Entry {
     }
   })
   return entry
+}
+
+function usual(match: RegExpExecArray | undefined): Entry {
+  if (match === undefined) {
+    return {
+      key: undefined,
+      size: undefined,
+      lastModified: undefined,
+      etag: undefined,
+      storageClass: undefined,
+    }
+  }
+  const [, key, time = '', etag, , size, storageClass] = match
+  const lastModified = checkTime(Date.parse(time))
+  return { key, size: Number(size), lastModified, etag, storageClass }
 }
 
 function listedObject(entry: Entry, decode: (text: string) => string): ListedObject {
@@ -289,7 +305,10 @@ function sizeOf(text: string): number {
 
 /** ISO 8601, as in all of S3's documents. */
 function timeOf(text: string): number {
-  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(text) ? Date.parse(text) : Number.NaN
+  return checkTime(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/.test(text) ? Date.parse(text) : Number.NaN)
+}
+
+function checkTime(time: number): number {
   if (Number.isNaN(time)) throw new IntegrityError('The service sent a time that is none.')
   return time
 }

@@ -78,6 +78,20 @@ export class XmlReader {
     }
   }
 
+  /**
+   * Passes over what `shape` (sticky) matches here and gives its groups; nothing if the document
+   * goes on otherwise. Only for shapes of whole elements with plain text, which reading token by
+   * token would take for the same.
+   */
+  take(shape: RegExp): RegExpExecArray | undefined {
+    if (this.#closing) return undefined
+    shape.lastIndex = this.#at
+    const match = shape.exec(this.#xml)
+    if (match === null) return undefined
+    this.#at = shape.lastIndex
+    return match
+  }
+
   /** The text of the open element, up to its end, without that of elements in it. */
   content(): string {
     const { depth } = this
