@@ -1,7 +1,7 @@
-/** Suffixes that stand for an encoding, as Python's `mimetypes` has them (and `.br`). */
+/** Suffixes that stand for an encoding, as Python's `mimetypes` has them: case counts. */
 const encodings: Readonly<Record<string, string>> = {
   gz: 'gzip',
-  z: 'compress',
+  Z: 'compress',
   bz2: 'bzip2',
   xz: 'xz',
   br: 'br',
@@ -26,12 +26,12 @@ export interface EncodedName {
 /** As django-storages does: `.tar.gz` is a `.tar` with `Content-Encoding: gzip`. */
 export function encodingFromName(name: string): EncodedName {
   const long = name.replace(
-    /\.(t[agbx]z2?|tz|tbz2|txz|svgz)$/i,
-    (all, suffix: string) => shortForms[suffix.toLowerCase()] ?? all,
+    /\.(t[agbx]z2?|tz|tbz2|txz|svgz)$/,
+    (all, suffix: string) => shortForms[suffix] ?? all,
   )
-  const match = /^(.*[^/])\.(gz|z|bz2|xz|br)$/is.exec(long)
+  const match = /^(.*[^/])\.(gz|Z|bz2|xz|br)$/s.exec(long)
   if (match === null) return { name: long, encoding: undefined }
-  return { name: match[1] ?? long, encoding: encodings[(match[2] ?? '').toLowerCase()] }
+  return { name: match[1] ?? long, encoding: encodings[match[2] ?? ''] }
 }
 
 /** The one encoding that is always guessed: browsers show an SVGZ only with its header. */
