@@ -269,10 +269,13 @@ describe('a folder that is swapped for a link to outside all the time', () => {
       )
       outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
     }
+    // How soon depends on what else the machine does.
+    const bothMet = (): boolean =>
+      (outcomes.get('done') ?? 0) > 100 && (outcomes.get('SuspiciousFileOperation') ?? 0) > 10
     const overwriting = new FileSystemStorage({ location, fileOverwrite: true })
     try {
       await vi.waitUntil(() => Atomics.load(swaps, 0) > 0)
-      for (let turn = 0; turn < 500; turn++) {
+      for (let turn = 0; turn < 500 || (turn < 5000 && !bothMet()); turn++) {
         await attempt(() => overwriting.save('a/file.txt', 'public'))
         await attempt(async () => {
           const file = await storage.open('a/file.txt', 'r')
@@ -293,8 +296,7 @@ describe('a folder that is swapped for a link to outside all the time', () => {
     expect(await readdir(outside())).toEqual(['file.txt', 'victim.txt'])
     expect(await readFile(outside('file.txt'), 'utf8')).toBe('secret')
     // The race took place: both sides of it were met.
-    expect(outcomes.get('done')).toBeGreaterThan(100)
-    expect(outcomes.get('SuspiciousFileOperation')).toBeGreaterThan(10)
+    expect(bothMet()).toBe(true)
     expect(openDescriptors()).toEqual([])
   }, 120_000)
 })

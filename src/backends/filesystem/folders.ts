@@ -13,7 +13,9 @@ export interface MadeFolder {
 }
 
 /** How often somebody else may remove a folder that was just made. */
-const maxAttempts = 100
+const maxAttempts = 10_000
+/** How often a folder may be missing although nothing could be made: a link that leads nowhere. */
+const maxIdleAttempts = 100
 
 /**
  * Holds a folder (`''` is the root), made with its parents if it is missing.
@@ -25,14 +27,15 @@ const maxAttempts = 100
  */
 export function makeFolder(root: Root, name: string, mode: number | null | undefined): MadeFolder {
   const made = new Set<string>()
+  let idle = 0
   for (let attempt = 1; ; attempt++) {
     try {
       return { folder: root.hold(name, 'folder'), made: [...made] }
     } catch (error) {
       if (errnoOf(error) !== 'ENOENT') throw error
-      if (attempt === maxAttempts) throw leadsNowhere(name, error)
+      if (attempt === maxAttempts || idle === maxIdleAttempts) throw leadsNowhere(name, error)
     }
-    makeLevels(root, name, mode, made)
+    if (!makeLevels(root, name, mode, made)) idle++
   }
 }
 
@@ -54,27 +57,36 @@ export function removeEmptyFolders(root: Root, names: readonly string[]): void {
   }
 }
 
-/** One level after the other, each in the folder that was checked before: links cannot come in. */
+/**
+ * One level after the other, each in the folder that was checked before: links cannot come in.
+ *
+ * @returns whether any was made
+ */
 function makeLevels(
   root: Root,
   name: string,
   mode: number | null | undefined,
   made: Set<string>,
-): void {
+): boolean {
   makeRoot(root.location, mode)
   let parent = ''
+  let progress = false
   for (const segment of name === '' ? [] : name.split('/')) {
     const level = parent === '' ? segment : `${parent}/${segment}`
     try {
-      if (makeLevel(root, parent, segment)) made.add(level)
+      if (makeLevel(root, parent, segment)) {
+        made.add(level)
+        progress = true
+      }
       if (made.has(level)) setMode(root, level, mode)
     } catch (error) {
       // Removed by somebody else meanwhile: the next attempt starts from the root.
-      if (errnoOf(error) === 'ENOENT') return
+      if (errnoOf(error) === 'ENOENT') return progress
       throw error
     }
     parent = level
   }
+  return progress
 }
 
 function makeRoot(location: string, mode: number | null | undefined): void {
