@@ -57,6 +57,11 @@ const house = {
     packages: ['saxes'],
     node: true,
   },
+  'testing/fault-proxy': {
+    reason: 'a proxy knows bytes and sockets, and nothing of who talks through it',
+    imports: [],
+    node: true,
+  },
   cli: {
     reason: 'the command line stands on top of everything',
     imports: ['core', 'backends', 'layers', 'config', 'testing', 'entries'],
