@@ -12,6 +12,11 @@ export const EVERYWHERE: readonly { readonly fact: RegExp; readonly because: str
     because: 'S3 encrypts every object and says so since 2023; Ceph does neither',
   },
   {
+    fact: /^\w+ (?:x-amz-checksum-(?:crc64nvme|type): |\w*Result\/(?:Contents\/|Part\/)?Checksum(?:CRC64NVME|Algorithm CRC64NVME|Type FULL_OBJECT))/,
+    because:
+      'S3 computes a CRC-64 for what comes without a checksum since 2024; Ceph 16 knows none',
+  },
+  {
     fact: /^(?:PUT|DELETE|POST) accept-ranges: bytes$/,
     because: 'Ceph sends it with every answer',
   },

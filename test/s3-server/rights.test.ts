@@ -105,6 +105,37 @@ describe('access', () => {
   })
 })
 
+describe('a server whose buckets are enforced, as new ones of AWS are', () => {
+  let today: S3Server
+  let client: RawClient
+
+  beforeEach(async () => {
+    today = await S3Server.start({ buckets: ['media'], objectOwnership: 'BucketOwnerEnforced' })
+    client = new RawClient(today)
+  })
+
+  afterEach(async () => {
+    client.close()
+    await today.close()
+  })
+
+  it.each(['media', 'made-later'])('refuses ACLs in %s', async bucket => {
+    await client.send('PUT', `/${bucket}`)
+    const headers = { 'x-amz-acl': 'public-read' }
+    const put = { body: 'x', headers }
+    expect(await ask(client, 'PUT', `/${bucket}/a`, put)).toBe('AccessControlListNotSupported')
+    expect(await ask(client, 'PUT', `/${bucket}/a`, { body: 'x' })).toBe('200')
+    expect(await ask(client, 'GET', `/${bucket}/a`, { by: 'nobody' })).toBe('AccessDenied')
+  })
+
+  it('lets a bucket say otherwise', async () => {
+    const ownership = { 'x-amz-object-ownership': 'ObjectWriter' }
+    await client.send('PUT', '/other', { headers: ownership })
+    const headers = { 'x-amz-acl': 'public-read' }
+    expect(await ask(client, 'PUT', '/other/a', { body: 'x', headers })).toBe('200')
+  })
+})
+
 describe('a bucket whose owner is enforced', () => {
   beforeEach(async () => {
     const headers = { 'x-amz-object-ownership': 'BucketOwnerEnforced' }

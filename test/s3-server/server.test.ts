@@ -196,6 +196,36 @@ describe('the profile', () => {
     expect(await code('PUT', '/media/a', { body: 'x', headers })).toBe('PreconditionFailed')
   })
 
+  it('r2 has its own names for conditions on the target of a copy', async () => {
+    const { client } = await open({ profile: 'r2' })
+    const signing = { region: 'auto' }
+    await client.send('PUT', '/media/a', { signing, body: 'x' })
+    const copy = async (header: string): Promise<number> => {
+      const headers = { 'x-amz-copy-source': 'media/a', [header]: '*' }
+      return (await client.send('PUT', '/media/b', { signing, headers })).status
+    }
+    expect(await copy('cf-copy-destination-if-none-match')).toBe(200)
+    expect(await copy('cf-copy-destination-if-none-match')).toBe(412)
+    expect(await copy('if-none-match')).toBe(200)
+  })
+
+  it('r2 sums up whole uploads by CRC-64 alone, and adds no checksum of its own', async () => {
+    const { client } = await open({ profile: 'r2' })
+    const signing = { region: 'auto' }
+    const start = async (algorithm: string): Promise<number> => {
+      const headers = {
+        'x-amz-checksum-algorithm': algorithm,
+        'x-amz-checksum-type': 'FULL_OBJECT',
+      }
+      return (await client.send('POST', '/media/a', { signing, query: { uploads: '' }, headers }))
+        .status
+    }
+    expect(await start('CRC64NVME')).toBe(200)
+    expect(await start('CRC32')).toBe(400)
+    const stored = await client.send('PUT', '/media/a', { signing, body: 'x' })
+    expect(Object.keys(stored.headers).filter(name => name.includes('checksum'))).toEqual([])
+  })
+
   it('minimal ignores conditions on writes and checksums', async () => {
     const { client } = await open({ profile: 'minimal' })
     const headers = { 'if-none-match': '*', 'x-amz-checksum-crc32': 'AAAAAA==' }

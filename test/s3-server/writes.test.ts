@@ -137,6 +137,8 @@ describe('conditional writes', () => {
   })
 })
 
+const modeEnabled = { headers: { 'x-amz-checksum-mode': 'ENABLED' } }
+
 describe('checksums', () => {
   const known = [
     ['crc32', 'y/Q5Jg=='],
@@ -219,6 +221,39 @@ describe('checksums', () => {
     const composite = createHash('sha256').update(Buffer.from(value, 'base64')).digest('base64')
     expect(done.text).toContain(`<ChecksumSHA256>${composite}-1</ChecksumSHA256>`)
     expect(done.text).toContain('<ChecksumType>COMPOSITE</ChecksumType>')
+  })
+
+  it('computes a CRC-64 for an object that comes without a checksum, as AWS does', async () => {
+    const stored = await client.send('PUT', '/media/a', { body: '123456789' })
+    expect(stored.headers['x-amz-checksum-crc64nvme']).toBe('rosUhgp5mIg=')
+    const got = await client.send('GET', '/media/a', modeEnabled)
+    expect(got.headers).toMatchObject({
+      'x-amz-checksum-crc64nvme': 'rosUhgp5mIg=',
+      'x-amz-checksum-type': 'FULL_OBJECT',
+    })
+    const copied = await client.send('PUT', '/media/b', {
+      headers: { 'x-amz-copy-source': 'media/a' },
+    })
+    expect(copied.text).toContain('<ChecksumCRC64NVME>rosUhgp5mIg=</ChecksumCRC64NVME>')
+  })
+
+  it('computes a CRC-64 of the whole for parts that come without a checksum', async () => {
+    const bodies = [Buffer.alloc(5 * MiB, 'one'), Buffer.from('two')]
+    const id = await start('a')
+    for (const [i, body] of bodies.entries()) await part('a', id, i + 1, body)
+    const done = await complete('a', id, bodies.map(tag))
+    const whole = await wholeChecksum('x-amz-checksum-crc64nvme', bodies)
+    expect(done.text).toContain(`<ChecksumCRC64NVME>${whole}</ChecksumCRC64NVME>`)
+    const head = await client.send('HEAD', '/media/a', modeEnabled)
+    expect(head.headers['x-amz-checksum-crc64nvme']).toBe(whole)
+  })
+
+  it('has no checksum of the whole where parts brought others', async () => {
+    const id = await start('a')
+    await part('a', id, 1, '123456789', { 'x-amz-checksum-crc32': 'y/Q5Jg==' })
+    const done = await complete('a', id, [tag('123456789')])
+    expect(done.status).toBe(200)
+    expect(done.text).not.toContain('Checksum')
   })
 
   /** The server's own checksum of one PUT, which the known values above vouch for. */

@@ -47,6 +47,14 @@ export interface UploadedPart {
   readonly checksum: Checksum | undefined
 }
 
+/** What is computed of an upload's parts, and of the object that they become. */
+export interface UploadChecksum {
+  readonly name: ChecksumName
+  readonly type: ChecksumType
+  /** Whether the start of the upload asked for it; else parts may bring what they like. */
+  readonly asked: boolean
+}
+
 /** A multipart upload that was started and neither completed nor aborted. */
 export interface Upload {
   readonly id: string
@@ -56,7 +64,7 @@ export interface Upload {
   readonly owner: string
   readonly acl: Acl
   readonly settings: ObjectSettings
-  readonly checksum: { readonly name: ChecksumName; readonly type: ChecksumType } | undefined
+  readonly checksum: UploadChecksum | undefined
   readonly parts: Map<number, UploadedPart>
 }
 
@@ -85,6 +93,9 @@ export interface ChangeListener {
   objectDeleted(bucket: string, key: string): void
 }
 
+/** What an upload has become. */
+export type CompletedUpload = Pick<StoredObject, 'key' | 'etag' | 'checksum'>
+
 /** How many completed uploads a bucket remembers, for a client that asks again. */
 const REMEMBERED_UPLOADS = 1000
 
@@ -93,7 +104,7 @@ export class Bucket {
   readonly state: BucketState
   readonly objects: KeyIndex<StoredObject> = new KeyIndex()
   readonly uploads: Map<string, Upload> = new Map()
-  readonly #completed = new Map<string, { key: string; etag: string }>()
+  readonly #completed = new Map<string, CompletedUpload>()
   readonly #watches = new Set<KeyWatch>()
   readonly #listener: ChangeListener
 
@@ -159,17 +170,17 @@ export class Bucket {
     for (const part of upload.parts.values()) if (!used.has(part)) part.blob.release()
   }
 
-  rememberCompleted(id: string, key: string, etag: string): void {
-    this.#completed.set(id, { key, etag })
+  rememberCompleted(id: string, { key, etag, checksum }: CompletedUpload): void {
+    this.#completed.set(id, { key, etag, checksum })
     const oldest = this.#completed.keys().next().value
     if (this.#completed.size > REMEMBERED_UPLOADS && oldest !== undefined) {
       this.#completed.delete(oldest)
     }
   }
 
-  /** The entity tag of a completed upload of that key. */
-  completed(id: string, key: string): string | undefined {
+  /** What an upload of that key has become. */
+  completed(id: string, key: string): CompletedUpload | undefined {
     const found = this.#completed.get(id)
-    return found?.key === key ? found.etag : undefined
+    return found?.key === key ? found : undefined
   }
 }

@@ -4,6 +4,7 @@ import {
   aclFromHeaders,
   cannedAcl,
   hasAclHeaders,
+  type Ownership,
   type Permission,
   permits,
 } from './acl.ts'
@@ -26,6 +27,8 @@ export interface ServerState {
   readonly accounts: Accounts
   readonly profile: Profile
   readonly region: string
+  /** Of buckets that are made without one. */
+  readonly ownership: Ownership
   readonly buckets: Map<string, Bucket>
   readonly blobs: BlobStore
   readonly listener: ChangeListener

@@ -106,12 +106,21 @@ export function checksumHeaders(checksum: Checksum | undefined): Record<string, 
   return { [checksumHeader(checksum.name)]: checksum.value, 'x-amz-checksum-type': checksum.type }
 }
 
-/** How the checksum of a multipart upload is made, as its start asked for it. */
-export function multipartType(name: ChecksumName, asked: string | undefined): ChecksumType {
+/**
+ * How the checksum of a multipart upload is made, as its start asked for it.
+ * @param fullObject those that the server can make for the object as a whole
+ */
+export function multipartType(
+  name: ChecksumName,
+  asked: string | undefined,
+  fullObject: readonly ChecksumName[],
+): ChecksumType {
   const usual = name === 'crc64nvme' ? 'FULL_OBJECT' : 'COMPOSITE'
   if (asked === undefined) return usual
   const type = asked.toUpperCase()
-  const possible = isCrc(name) ? type === 'FULL_OBJECT' || type === usual : type === usual
+  const possible = fullObject.includes(name)
+    ? type === 'FULL_OBJECT' || type === usual
+    : type === usual
   if (possible && (type === 'FULL_OBJECT' || type === 'COMPOSITE')) return type
   throw new S3Error(
     'InvalidRequest',

@@ -17,12 +17,13 @@ export class ConditionalWrite {
   readonly #conditions: WriteConditions | undefined
   readonly #watch: KeyWatch | undefined
 
-  constructor(call: Call, bucket: Bucket, key: string) {
+  /** @param prefix in front of the names of the conditional headers */
+  constructor(call: Call, bucket: Bucket, key: string, prefix = '') {
     this.#call = call
     this.#bucket = bucket
     this.#key = key
     if (!call.server.profile.conditionalWrites) return
-    this.#conditions = writeConditions(call.headers)
+    this.#conditions = writeConditions(call.headers, prefix)
     if (this.#conditions === undefined) return
     checkWriteConditions(this.#conditions, bucket.objects.get(key), key)
     this.#watch = bucket.watch(key)

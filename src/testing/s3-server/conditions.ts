@@ -52,9 +52,9 @@ export interface WriteConditions {
  * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html).
  * @throws S3Error NotImplemented for `If-None-Match` with an entity tag, and for both at once
  */
-export function writeConditions(headers: HeaderMap): WriteConditions | undefined {
-  const noneMatch = headers.get('if-none-match')
-  const ifMatch = headers.get('if-match')
+export function writeConditions(headers: HeaderMap, prefix = ''): WriteConditions | undefined {
+  const noneMatch = headers.get(`${prefix}if-none-match`)
+  const ifMatch = headers.get(`${prefix}if-match`)
   if (noneMatch === undefined && ifMatch === undefined) return undefined
   if (noneMatch !== undefined && (noneMatch !== '*' || ifMatch !== undefined)) {
     throw new S3Error('NotImplemented', undefined, {

@@ -1,3 +1,4 @@
+import { type Ownership, parseOwnership } from './acl.ts'
 import { isHistoricalBucketName } from './bucket-name.ts'
 import { isProfileName, type ProfileName } from './profile.ts'
 
@@ -27,6 +28,11 @@ export interface S3ServerOptions {
   region?: string | undefined
   /** Whose behaviour the server shows. Default `aws`. */
   profile?: ProfileName | undefined
+  /**
+   * Of all buckets that are made without one. Default `ObjectWriter`, so that ACLs work; AWS makes
+   * `BucketOwnerEnforced` ones since April 2023, where every ACL header is refused.
+   */
+  objectOwnership?: Ownership | undefined
   accounts?: S3ServerAccount[] | undefined
   /** A folder for what is stored, also over a restart. Default: memory. */
   dataDir?: string | undefined
@@ -45,6 +51,10 @@ const CHECKS: Readonly<Record<keyof S3ServerOptions, readonly [Check, string]>> 
   email: [isText, 'a string that is not empty'],
   region: [isText, 'a string that is not empty'],
   profile: [value => typeof value === 'string' && isProfileName(value), "'aws', 'r2' or 'minimal'"],
+  objectOwnership: [
+    value => typeof value === 'string' && parseOwnership(value) !== undefined,
+    "'ObjectWriter', 'BucketOwnerPreferred' or 'BucketOwnerEnforced'",
+  ],
   accounts: [isAccountList, 'an array of { accessKey, secretKey, id, email?, sessionToken? }'],
   dataDir: [isText, 'a path'],
   now: [value => typeof value === 'function', 'a function that returns a Date'],

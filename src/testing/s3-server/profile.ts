@@ -1,3 +1,5 @@
+import type { ChecksumName } from './checksums.ts'
+
 /** Whose behaviour a server shows. What each can is told in `docs/s3-server.md`. */
 export type ProfileName = 'aws' | 'r2' | 'minimal'
 
@@ -14,6 +16,12 @@ export interface Profile {
   readonly tagging: boolean
   readonly conditionalWrites: boolean
   readonly checksums: boolean
+  /** What is computed for objects that come without a checksum. */
+  readonly defaultChecksum: ChecksumName | undefined
+  /** Checksums that can be made for an object as a whole when it comes in parts. */
+  readonly fullObjectChecksums: readonly ChecksumName[]
+  /** In front of `if-match` and `if-none-match` where they are about a copy's target. */
+  readonly copyConditionPrefix: string
   /** Objects are encrypted, and say so, without being asked to. */
   readonly encrypted: boolean
   /** A LocationConstraint is checked against the region. */
@@ -21,6 +29,8 @@ export interface Profile {
   /** All parts of an upload but the last have the same size. */
   readonly equalParts: boolean
 }
+
+const CRCS: readonly ChecksumName[] = ['crc32', 'crc32c', 'crc64nvme']
 
 const PROFILES: Record<ProfileName, Profile> = {
   aws: {
@@ -33,6 +43,10 @@ const PROFILES: Record<ProfileName, Profile> = {
     tagging: true,
     conditionalWrites: true,
     checksums: true,
+    // https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+    defaultChecksum: 'crc64nvme',
+    fullObjectChecksums: CRCS,
+    copyConditionPrefix: '',
     encrypted: true,
     strictLocation: true,
     equalParts: false,
@@ -48,6 +62,10 @@ const PROFILES: Record<ProfileName, Profile> = {
     tagging: false,
     conditionalWrites: true,
     checksums: true,
+    defaultChecksum: undefined,
+    fullObjectChecksums: ['crc64nvme'],
+    // https://developers.cloudflare.com/r2/api/s3/extensions/
+    copyConditionPrefix: 'cf-copy-destination-',
     encrypted: false,
     strictLocation: false,
     equalParts: true,
@@ -62,6 +80,9 @@ const PROFILES: Record<ProfileName, Profile> = {
     tagging: false,
     conditionalWrites: false,
     checksums: false,
+    defaultChecksum: undefined,
+    fullObjectChecksums: [],
+    copyConditionPrefix: '',
     encrypted: false,
     strictLocation: false,
     equalParts: false,

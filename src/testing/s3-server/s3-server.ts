@@ -1,7 +1,7 @@
 import { type Account, Accounts } from './accounts.ts'
 import { cannedAcl } from './acl.ts'
 import { type BlobStore, MemoryBlobs } from './blobs.ts'
-import { Bucket, type ChangeListener } from './bucket.ts'
+import { Bucket, type BucketState, type ChangeListener } from './bucket.ts'
 import type { ServerState } from './call.ts'
 import { handle } from './core.ts'
 import { Faults, type S3Fault } from './faults.ts'
@@ -173,10 +173,11 @@ function createState(options: S3ServerOptions, { buckets, blobs, listener }: Kee
     id: options.id ?? 'test',
     email: options.email,
   }
+  const ownership = options.objectOwnership ?? 'ObjectWriter'
   const now = options.now ?? ((): Date => new Date())
   for (const name of options.buckets ?? []) {
     if (buckets.has(name)) continue
-    const bucket = newBucket(name, owner.id, now(), listener)
+    const bucket = newBucket({ name, owner: owner.id, created: now(), ownership }, listener)
     buckets.set(name, bucket)
     listener.bucketChanged(bucket.state)
   }
@@ -184,6 +185,7 @@ function createState(options: S3ServerOptions, { buckets, blobs, listener }: Kee
     accounts: new Accounts(owner, options.accounts ?? []),
     profile,
     region: options.region ?? profile.region,
+    ownership,
     buckets,
     blobs,
     listener,
@@ -191,10 +193,10 @@ function createState(options: S3ServerOptions, { buckets, blobs, listener }: Kee
   }
 }
 
-function newBucket(name: string, owner: string, created: Date, listener: ChangeListener): Bucket {
-  const acl = cannedAcl('private', { owner, bucketOwner: owner }) ?? []
-  return new Bucket(
-    { name, owner, created, ownership: 'ObjectWriter', acl, cors: undefined },
-    listener,
-  )
+function newBucket(
+  about: Pick<BucketState, 'name' | 'owner' | 'created' | 'ownership'>,
+  listener: ChangeListener,
+): Bucket {
+  const acl = cannedAcl('private', { owner: about.owner, bucketOwner: about.owner }) ?? []
+  return new Bucket({ ...about, acl, cors: undefined }, listener)
 }

@@ -117,7 +117,7 @@ function addBucket(call: Call, state: Bucket['state']): void {
 
 function requestedOwnership(call: Call): Bucket['state']['ownership'] {
   const word = call.headers.get('x-amz-object-ownership')
-  if (word === undefined) return 'ObjectWriter'
+  if (word === undefined) return call.server.ownership
   const ownership = parseOwnership(word)
   if (ownership === undefined) {
     throw invalidArgument(

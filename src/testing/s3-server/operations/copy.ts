@@ -32,7 +32,8 @@ export async function copyObject(call: Call): Promise<S3Response> {
   checkChanges(call, source)
   const rights = ownerAndAcl(call, bucket)
   const settings = copiedSettings(call, source)
-  const write = new ConditionalWrite(call, bucket, call.key)
+  const prefix = call.server.profile.copyConditionPrefix
+  const write = new ConditionalWrite(call, bucket, call.key, prefix)
   source.blob.retain()
   try {
     const { md5, checksum } = await digest(source, wantedChecksum(call, source))
@@ -141,7 +142,8 @@ function isPlain(source: StoredObject): boolean {
 function wantedChecksum(call: Call, source: StoredObject): Checksum['name'] | undefined {
   if (!call.server.profile.checksums) return undefined
   const asked = call.headers.get('x-amz-checksum-algorithm')
-  return asked === undefined ? source.checksum?.name : parseAlgorithm(asked)
+  if (asked !== undefined) return parseAlgorithm(asked)
+  return source.checksum?.name ?? call.server.profile.defaultChecksum
 }
 
 function checkSourceSize(source: StoredObject): void {

@@ -120,7 +120,7 @@ export async function completeMultipartUpload(call: Call): Promise<S3Response> {
     'CompleteMultipartUpload',
   )
   const again = bucket.completed(call.query.get('uploadId') ?? '', call.key)
-  if (again !== undefined) return completed(call, again, undefined)
+  if (again !== undefined) return completed(call, again.etag, again.checksum)
   const upload = findUpload(call, bucket)
   const parts = chosenParts(call, upload, document)
   const checksum = wholeChecksum(call, upload, parts)
@@ -133,7 +133,7 @@ export async function completeMultipartUpload(call: Call): Promise<S3Response> {
     write.end()
   }
   bucket.closeUpload(upload, new Set(parts))
-  bucket.rememberCompleted(upload.id, upload.key, etag)
+  bucket.rememberCompleted(upload.id, object)
   return completed(call, etag, checksum, encryptionHeaders(upload.settings.encryption))
 }
 
@@ -154,7 +154,7 @@ export function findUpload(call: Call, bucket: Bucket): Upload {
 
 /** The headers that tell how an upload's checksum is made. */
 export function algorithmHeaders(upload: Upload): Record<string, string> {
-  if (upload.checksum === undefined) return {}
+  if (upload.checksum === undefined || !upload.checksum.asked) return {}
   return {
     'x-amz-checksum-algorithm': upload.checksum.name.toUpperCase(),
     'x-amz-checksum-type': upload.checksum.type,
@@ -164,12 +164,14 @@ export function algorithmHeaders(upload: Upload): Record<string, string> {
 function uploadChecksum(call: Call): Upload['checksum'] {
   const asked = call.headers.get('x-amz-checksum-algorithm')
   const type = call.headers.get('x-amz-checksum-type')
-  if (!call.server.profile.checksums) return undefined
+  const { checksums, defaultChecksum, fullObjectChecksums } = call.server.profile
+  if (!checksums) return undefined
   if (asked !== undefined) {
     const name = parseAlgorithm(asked)
-    return { name, type: multipartType(name, type) }
+    return { name, type: multipartType(name, type, fullObjectChecksums), asked: true }
   }
-  if (type === undefined) return undefined
+  if (type === undefined)
+    return defaultChecksum && { name: defaultChecksum, type: 'FULL_OBJECT', asked: false }
   throw new S3Error(
     'InvalidRequest',
     'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
@@ -177,7 +179,7 @@ function uploadChecksum(call: Call): Upload['checksum'] {
 }
 
 function checkPartChecksum(upload: Upload, name: Checksum['name'] | undefined): void {
-  if (upload.checksum === undefined || name === upload.checksum.name) return
+  if (!upload.checksum?.asked || name === upload.checksum.name) return
   throw new S3Error(
     'InvalidRequest',
     `Checksum Type mismatch occurred, expected checksum Type: ${upload.checksum.name}, actual checksum Type: ${name ?? 'null'}`,
@@ -250,7 +252,7 @@ function chosenPart(upload: Upload, node: XmlNode, number: number): UploadedPart
   const part = upload.parts.get(number)
   if (etag === undefined) throw new S3Error('MalformedXML')
   if (part === undefined || part.etag !== etag) throw invalidPart(upload, number, etag)
-  if (upload.checksum === undefined) return part
+  if (!upload.checksum?.asked) return part
   const { name, type } = upload.checksum
   const checksum = node.textOf(checksumElement(name))
   if (checksum === undefined && type === 'COMPOSITE') {
@@ -296,6 +298,7 @@ function wholeChecksum(
 ): Checksum | undefined {
   if (upload.checksum === undefined) return undefined
   const { name, type } = upload.checksum
+  if (parts.some(part => part.checksum?.name !== name)) return undefined
   const summed = parts.map(part => ({
     checksum: part.checksum?.value ?? '',
     size: part.blob.size,

@@ -54,7 +54,9 @@ export async function storeObject(
   const settings = settingsFromHeaders(call.headers, call.server.profile)
   const write = new ConditionalWrite(call, bucket, call.key)
   try {
-    const { blob, md5, checksum } = await receiveBody(body, call.server.blobs.writer(size()))
+    const { blobs, profile } = call.server
+    const writer = blobs.writer(size())
+    const { blob, md5, checksum } = await receiveBody(body, writer, profile.defaultChecksum)
     const etag = encryptedEtag(md5, settings.encryption)
     const lastModified = timestamp(call)
     const about = { key: call.key, etag, lastModified, settings, checksum, parts: undefined }
