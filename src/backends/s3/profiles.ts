@@ -166,7 +166,7 @@ const mib = 1024 * 1024
 const gib = 1024 * mib
 
 /** Source of a claim about which the service says nothing: what is safe is assumed. */
-export const assumed = 'assumed'
+const assumed = 'assumed'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html */
 const s3Limits: ProviderLimits = {
@@ -325,6 +325,7 @@ export const profiles: Readonly<Record<ProviderName, ProviderProfile>> = {
       completeIfNoneMatch: 'ignored',
       completeIfMatch: 'ignored',
       copyIfNoneMatch: 'ignored',
+      quotedIfMatch: false,
     },
     operations: s3Operations,
     addressing: bothStyles,
