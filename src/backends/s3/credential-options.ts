@@ -1,7 +1,7 @@
 import { ImproperlyConfigured } from '../../core/errors.ts'
-import { type OptionSchema, resolveOptions } from '../../core/options.ts'
+import { type OptionSchema, type OptionSpec, resolveOptions } from '../../core/options.ts'
 import type { SettingsSource } from '../../core/settings.ts'
-import type { CredentialOptions } from './credentials.ts'
+import type { CredentialFunction, CredentialOptions } from './credentials.ts'
 import { type S3StorageOptions, s3Schema } from './options.ts'
 
 type KeyOptions = Pick<S3StorageOptions, 'accessKey' | 'secretKey' | 'securityToken'>
@@ -14,20 +14,32 @@ const schema: OptionSchema<CredentialSettings> = {
   sessionProfile: s3Schema.sessionProfile,
 }
 
+/** Spec of the option `credentials`. */
+export const credentialsOption: OptionSpec = {
+  type: 'function',
+  meaning:
+    'Asked for keys at the first use and before they end: a function, such as a provider of the AWS SDK, that gives { accessKey, secretKey, securityToken?, expiresAt? }.',
+}
+
 /**
  * Keys as the constructor gives them, else as the configuration does: never one from here and one
  * from there, and never mixed with those of the environment, which is a source of its own.
  *
- * @throws ImproperlyConfigured when one of both keys is missing, or a profile is given besides
+ * @throws ImproperlyConfigured when one of both keys is missing, or there are two of keys, a profile
+ *   and a function
  */
 export function credentialOptions(
   owner: string,
-  given: S3StorageOptions,
+  given: S3StorageOptions & { readonly credentials?: CredentialFunction | undefined },
   source: SettingsSource,
 ): CredentialOptions {
-  const { accessKey, secretKey, securityToken, sessionProfile } = given
+  const { accessKey, secretKey, securityToken, sessionProfile, credentials } = given
   const keys = { accessKey, secretKey, securityToken }
   const fromConstructor = Object.values(keys).some(value => value !== undefined)
+  if (credentials !== undefined) {
+    if (fromConstructor || sessionProfile !== undefined) throw besidesFunction(owner)
+    return { ...noKeys, credentials }
+  }
   const configured = fromConstructor ? undefined : source.configured
   const settings = resolveOptions(owner, schema, fromConstructor ? keys : {}, {
     configured,
@@ -42,6 +54,21 @@ export function credentialOptions(
     )
   }
   return { ...settings, sessionProfile: profile } as CredentialOptions
+}
+
+/** A function is given in the constructor alone; it wins over all that is configured. */
+const noKeys = {
+  accessKey: undefined,
+  secretKey: undefined,
+  securityToken: undefined,
+  sessionProfile: undefined,
+}
+
+function besidesFunction(owner: string): ImproperlyConfigured {
+  return new ImproperlyConfigured(
+    `${owner} has "credentials" beside keys or a "sessionProfile": keys come from one of them.`,
+    { setting: 'credentials' },
+  )
 }
 
 function checkPair(owner: string, { accessKey, secretKey, securityToken }: KeyOptions): void {

@@ -3,8 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { ImproperlyConfigured } from '../../core/errors.ts'
 import type { Environment } from '../../core/settings.ts'
 import {
+  type AwsWay,
+  type CredentialFunction,
   type CredentialOptions,
   credentialProvider,
+  type ExpiringCredentials,
   profileRegion,
   regionFrom,
 } from './credentials.ts'
@@ -16,6 +19,8 @@ interface Sources {
   readonly options?: Partial<CredentialOptions>
   readonly environment?: Environment
   readonly files?: Files
+  /** What a network, a program or the machine gives. */
+  readonly ask?: (way: AwsWay) => Promise<ExpiringCredentials | undefined>
 }
 
 const noOptions: CredentialOptions = {
@@ -31,10 +36,22 @@ function readerOf(files: Files): (path: string) => Promise<string | undefined> {
   return async path => files[path]
 }
 
-async function credentials(sources: Sources): Promise<Credentials | undefined> {
-  const { options, environment = {}, files = {} } = sources
+async function credentials(sources: Sources): Promise<ExpiringCredentials | undefined> {
+  const { options, environment = {}, files = {}, ask = async () => undefined } = sources
   const all = { ...noOptions, ...options }
-  return await credentialProvider(all, { ...home, ...environment }, readerOf(files))()
+  return await credentialProvider(all, { ...home, ...environment }, readerOf(files), ask)()
+}
+
+/** The ways that were asked, each of which gives keys. */
+async function waysOf(sources: Sources): Promise<AwsWay[]> {
+  const ways: AwsWay[] = []
+  const ask = async (way: AwsWay): Promise<ExpiringCredentials> => {
+    ways.push(way)
+    return { accessKey: 'asked', secretKey: 'asked-secret' }
+  }
+  const found = await credentials({ ...sources, ask })
+  if (ways.length > 0) expect(found).toMatchObject({ accessKey: 'asked' })
+  return ways
 }
 
 async function refusal(sources: Sources): Promise<ImproperlyConfigured> {
@@ -137,6 +154,11 @@ describe('credentials', () => {
       secretKey: 'second-secret',
       securityToken: 'tok',
     })
+  })
+
+  it('of a profile may have their token under its older name', async () => {
+    const files = { [file]: profile('default', 'd', 'aws_security_token = old') }
+    expect(await credentials({ files })).toMatchObject({ securityToken: 'old' })
   })
 
   it('are looked for in the files that the environment names', async () => {
@@ -252,24 +274,44 @@ describe('a profile', () => {
   it.each([
     'role_arn',
     'credential_process',
+    'credential_source',
+    'login_session',
     'sso_session',
     'sso_account_id',
     'web_identity_token_file',
-  ])('that gets its keys by %s is refused, with what is supported', async way => {
-    const files = { [configFile]: `[profile mine]\n${way} = hunter2\nregion = r` }
-    const error = await refusal({ options: { sessionProfile: 'mine' }, files })
-    expect(error.message).toContain(way)
-    expect(error.message).toContain('only aws_access_key_id')
-    expect(error.message).not.toContain('hunter2')
+  ])('that gets its keys by %s is asked that way', async by => {
+    const files = { [configFile]: `[profile mine]\n${by} = x\nregion = r` }
+    const expected = {
+      kind: 'profile',
+      profile: 'mine',
+      by,
+      credentialsFile: file,
+      configFile,
+      region: 'r',
+    }
+    expect(await waysOf({ options: { sessionProfile: 'mine' }, files })).toEqual([expected])
+    expect(await waysOf({ environment: { AWS_PROFILE: 'mine' }, files })).toEqual([expected])
   })
 
-  it('with a role is refused even if it has keys, which would be other permissions', async () => {
+  it('with a role is asked for the role even if it has keys, which have other permissions', async () => {
     const files = {
       [file]: profile('mine', 'my'),
       [configFile]: '[profile mine]\nrole_arn = r\nsource_profile = mine',
     }
-    const error = await refusal({ options: { sessionProfile: 'mine' }, files })
-    expect(error.message).toContain('role_arn')
+    const [way] = await waysOf({ options: { sessionProfile: 'mine' }, files })
+    expect(way).toMatchObject({ by: 'role_arn', region: 'us-east-1' })
+  })
+
+  it('is asked in the files and the region that the environment names', async () => {
+    const environment = {
+      AWS_CONFIG_FILE: '~/c',
+      AWS_SHARED_CREDENTIALS_FILE: '/x/cred',
+      AWS_REGION: 'e',
+    }
+    const files = { '/home/me/c': '[default]\nsso_session = x\nregion = r' }
+    expect(await waysOf({ environment, files })).toMatchObject([
+      { credentialsFile: '/x/cred', configFile: '/home/me/c', region: 'e' },
+    ])
   })
 
   it('with keys and another way behind them gives its keys', async () => {
@@ -282,6 +324,103 @@ describe('a profile', () => {
     const error = await refusal({ files })
     expect(error.message).toContain(`Line 1 of ${file}`)
     expect(error.message).not.toContain('hunter2')
+  })
+})
+
+describe('the machine', () => {
+  const webIdentity = { AWS_WEB_IDENTITY_TOKEN_FILE: '/token', AWS_ROLE_ARN: 'arn:role' }
+  const container = { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '/v2/x' }
+
+  it('is asked for the web identity of the environment, then its container, then the instance', async () => {
+    expect(await waysOf({ environment: { ...webIdentity, ...container } })).toEqual([
+      {
+        kind: 'web identity',
+        tokenFile: '/token',
+        roleArn: 'arn:role',
+        sessionName: undefined,
+        region: 'us-east-1',
+      },
+    ])
+    expect(await waysOf({ environment: container })).toEqual([
+      {
+        kind: 'container',
+        fullUri: undefined,
+        relativeUri: '/v2/x',
+        token: undefined,
+        tokenFile: undefined,
+      },
+    ])
+    expect(await waysOf({})).toEqual([{ kind: 'instance' }])
+  })
+
+  it('is not asked when there are keys, or when the instance is not to be asked', async () => {
+    expect(await waysOf({ environment: { ...plainPair, ...container } })).toEqual([])
+    const files = { [file]: profile('default', 'd') }
+    expect(await waysOf({ environment: container, files })).toEqual([])
+    expect(await waysOf({ environment: { AWS_EC2_METADATA_DISABLED: 'TRUE' } })).toEqual([])
+  })
+})
+
+describe('the function "credentials"', () => {
+  const given = (value: unknown): Sources => ({
+    options: { credentials: (async () => value) as CredentialFunction },
+    environment: plainPair,
+  })
+
+  it('is asked before all other sources, each time anew', async () => {
+    let calls = 0
+    const credentials: CredentialFunction = () => ({ accessKey: `a${++calls}`, secretKey: 'b' })
+    const provide = credentialProvider(
+      { ...noOptions, credentials },
+      { ...home, ...plainPair },
+      readerOf({}),
+    )
+    expect(await provide()).toMatchObject({ accessKey: 'a1' })
+    expect(await provide()).toMatchObject({ accessKey: 'a2' })
+  })
+
+  it('may give our names or those of the SDK, and when the keys end', async () => {
+    const expected = { accessKey: 'a', secretKey: 'b', securityToken: 't', expiresAt: 5000 }
+    const ours = { accessKey: 'a', secretKey: 'b', securityToken: 't' }
+    expect(await credentials(given({ ...ours, expiresAt: 5000 }))).toEqual(expected)
+    expect(await credentials(given({ ...ours, expiresAt: new Date(5000) }))).toEqual(expected)
+    const sdk = { accessKeyId: 'a', secretAccessKey: 'b', sessionToken: 't' }
+    expect(await credentials(given({ ...sdk, expiration: new Date(5000) }))).toEqual(expected)
+    expect(await credentials(given({ accessKeyId: 'a', secretAccessKey: 'b' }))).toEqual({
+      accessKey: 'a',
+      secretKey: 'b',
+    })
+  })
+
+  it.each<[string, unknown, RegExp]>([
+    ['nothing', undefined, /no "accessKey"/],
+    ['a string', 'hunter2', /no "accessKey"/],
+    ['no secret', { accessKey: 'hunter2' }, /no "secretKey"/],
+    ['an empty secret', { accessKeyId: 'hunter2', secretAccessKey: '' }, /no "secretAccessKey"/],
+    ['a token that is none', { accessKey: 'a', secretKey: 'b', securityToken: 1 }, /securityToken/],
+    [
+      'an end that is no time',
+      { accessKey: 'a', secretKey: 'hunter2', expiresAt: 'soon' },
+      /"expiresAt" that is no time/,
+    ],
+  ])('that gives %s is refused', async (_what, value, message) => {
+    const error = await refusal(given(value))
+    expect(error.setting).toBe('credentials')
+    expect(error.message).toMatch(message)
+    expect(inspect(error)).not.toContain('hunter2')
+  })
+
+  it('that fails is unavailable with its error as the cause, or throws its storage error', async () => {
+    const failing = (error: Error): Sources => ({
+      options: { credentials: () => Promise.reject(error) },
+    })
+    const cause = new Error('vault is sealed')
+    await expect(credentials(failing(cause))).rejects.toMatchObject({
+      name: 'UnavailableError',
+      cause,
+    })
+    const own = new ImproperlyConfigured('no vault')
+    await expect(credentials(failing(own))).rejects.toBe(own)
   })
 })
 

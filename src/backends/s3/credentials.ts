@@ -1,8 +1,33 @@
-import { ImproperlyConfigured } from '../../core/errors.ts'
+import { ImproperlyConfigured, isStorageError, UnavailableError } from '../../core/errors.ts'
 import { quoteName } from '../../core/quote.ts'
 import type { Environment } from '../../core/settings.ts'
+import { askAws } from './platform/aws-providers.ts'
 import { type Profile, type ProfileFileKind, parseProfiles } from './profile-file.ts'
 import type { Credentials } from './sigv4.ts'
+
+/** Keys that may end. */
+export interface ExpiringCredentials extends Credentials {
+  /** Milliseconds since 1970; absent: they do not end by themselves. */
+  readonly expiresAt?: number | undefined
+}
+
+/** What the option `credentials` gives: our names, or those of the AWS SDK's providers. */
+export type GivenCredentials =
+  | {
+      readonly accessKey: string
+      readonly secretKey: string
+      readonly securityToken?: string | undefined
+      readonly expiresAt?: Date | number | undefined
+    }
+  | {
+      readonly accessKeyId: string
+      readonly secretAccessKey: string
+      readonly sessionToken?: string | undefined
+      readonly expiration?: Date | undefined
+    }
+
+/** The option `credentials`: asked at the first use, and again before its keys end. */
+export type CredentialFunction = () => GivenCredentials | Promise<GivenCredentials>
 
 /** What constructor and configuration say; see `credential-options.ts`. */
 export interface CredentialOptions {
@@ -10,35 +35,85 @@ export interface CredentialOptions {
   readonly secretKey: string | undefined
   readonly securityToken: string | undefined
   readonly sessionProfile: string | undefined
+  readonly credentials?: CredentialFunction | undefined
 }
 
 /** Resolves to `undefined` where no source has keys. */
-export type CredentialProvider = () => Promise<Credentials | undefined>
+export type CredentialProvider = () => Promise<ExpiringCredentials | undefined>
+
+/** The present keys, for whoever signs; see `credential-cache.ts`. */
+export interface CredentialSource {
+  /** At once while they are good, else a promise of new ones. */
+  get(): Credentials | Promise<Credentials>
+  /**
+   * Drops keys that the service does not take any more (`ExpiredToken`).
+   *
+   * @param used those that it refused: where others have renewed them meanwhile, nothing happens
+   */
+  invalidate(used?: Credentials): void
+}
 
 /** Reads a text file; `undefined` where there is none. */
 export type ReadFile = (path: string) => Promise<string | undefined>
 
+/** A way to keys that asks a network or a program. Paths and names are those of AWS's tools. */
+export type AwsWay =
+  | {
+      readonly kind: 'profile'
+      readonly profile: string
+      /** The setting of the profile that says so, such as `role_arn`. */
+      readonly by: string
+      readonly credentialsFile: string | undefined
+      readonly configFile: string | undefined
+      readonly region: string
+    }
+  | {
+      readonly kind: 'web identity'
+      readonly tokenFile: string
+      readonly roleArn: string
+      readonly sessionName: string | undefined
+      readonly region: string
+    }
+  | {
+      readonly kind: 'container'
+      readonly fullUri: string | undefined
+      readonly relativeUri: string | undefined
+      readonly token: string | undefined
+      readonly tokenFile: string | undefined
+    }
+  | { readonly kind: 'instance' }
+
+/** Asks for keys; `undefined` where a machine has none to give. */
+export type AskAws = (way: AwsWay) => Promise<ExpiringCredentials | undefined>
+
 /**
  * Keys from the first source that has some: the options, the profile that they name, the
  * environment, the profile of the environment or `default` (from `~/.aws/credentials` and
- * `~/.aws/config`). Key, secret and token always come from one source together, never mixed.
+ * `~/.aws/config`), the web identity or the container that the environment names, the instance.
+ * Key, secret and token always come from one source together, never mixed. What asks a network or
+ * a program (roles, SSO, processes, machines) goes through the optional peer
+ * `@aws-sdk/credential-providers`.
  *
  * The provider rejects with ImproperlyConfigured for half a pair, keys beside a profile, a profile
- * that does not exist, and one that needs more than static keys.
+ * that does not exist, and a way that needs the peer where it is missing.
  */
 export function credentialProvider(
   options: CredentialOptions,
   environment: Environment,
   readFile: ReadFile,
+  ask: AskAws = askAws,
 ): CredentialProvider {
-  const { sessionProfile } = options
+  const { sessionProfile, credentials } = options
+  const sources = new Sources(environment, readFile, ask)
+  if (credentials !== undefined) return async () => checkGiven(await callGiven(credentials))
   return async () => {
     const given = fromOptions(options)
     if (given !== undefined) return given
-    const files = new ProfileFiles(environment, readFile)
     if (sessionProfile !== undefined)
-      return required(await files.keys(sessionProfile), sessionProfile)
-    return fromEnvironment(environment) ?? (await fromDefaultProfile(environment, files))
+      return required(await sources.profile(sessionProfile), sessionProfile)
+    return (
+      fromEnvironment(environment) ?? (await sources.defaultProfile()) ?? (await sources.machine())
+    )
   }
 }
 
@@ -57,12 +132,62 @@ export async function profileRegion(
   readFile: ReadFile,
 ): Promise<string | undefined> {
   const name = sessionProfile ?? nonEmpty(environment['AWS_PROFILE']) ?? defaultProfile
-  const profiles = await new ProfileFiles(environment, readFile).read(name)
-  const regions = profiles.map(profile => setting(profile, 'region'))
-  return regions.find(region => region !== undefined)
+  return regionOf(await new ProfileFiles(environment, readFile).read(name))
 }
 
 const defaultProfile = 'default'
+/** Where STS is asked when nothing names a region. */
+const defaultRegion = 'us-east-1'
+
+async function callGiven(credentials: CredentialFunction): Promise<unknown> {
+  try {
+    return await credentials()
+  } catch (error) {
+    if (isStorageError(error)) throw error
+    throw new UnavailableError('The function "credentials" gave no keys.', { cause: error })
+  }
+}
+
+/** @throws ImproperlyConfigured naming the member that is wrong, never its value */
+function checkGiven(given: unknown): ExpiringCredentials {
+  const members = new Map<string, unknown>(
+    typeof given === 'object' && given !== null ? Object.entries(given) : [],
+  )
+  const names = members.has('accessKeyId') ? sdkNames : ownNames
+  const text = (name: string): string => {
+    const value = members.get(name)
+    if (typeof value === 'string' && value !== '') return value
+    throw refusal(`The function "credentials" gave no "${name}"`, 'credentials')
+  }
+  const token = members.get(names.securityToken) ?? undefined
+  return {
+    accessKey: text(names.accessKey),
+    secretKey: text(names.secretKey),
+    securityToken: token === undefined ? undefined : text(names.securityToken),
+    expiresAt: timeOf(members.get(names.expiresAt) ?? undefined, names.expiresAt),
+  }
+}
+
+const ownNames = {
+  accessKey: 'accessKey',
+  secretKey: 'secretKey',
+  securityToken: 'securityToken',
+  expiresAt: 'expiresAt',
+}
+
+const sdkNames: typeof ownNames = {
+  accessKey: 'accessKeyId',
+  secretKey: 'secretAccessKey',
+  securityToken: 'sessionToken',
+  expiresAt: 'expiration',
+}
+
+function timeOf(value: unknown, name: string): number | undefined {
+  if (value === undefined) return undefined
+  const time = value instanceof Date ? value.getTime() : value
+  if (typeof time === 'number' && !Number.isNaN(time)) return time
+  throw refusal(`The function "credentials" gave an "${name}" that is no time`, 'credentials')
+}
 
 /** An empty option is given, and wrong: it must not lead to the keys of somebody else. */
 function fromOptions(options: CredentialOptions): Credentials | undefined {
@@ -118,13 +243,78 @@ function checked({ accessKey, secretKey, names }: KeyPair): Credentials {
   return { accessKey, secretKey }
 }
 
-async function fromDefaultProfile(
-  environment: Environment,
-  files: ProfileFiles,
-): Promise<Credentials | undefined> {
-  const named = nonEmpty(environment['AWS_PROFILE'])
-  if (named === undefined) return await files.keys(defaultProfile)
-  return required(await files.keys(named), named)
+/** Where keys are looked for besides options and plain variables. */
+class Sources {
+  readonly #environment: Environment
+  readonly #files: ProfileFiles
+  readonly #ask: AskAws
+
+  constructor(environment: Environment, readFile: ReadFile, ask: AskAws) {
+    this.#environment = environment
+    this.#files = new ProfileFiles(environment, readFile)
+    this.#ask = ask
+  }
+
+  /**
+   * The keys of a profile; static ones in the credentials file win over those in the other. A role
+   * is taken on with the keys of its profile, if it has some; the other ways stand behind keys.
+   */
+  async profile(name: string): Promise<ExpiringCredentials | undefined> {
+    const profiles = await this.#files.read(name)
+    const withKeys = profiles.find(hasKeys)
+    const by = otherWay(profiles, withKeys !== undefined)
+    if (by === undefined) return withKeys && fromProfile(name, withKeys)
+    return await this.#ask({
+      kind: 'profile',
+      profile: name,
+      by,
+      ...this.#files.paths(),
+      region: this.#region(profiles),
+    })
+  }
+
+  async defaultProfile(): Promise<ExpiringCredentials | undefined> {
+    const named = nonEmpty(this.#environment['AWS_PROFILE'])
+    if (named === undefined) return await this.profile(defaultProfile)
+    return required(await this.profile(named), named)
+  }
+
+  /** What the environment says of the machine, else what the machine itself gives. */
+  async machine(): Promise<ExpiringCredentials | undefined> {
+    const way = this.#webIdentity() ?? this.#container()
+    if (way !== undefined) return await this.#ask(way)
+    if (this.#environment['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true') return undefined
+    return await this.#ask({ kind: 'instance' })
+  }
+
+  #webIdentity(): AwsWay | undefined {
+    const tokenFile = this.#variable('AWS_WEB_IDENTITY_TOKEN_FILE')
+    const roleArn = this.#variable('AWS_ROLE_ARN')
+    if (tokenFile === undefined || roleArn === undefined) return undefined
+    const sessionName = this.#variable('AWS_ROLE_SESSION_NAME')
+    return { kind: 'web identity', tokenFile, roleArn, sessionName, region: this.#region([]) }
+  }
+
+  #container(): AwsWay | undefined {
+    const fullUri = this.#variable('AWS_CONTAINER_CREDENTIALS_FULL_URI')
+    const relativeUri = this.#variable('AWS_CONTAINER_CREDENTIALS_RELATIVE_URI')
+    if (fullUri === undefined && relativeUri === undefined) return undefined
+    return {
+      kind: 'container',
+      fullUri,
+      relativeUri,
+      token: this.#variable('AWS_CONTAINER_AUTHORIZATION_TOKEN'),
+      tokenFile: this.#variable('AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'),
+    }
+  }
+
+  #region(profiles: readonly Profile[]): string {
+    return regionFrom(this.#environment) ?? regionOf(profiles) ?? defaultRegion
+  }
+
+  #variable(name: string): string | undefined {
+    return nonEmpty(this.#environment[name])
+  }
 }
 
 function required(credentials: Credentials | undefined, profile: string): Credentials {
@@ -145,20 +335,6 @@ class ProfileFiles {
     this.#readFile = readFile
   }
 
-  /** The static keys of a profile; those in the credentials file win. */
-  async keys(name: string): Promise<Credentials | undefined> {
-    const profiles = await this.read(name)
-    const withKeys = profiles.find(hasKeys)
-    const other = otherWay(profiles, withKeys !== undefined)
-    if (other !== undefined) {
-      throw refusal(
-        `Profile ${quoteName(name)} gets its keys by ${other}; only aws_access_key_id, aws_secret_access_key and aws_session_token are supported`,
-        'sessionProfile',
-      )
-    }
-    return withKeys === undefined ? undefined : fromProfile(name, withKeys)
-  }
-
   /** A profile as the credentials file and the configuration file have it, in this order. */
   async read(name: string): Promise<Profile[]> {
     const profiles: Profile[] = []
@@ -170,6 +346,15 @@ class ProfileFiles {
       if (profile !== undefined) profiles.push(profile)
     }
     return profiles
+  }
+
+  /** Where they are, as far as there is a home. */
+  paths(): {
+    readonly credentialsFile: string | undefined
+    readonly configFile: string | undefined
+  } {
+    const [credentialsFile, configFile] = profileFiles.map(([kind, name]) => this.#path(kind, name))
+    return { credentialsFile, configFile }
   }
 
   #path(kind: ProfileFileKind, variable: string): string | undefined {
@@ -190,10 +375,7 @@ function hasKeys(profile: Profile): boolean {
   return profile.has('aws_access_key_id') || profile.has('aws_secret_access_key')
 }
 
-/**
- * Ways to keys that this package does not go, since they ask a network or a program. A role is
- * taken on with the keys of its profile, if it has some; the other ways stand behind keys.
- */
+/** The setting by which a profile gets keys from a network or a program, if it does. */
 function otherWay(profiles: readonly Profile[], keysFound: boolean): string | undefined {
   const ways = ['role_arn', ...(keysFound ? [] : waysBehindKeys)]
   return ways.find(way => profiles.some(profile => profile.has(way)))
@@ -215,7 +397,13 @@ function fromProfile(name: string, profile: Profile): Credentials {
     throw refusal(`Profile ${quoteName(name)} has no aws_access_key_id`, 'accessKey')
   if (secretKey === undefined)
     throw refusal(`Profile ${quoteName(name)} has no aws_secret_access_key`, 'secretKey')
-  return { accessKey, secretKey, securityToken: setting(profile, 'aws_session_token') }
+  const securityToken =
+    setting(profile, 'aws_session_token') ?? setting(profile, 'aws_security_token')
+  return { accessKey, secretKey, securityToken }
+}
+
+function regionOf(profiles: readonly Profile[]): string | undefined {
+  return profiles.map(profile => setting(profile, 'region')).find(region => region !== undefined)
 }
 
 function setting(profile: Profile, name: string): string | undefined {
