@@ -48,6 +48,12 @@ describe('untilAborted', () => {
     expect(listeners(signal)).toBe(0)
   })
 
+  it('leaves no listener with a signal that was aborted before, also for work without an end', async () => {
+    const signal = AbortSignal.abort('enough')
+    await expect(untilAborted(never(), signal)).rejects.toBe('enough')
+    expect(listeners(signal)).toBe(0)
+  })
+
   it('swallows a later failure of the work', async () => {
     const controller = new AbortController()
     let fail = (_error: Error): void => {}

@@ -6,8 +6,9 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
   if (signal === undefined) return work
   return new Promise<T>((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason)
+    // The work may never end: a listener that cannot be called any more would stay with the signal.
     if (signal.aborted) onAbort()
-    signal.addEventListener('abort', onAbort, { once: true })
+    else signal.addEventListener('abort', onAbort, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
   })
 }
