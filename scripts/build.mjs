@@ -18,6 +18,10 @@ import { fileURLToPath } from 'node:url'
 /** Modules that find a neighbour by their own URL, or are found so, and thus keep their place. */
 const inPlace = ['cli/demo/places', 'cli/demo/server']
 
+/** Packages that are bundled instead of installed with us: see docs/dependencies.md. */
+const inlined =
+  /^(?:@csstools\/css-tokenizer|es-module-lexer|htmlparser2|dom(?:elementtype|handler|utils)|dom-serializer|entities)(?:\/|$)|^\/.*\/node_modules\//
+
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { exports } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
 const entries = Object.values(exports).flatMap(
@@ -97,7 +101,7 @@ async function bundle(output) {
   const build = await rolldown({
     input: Object.fromEntries(names.map(name => [name, `${root}src/${name}.ts`])),
     platform: 'node',
-    external: /^[^./]/,
+    external: specifier => /^[^./]/.test(specifier) && !inlined.test(specifier),
   })
   await build.write({
     dir: output,

@@ -45,6 +45,16 @@ const house = {
     packages: ['jiti'],
     node: true,
   },
+  static: {
+    reason: 'static files stand on storages and their configuration',
+    imports: ['core', 'backends', 'layers', 'config'],
+    node: true,
+  },
+  'static/references': {
+    reason: 'the one place that knows tokenizers',
+    imports: ['core', 'config', 'static'],
+    packages: ['@csstools/css-tokenizer', 'es-module-lexer', 'htmlparser2'],
+  },
   'testing/contract': {
     reason:
       'the suite runs in any test framework on any platform; of backends it knows the reference alone',
@@ -64,13 +74,13 @@ const house = {
   },
   cli: {
     reason: 'the command line stands on top of everything',
-    imports: ['core', 'backends', 'layers', 'config', 'testing', 'entries'],
+    imports: ['core', 'backends', 'layers', 'config', 'static', 'testing', 'entries'],
     packages: ['commander'],
     node: true,
   },
   entries: {
     reason: 'an entry only re-exports',
-    imports: ['core', 'backends', 'layers', 'config', 'testing'],
+    imports: ['core', 'backends', 'layers', 'config', 'static', 'testing'],
   },
 }
 

@@ -120,7 +120,7 @@ describe('checkConfiguration', () => {
     [
       { staticfiles: { missing: 'warning' } },
       'staticfiles.missing',
-      "staticfiles.missing in stowage.config.ts must be 'error', 'warn' or 'ignore'.",
+      "staticfiles.missing in stowage.config.ts must be 'error', 'warn' or 'ignore', or an object of these by pattern.",
     ],
     [
       { staticfiles: { modules: 1 } },

@@ -103,26 +103,43 @@ function checkBackend(
 }
 
 function checkStaticFiles(given: unknown, origin: string): StaticFilesConfiguration {
-  const place = (name: string): [setting: string, where: string] => [
-    `staticfiles.${name}`,
-    `staticfiles.${name} in ${origin}`,
-  ]
   check('staticfiles', `staticfiles in ${origin}`, given, isRecord, 'an object')
   const options = isRecord(given) ? given : {}
-  checkKeys('staticfiles', `staticfiles in ${origin}`, options, staticFilesKeys)
-  checkStaticDirs(...place('dirs'), options['dirs'])
-  check(...place('ignore'), options['ignore'], isTexts, 'a list of patterns')
-  check(...place('missing'), options['missing'], isMissing, "'error', 'warn' or 'ignore'")
-  check(...place('modules'), options['modules'], isBoolean, 'true or false')
+  checkStaticFilesOptions(options, origin)
   return { ...options }
 }
 
-const staticFilesKeys: readonly (keyof StaticFilesConfiguration)[] = [
-  'dirs',
-  'ignore',
-  'missing',
-  'modules',
-]
+/**
+ * Checks the members of the section `staticfiles`, or such options of a call.
+ *
+ * @throws ImproperlyConfigured for unknown members and wrong types
+ */
+export function checkStaticFilesOptions(
+  options: Readonly<Record<string, unknown>>,
+  origin: string,
+): void {
+  checkKeys('staticfiles', `staticfiles in ${origin}`, options, Object.keys(staticFilesChecks))
+  for (const [name, [isRight, wanted]] of Object.entries(staticFilesChecks))
+    check(`staticfiles.${name}`, `staticfiles.${name} in ${origin}`, options[name], isRight, wanted)
+}
+
+type Check = readonly [isRight: (value: unknown) => boolean, wanted: string]
+
+const flag: Check = [isBoolean, 'true or false']
+
+const staticFilesChecks: { readonly [K in keyof Required<StaticFilesConfiguration>]: Check } = {
+  dirs: [isDirs, 'a list of folders and [prefix, folder] pairs'],
+  ignore: [isTexts, 'a list of patterns'],
+  missing: [isMissing, "'error', 'warn' or 'ignore', or an object of these by pattern"],
+  modules: flag,
+  html: flag,
+  svg: flag,
+  webManifests: flag,
+  cacheControl: [isTextOrTexts, 'a string, or an object of strings by pattern'],
+  hashedCacheControl: [isText, 'a string'],
+  compress: [isCompression, "{ as: 'encoding' or 'siblings', encodings, minSize }"],
+  integrity: flag,
+}
 
 /** What `storages.x` must answer as every object does, or what makes a promise or JSON of it. */
 const reservedAliases: readonly string[] = [
@@ -187,7 +204,30 @@ function isBoolean(value: unknown): boolean {
 }
 
 function isMissing(value: unknown): boolean {
+  return isPolicy(value) || (isRecord(value) && Object.values(value).every(isPolicy))
+}
+
+function isPolicy(value: unknown): boolean {
   return value === 'error' || value === 'warn' || value === 'ignore'
+}
+
+function isTextOrTexts(value: unknown): boolean {
+  return isText(value) || (isRecord(value) && Object.values(value).every(isText))
+}
+
+function isCompression(value: unknown): boolean {
+  if (!isRecord(value)) return false
+  const { as, encodings, minSize, ...others } = value
+  return (
+    Object.keys(others).length === 0 &&
+    (as === 'encoding' || as === 'siblings') &&
+    (encodings === undefined || isEncodings(encodings)) &&
+    (minSize === undefined || (typeof minSize === 'number' && minSize >= 0))
+  )
+}
+
+function isEncodings(value: unknown): boolean {
+  return Array.isArray(value) && value.every(item => item === 'gzip' || item === 'br')
 }
 
 function isDirs(value: unknown): boolean {

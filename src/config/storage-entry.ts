@@ -23,6 +23,7 @@ const defaultStaticUrl = '/static/'
 
 const fileSystem = 'stowage#FileSystemStorage'
 const memory = 'stowage#MemoryStorage'
+const manifestOnDisk = 'stowage/staticfiles#ManifestStaticFilesStorage'
 
 /**
  * The configured storage of an alias, or how to make it: by its entry, by a historical setting,
@@ -106,7 +107,7 @@ function planStatic(
     place: 'The default of staticfiles',
     setting: 'storages.staticfiles',
   }
-  if (plan.backend !== fileSystem && plan.backend !== memory) return plan
+  if (![fileSystem, memory, manifestOnDisk].includes(plan.backend)) return plan
   const options = { baseUrl: staticUrl(configuration), ...withoutUndefined(plan.options) }
   if (plan.backend === memory || 'location' in options) return { ...plan, options }
   return { ...plan, options: { location: staticRoot(configuration), ...options } }

@@ -1,0 +1,113 @@
+import { siblingsOf } from './delivery.ts'
+import type { Generation, Manifest } from './manifest.ts'
+
+/** Paths of every generation that the manifest knows, the current one first. */
+export function pathsOfGenerations(manifest: Manifest): ReadonlyMap<string, string>[] {
+  const all = [manifest.paths]
+  let paths = manifest.paths
+  for (const { differs } of manifest.generations) {
+    const older = new Map(paths)
+    for (const [name, stored] of Object.entries(differs)) {
+      if (stored === null) older.delete(name)
+      else older.set(name, stored)
+    }
+    all.push(older)
+    paths = older
+  }
+  return all
+}
+
+/**
+ * The generations behind a new one: the current one of before, and those behind it, as many as are
+ * kept. Without a limit one is remembered, for a rollback.
+ */
+export function generationsBehind(
+  paths: ReadonlyMap<string, string>,
+  before: Manifest,
+  keep: number | undefined,
+): readonly Generation[] {
+  if (before.paths.size === 0) return []
+  const { hash, created } = before
+  const own = { hash, created: created ?? '', differs: differences(paths, before.paths) }
+  return [own, ...before.generations].slice(0, (keep ?? 2) - 1)
+}
+
+/** Generations that are kept under another limit than that they were written under. */
+export function trimGenerations(
+  manifest: Manifest,
+  keep: number | undefined,
+): readonly Generation[] {
+  return keep === undefined ? manifest.generations : manifest.generations.slice(0, keep - 1)
+}
+
+/** The manifest that a rollback puts in force, or nothing if there is none before. */
+export function rolledBack(manifest: Manifest): Manifest | undefined {
+  const index = manifest.generations.findIndex(({ undone }) => undone !== true)
+  const target = manifest.generations[index]
+  const all = pathsOfGenerations(manifest)
+  const paths = all[index + 1]
+  if (target === undefined || paths === undefined) return undefined
+  const rest = manifest.generations
+    .map((generation, at) => ({ generation, paths: all[at + 1] ?? paths }))
+    .filter((_, at) => at !== index)
+  const left = {
+    generation: { hash: manifest.hash, created: manifest.created ?? '', undone: true, differs: {} },
+    paths: manifest.paths,
+  }
+  let newer = paths
+  const generations = [left, ...rest].map(({ generation, paths: older }) => {
+    const differs = differences(newer, older)
+    newer = older
+    return { ...generation, differs }
+  })
+  return {
+    ...manifest,
+    paths,
+    hash: target.hash,
+    created: target.created,
+    // What was written down belongs to the files that were just left.
+    integrity: new Map(
+      [...manifest.integrity].filter(([name]) => paths.get(name) === manifest.paths.get(name)),
+    ),
+    generations,
+    state: undefined,
+  }
+}
+
+/** What only generations that are not kept any more name. */
+export function prunable(before: Manifest, after: Manifest): ReadonlySet<string> {
+  const dropped = new Set<string>()
+  const kept = new Set<string>()
+  for (const paths of pathsOfGenerations(before)) addStored(paths, dropped)
+  for (const paths of pathsOfGenerations(after)) {
+    addStored(paths, kept)
+    for (const name of paths.keys()) addForms(name, kept)
+  }
+  return new Set([...dropped].filter(name => !kept.has(name)))
+}
+
+/** Names of everything that generations name: hashed files with their compressed forms. */
+export function storedNames(manifest: Manifest): ReadonlySet<string> {
+  const names = new Set<string>()
+  for (const paths of pathsOfGenerations(manifest)) addStored(paths, names)
+  return names
+}
+
+function addStored(paths: ReadonlyMap<string, string>, names: Set<string>): void {
+  for (const stored of paths.values()) addForms(stored, names)
+}
+
+function addForms(name: string, names: Set<string>): void {
+  names.add(name)
+  for (const sibling of siblingsOf(name)) names.add(sibling)
+}
+
+function differences(
+  newer: ReadonlyMap<string, string>,
+  older: ReadonlyMap<string, string>,
+): Record<string, string | null> {
+  const differs: Record<string, string | null> = {}
+  for (const [name, stored] of older) if (newer.get(name) !== stored) differs[name] = stored
+  for (const name of newer.keys()) if (!older.has(name)) differs[name] = null
+  return differs
+}

@@ -1,0 +1,119 @@
+import { contentTypeOf } from '../core/content-type.ts'
+import type { SaveOptions } from '../core/storage.ts'
+import { type Job, runAdaptively } from './adaptive-pool.ts'
+import type { CollectSettings } from './collect-settings.ts'
+import { compressBytes } from './delivery.ts'
+import { md5 } from './digest.ts'
+import type { HashedFiles } from './hash-files.ts'
+import type { FileLinks } from './link-files.ts'
+import { type CollectedState, type Manifest, sameManifest } from './manifest.ts'
+import { checkUncontested, commitManifest } from './manifest-commit.ts'
+import { readAgain, streamAgain, wholeLimit } from './source-file.ts'
+import type { StaticManifest, StoredManifest } from './static-manifest.ts'
+import type { Upload, UploadPlan } from './upload-plan.ts'
+
+/** What a run has to do. */
+export interface Publication {
+  readonly settings: CollectSettings
+  readonly collected: HashedFiles
+  readonly plan: UploadPlan
+  readonly before: StoredManifest
+  /** The manifest to be put in force, without what is known only when all is stored. */
+  readonly next: Manifest
+  readonly deleted: readonly string[]
+  readonly hashing: boolean
+  readonly links: FileLinks | undefined
+  readonly signal: AbortSignal | undefined
+  readonly onProgress:
+    | ((progress: { readonly done: number; readonly total: number }) => void)
+    | undefined
+}
+
+/** Weight of a file that is sent in pieces: parts in flight, and what is read ahead. */
+const streamWeight = 40 * 1024 * 1024
+
+/**
+ * Stores hashed files, then plain ones, then the manifest, and deletes last: wherever it dies, the
+ * site that was in force before is whole.
+ */
+export async function publish(publication: Publication): Promise<void> {
+  await new Publisher(publication).run()
+}
+
+class Publisher {
+  readonly #publication: Publication
+  readonly #manifest: StaticManifest | undefined
+  readonly #stored: Record<string, CollectedState['stored'][string]>
+  #done = 0
+
+  constructor(publication: Publication) {
+    this.#publication = publication
+    this.#manifest = publication.hashing ? publication.settings.manifest : undefined
+    this.#stored = { ...publication.plan.known }
+  }
+
+  async run(): Promise<void> {
+    const { plan, before, deleted, signal, settings } = this.#publication
+    await this.#upload(plan.hashed)
+    if (this.#manifest !== undefined && plan.plain.length > 0)
+      await checkUncontested(this.#manifest, before, signal)
+    await this.#upload(plan.plain)
+    if (this.#manifest !== undefined) await this.#commit(this.#manifest)
+    if (deleted.length > 0) await settings.files.deleteMany(deleted, { signal })
+  }
+
+  async #upload(uploads: readonly Upload[]): Promise<void> {
+    const { plan, signal, onProgress } = this.#publication
+    const total = plan.hashed.length + plan.plain.length
+    const onDone = (): void => onProgress?.({ done: ++this.#done, total })
+    await runAdaptively(this.#jobs(uploads), { signal, onDone })
+  }
+
+  *#jobs(uploads: readonly Upload[]): Generator<Job> {
+    for (const upload of uploads) {
+      const { file, target } = upload
+      const weight = isStreamed(upload) ? streamWeight : file.size * 2
+      yield { name: target, weight, run: () => this.#store(upload) }
+    }
+  }
+
+  async #store(upload: Upload): Promise<void> {
+    const { settings, links } = this.#publication
+    const { file, target, source } = upload
+    if (links !== undefined && target === file.name && source === undefined) return links.link(file)
+    if (isStreamed(upload)) {
+      await settings.files.save(target, streamAgain(file), this.#saveOptions(upload))
+      return
+    }
+    const bytes = await this.#bytesOf(upload)
+    await settings.files.save(target, bytes, this.#saveOptions(upload))
+    if (source !== undefined) this.#stored[target] = [md5(bytes), source, bytes.byteLength]
+  }
+
+  async #bytesOf({ file, rewritten, encoding }: Upload): Promise<Uint8Array> {
+    const bytes = rewritten ? this.#publication.collected.render(file) : readAgain(file)
+    return encoding === undefined ? bytes : await compressBytes(bytes, encoding)
+  }
+
+  #saveOptions({ file, encoding, cacheControl }: Upload): SaveOptions {
+    const { settings, signal } = this.#publication
+    const base = { overwrite: true, signal }
+    if (!settings.files.backend.capabilities.properties) return base
+    const headers = { cacheControl, contentType: contentTypeOf(file.name) }
+    return { ...base, ...headers, contentEncoding: encoding }
+  }
+
+  async #commit(place: StaticManifest): Promise<void> {
+    const { before, next, signal } = this.#publication
+    const stored = Object.fromEntries(
+      Object.entries(this.#stored).sort(([a], [b]) => (a < b ? -1 : 1)),
+    )
+    const complete = { ...next, state: next.state && { ...next.state, stored } }
+    if (before.etag !== undefined && sameManifest(before.manifest, complete)) place.replace(before)
+    else await commitManifest(place, before, complete, signal)
+  }
+}
+
+function isStreamed({ file, rewritten, encoding }: Upload): boolean {
+  return file.size > wholeLimit && !rewritten && encoding === undefined
+}

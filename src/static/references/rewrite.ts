@@ -1,0 +1,58 @@
+import type { Reference, ReferenceForm } from './reference.ts'
+
+/** The text with other URLs in the place of some references. */
+export function rewriteReferences(
+  text: string,
+  references: readonly Reference[],
+  urlOf: (reference: Reference) => string | undefined,
+): string {
+  const pieces: string[] = []
+  let from = 0
+  for (const reference of references) {
+    const url = urlOf(reference)
+    if (url === undefined) continue
+    const written = writeUrl[reference.form](
+      url,
+      text[reference.start] ?? '',
+      text[reference.start - 1] ?? '',
+    )
+    pieces.push(text.slice(from, reference.start), written)
+    from = reference.end
+  }
+  pieces.push(text.slice(from))
+  return pieces.join('')
+}
+
+/** First and previous character tell the quotes that stand there. */
+type Writer = (url: string, first: string, before: string) => string
+
+/** The forms of Django's templates, so that hashed names are the same. */
+const writeUrl: Readonly<Record<ReferenceForm, Writer>> = {
+  'css-url': url => `url(${cssString(url)})`,
+  'css-import': url => `@import url(${cssString(url)})`,
+  'css-string': url => cssString(url),
+  'css-map': url => `/*# sourceMappingURL=${url} */`,
+  'js-string': (url, _first, before) => scriptText(url, before),
+  'js-literal': (url, first) => first + scriptText(url, first) + first,
+  'js-map': url => `//# sourceMappingURL=${url}`,
+  attribute: url => url.replaceAll(/[&"'<>\s]/g, char => `&#${char.charCodeAt(0)};`),
+  // In a style sheet inside of markup both languages would have to be escaped: neither is.
+  text: url =>
+    url.replaceAll(
+      /[\s"'()<>&\\]/g,
+      char => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    ),
+  'json-string': url => JSON.stringify(url),
+}
+
+/** CSS Syntax 3, section 4.3.5: a quote, a backslash and a line end have to be escaped. */
+function cssString(text: string): string {
+  const escaped = text.replaceAll(/["\\]/g, char => `\\${char}`)
+  return `"${escaped.replaceAll(/[\n\r\f]/g, char => `\\${char.charCodeAt(0).toString(16)} `)}"`
+}
+
+function scriptText(text: string, quote: string): string {
+  const escaped = text.replaceAll('\\', '\\\\').replaceAll(quote, `\\${quote}`)
+  const whole = quote === '`' ? escaped.replaceAll('${', '\\${') : escaped
+  return whole.replaceAll('\n', '\\n').replaceAll('\r', '\\r')
+}

@@ -1,0 +1,68 @@
+import { loadedStorage } from '../config/configured-storage.ts'
+import type { OperationOptions } from '../core/backend.ts'
+import { UnsupportedError } from '../core/errors.ts'
+import type { Storage } from '../core/storage.ts'
+import { resolveStorage } from './collect-settings.ts'
+import { hasManifest, manifestKey, type StaticManifest, splitName } from './static-manifest.ts'
+
+export interface StaticUrlOptions extends OperationOptions {
+  /** Default: the configured storage of static files. */
+  readonly storage?: Storage | undefined
+}
+
+/** URLs of static files. */
+export interface StaticUrl {
+  /**
+   * URL of a static file: of its hashed file, where the storage has a manifest. A query and a
+   * fragment behind the name are kept.
+   *
+   * @throws FileNotFoundError for a name that a strict manifest lacks
+   */
+  (name: string, options?: StaticUrlOptions): Promise<string>
+  /** Loads the configuration and the manifest, so that {@link sync} works. */
+  load(options?: StaticUrlOptions): Promise<void>
+  /**
+   * The same without waiting, from what was loaded. A manifest that changed is read in the
+   * background.
+   *
+   * @throws UnsupportedError before {@link load}, and for storages without a manifest or with
+   *   signed URLs
+   */
+  sync(name: string, options?: Pick<StaticUrlOptions, 'storage'>): string
+}
+
+export const staticUrl: StaticUrl = Object.assign(urlOf, { load, sync })
+
+async function urlOf(name: string, options: StaticUrlOptions = {}): Promise<string> {
+  const { signal } = options
+  const storage = await resolveStorage(options.storage)
+  if (hasManifest(storage)) {
+    const url = await storage.url(name, { signal })
+    // From then on the same is to be had without waiting.
+    await storage[manifestKey].prepareSync({ signal }).catch(ignoreUnsupported)
+    return url
+  }
+  const { base, suffix } = splitName(name)
+  return (await storage.url(base, { signal })) + suffix
+}
+
+async function load(options: StaticUrlOptions = {}): Promise<void> {
+  const storage = await resolveStorage(options.storage)
+  await manifestOf(storage).prepareSync({ signal: options.signal })
+}
+
+function sync(name: string, options: Pick<StaticUrlOptions, 'storage'> = {}): string {
+  return manifestOf(options.storage ?? loadedStorage('staticfiles')).urlSync(name)
+}
+
+function manifestOf(storage: Storage): StaticManifest {
+  if (hasManifest(storage)) return storage[manifestKey]
+  throw new UnsupportedError(
+    'staticUrl.sync needs a storage with a manifest: ManifestStaticStorage or S3ManifestStaticStorage.',
+    { operation: 'staticUrl.sync' },
+  )
+}
+
+function ignoreUnsupported(error: unknown): void {
+  if (!(error instanceof UnsupportedError)) throw error
+}
