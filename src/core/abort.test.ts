@@ -20,6 +20,44 @@ describe('itemsUntilAborted', () => {
   })
 })
 
+describe('a source that is left early', () => {
+  it.each([
+    ['never ends', never],
+    [
+      'fails as it ends',
+      () => {
+        throw new RangeError('no end')
+      },
+    ],
+  ])('holds nobody up when it %s', async (_, end) => {
+    const source = {
+      [Symbol.asyncIterator]: () => ({
+        next: async () => ({ value: 1, done: false as const }),
+        return: end,
+      }),
+    }
+    const read = async (): Promise<void> => {
+      for await (const item of itemsUntilAborted(source, undefined))
+        throw new Error(`enough: ${item}`)
+    }
+    await expect(read()).rejects.toThrow('enough: 1')
+  })
+
+  it('has ended when its reader goes on', async () => {
+    let ended = false
+    async function* source(): AsyncGenerator<number> {
+      try {
+        yield 1
+      } finally {
+        await new Promise(resolve => setTimeout(resolve, 5))
+        ended = true
+      }
+    }
+    for await (const _ of itemsUntilAborted(source(), undefined)) break
+    expect(ended).toBe(true)
+  })
+})
+
 describe('untilAborted', () => {
   it('is the work itself while nothing is aborted', async () => {
     const { signal } = new AbortController()

@@ -43,14 +43,30 @@ export async function* itemsUntilAborted<T>(
   }
 }
 
-/** An iterator that hangs in `next` cannot be ended either; after an abort nobody waits for it. */
+/** How long a source that is left early may take to end, in milliseconds. */
+const endingTime = 1000
+
+/**
+ * Lets the source end. One that hangs in `next` cannot be ended: after an abort nobody waits for
+ * it, and otherwise nobody for long.
+ */
 async function endIterator(
   iterator: AsyncIterator<unknown>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const ending = Promise.resolve(iterator.return?.()).then(
-    () => undefined,
-    () => undefined,
-  )
-  if (signal?.aborted !== true) await ending
+  const ending = endQuietly(iterator)
+  if (signal?.aborted === true) return
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, endingTime)
+  })
+  await Promise.race([ending, late])
+  clearTimeout(timer)
+}
+
+/** What fails here fails after the error that matters. */
+async function endQuietly(iterator: AsyncIterator<unknown>): Promise<void> {
+  try {
+    await iterator.return?.()
+  } catch {}
 }

@@ -73,6 +73,20 @@ export function plainBytes(bytes: Bytes): Bytes {
   return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
+/**
+ * Whether the memory was given away (`postMessage`, `structuredClone` with `transfer`): such bytes
+ * look empty. (`ArrayBuffer.prototype.detached` came with Node 21.)
+ */
+export function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false
+  try {
+    new Uint8Array(buffer)
+    return false
+  } catch {
+    return true
+  }
+}
+
 function isOwn(bytes: Uint8Array): bytes is Bytes {
   return bytes.buffer instanceof ArrayBuffer
 }

@@ -70,6 +70,33 @@ describe('toContent', () => {
     expect(() => new ContentFile('\ud83d')).toThrow(ValidationError)
   })
 
+  it('refuses bytes whose memory was given away, before and while they are stored', async () => {
+    const bytes = new Uint8Array([1, 2, 3])
+    const content = toContent(bytes)
+    const { buffer } = bytes
+    structuredClone(buffer, { transfer: [buffer] })
+    expect(() => content.bytes).toThrow(ValidationError)
+    await expect(bytesOf(bytes)).rejects.toThrow(ValidationError)
+    await expect(bytesOf(buffer)).rejects.toThrow('transferred')
+    await expect(bytesOf(new ContentFile(bytes))).rejects.toThrow(ValidationError)
+    const stream = new Blob(['x']).stream().pipeThrough(
+      new TransformStream({
+        transform: (_, controller) => controller.enqueue(bytes),
+      }),
+    )
+    await expect(bytesOf(stream)).rejects.toThrow(ValidationError)
+    expect(toContent(new Uint8Array()).bytes?.byteLength).toBe(0)
+    expect(toContent(new ArrayBuffer(0)).size).toBe(0)
+  })
+
+  it('is not stopped by a stream that cannot be destroyed', () => {
+    const stream = Readable.from(['a'])
+    stream.destroy = () => {
+      throw new RangeError('no')
+    }
+    expect(() => toContent(stream).destroy(new Error('refused'))).not.toThrow()
+  })
+
   it('notes a failure of the source, and no failure of the reader', async () => {
     const failure = new RangeError('broken')
     const failing = async function* (): AsyncGenerator<Uint8Array> {

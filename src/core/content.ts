@@ -1,5 +1,5 @@
 import { itemsUntilAborted } from './abort.ts'
-import { type Bytes, ownBytes } from './bytes.ts'
+import { type Bytes, isDetached, ownBytes } from './bytes.ts'
 import { ContentFile } from './content-file.ts'
 import { encodeContent, TextPieces } from './content-text.ts'
 import { ValidationError } from './errors.ts'
@@ -47,9 +47,11 @@ export interface ContentSource {
  */
 export function toContent(content: Content, signal?: AbortSignal | undefined): ContentSource {
   if (typeof content === 'string') return new MemoryContent(encodeContent(content))
-  if (content instanceof Uint8Array) return new MemoryContent(ownBytes(content))
-  if (content instanceof ArrayBuffer) return new MemoryContent(new Uint8Array(content))
-  if (content instanceof ContentFile) return new MemoryContent(content.bytes, content.name)
+  if (content instanceof Uint8Array) return new MemoryContent(ownBytes(present(content)))
+  if (content instanceof ArrayBuffer)
+    return new MemoryContent(new Uint8Array(presentBuffer(content)))
+  if (content instanceof ContentFile)
+    return new MemoryContent(ownBytes(present(content.bytes)), content.name)
   if (content instanceof Blob || content instanceof StoredFile)
     return new FileContent(content, signal)
   if (content instanceof ReadableStream)
@@ -66,13 +68,19 @@ export class MemoryContent implements ContentSource {
   readonly replayable = true
   readonly type = undefined
   readonly failure = undefined
-  readonly bytes: Bytes
   readonly name: string | undefined
+  readonly #bytes: Bytes
 
   constructor(bytes: Bytes, name?: string | undefined) {
     this.size = bytes.byteLength
-    this.bytes = bytes
+    this.#bytes = bytes
     this.name = name
+  }
+
+  /** @throws ValidationError when the memory was given away, or resized, after the save began */
+  get bytes(): Bytes {
+    if (this.#bytes.byteLength !== this.size) throw goneBytes()
+    return this.#bytes
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
@@ -157,8 +165,12 @@ class StreamContent implements ContentSource {
       endUnread(this.#source).catch(() => {})
       return
     }
-    // Without an error: Node would emit it, and nobody may listen.
-    source.destroy(source instanceof WebStreamChunks ? reason : undefined)
+    try {
+      // Without an error: Node would emit it, and nobody may listen.
+      source.destroy(source instanceof WebStreamChunks ? reason : undefined)
+    } catch {
+      // What failed before is what the caller must learn.
+    }
   }
 }
 
@@ -183,8 +195,25 @@ async function endUnread(source: AsyncIterable<unknown>): Promise<void> {
   await source[Symbol.asyncIterator]().return?.()
 }
 
+/** @throws ValidationError for memory that is no longer there: it would be stored as nothing */
+export function present<T extends Uint8Array>(bytes: T): T {
+  presentBuffer(bytes.buffer)
+  return bytes
+}
+
+function presentBuffer<T extends ArrayBufferLike>(buffer: T): T {
+  if (isDetached(buffer)) throw goneBytes()
+  return buffer
+}
+
+function goneBytes(): ValidationError {
+  return new ValidationError(
+    'The bytes of the content are no longer there: their ArrayBuffer was transferred to somebody else, or resized.',
+  )
+}
+
 function checkChunk(chunk: unknown): Uint8Array {
-  if (chunk instanceof Uint8Array) return chunk
+  if (chunk instanceof Uint8Array) return chunk.byteLength === 0 ? present(chunk) : chunk
   throw new ValidationError(
     `The content yields ${describe(chunk)}; its chunks are bytes or strings.`,
   )

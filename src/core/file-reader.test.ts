@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { MemoryBackend } from '../backends/memory/memory-backend.ts'
 import { type BackendCall, Layer } from '../layers/layer.ts'
 import type { ReadOptions, ReadResult } from './backend.ts'
+import { ValidationError } from './errors.ts'
 import type { Name } from './names.ts'
 import { Storage } from './storage.ts'
 
@@ -74,6 +75,16 @@ describe('an open reader', () => {
     piece.fill(0)
     await reader.seek(0)
     expect(String(Buffer.from(await reader.read(3)))).toBe('012')
+  })
+
+  it('refuses positions that no number tells exactly', async () => {
+    const { storage } = await place('0123456789')
+    const reader = await storage.open('a')
+    await reader.seek(1)
+    await expect(reader.seek(Number.MAX_SAFE_INTEGER, 'current')).rejects.toThrow(ValidationError)
+    expect(await reader.seek(Number.MAX_SAFE_INTEGER)).toBe(Number.MAX_SAFE_INTEGER)
+    expect((await reader.read(10)).byteLength).toBe(0)
+    expect(reader.tell()).toBe(Number.MAX_SAFE_INTEGER)
   })
 
   it('stays usable after a refused call', async () => {

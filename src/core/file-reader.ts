@@ -223,6 +223,8 @@ export class FileReader implements BinaryReader {
     }
     const target = bases[whence] + offset
     if (target < 0) throw this.#invalid('seek', `position ${target} lies before the start`)
+    if (!Number.isSafeInteger(target))
+      throw this.#invalid('seek', `position ${target} is more than a number can tell exactly`)
     return target
   }
 

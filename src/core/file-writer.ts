@@ -1,5 +1,5 @@
 import type { Bytes } from './bytes.ts'
-import { type ContentSource, MemoryContent } from './content.ts'
+import { type ContentSource, MemoryContent, present } from './content.ts'
 import { encodeContent } from './content-text.ts'
 import { ClosedFileError, ValidationError, withContext } from './errors.ts'
 import { refuseOtherMode, type Writer } from './open-file.ts'
@@ -119,7 +119,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
 
   #encode(data: unknown): Uint8Array {
     if (typeof data === 'string') return encodeContent(data)
-    if (data instanceof Uint8Array && this.mode === 'wb') return data
+    if (data instanceof Uint8Array && this.mode === 'wb') return present(data)
     const accepted =
       this.mode === 'wb' ? 'bytes or a string' : `a string (the file was opened with 'w')`
     throw new ValidationError(

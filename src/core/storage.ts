@@ -54,7 +54,10 @@ export interface SaveOptions extends OperationOptions, FileProperties {
   readonly overwrite?: boolean | undefined
   /** Version (`FileStat.etag`) that must be there to be replaced. Implies `overwrite`. */
   readonly ifMatch?: string | undefined
-  /** `loaded` and `total` in bytes; `total` is missing for streams. */
+  /**
+   * `loaded` and `total` in bytes; `total` is missing for streams. What it throws does not touch
+   * the save: it is an uncaught exception, as of an event listener.
+   */
   readonly onProgress?:
     | ((progress: { readonly loaded: number; readonly total?: number }) => void)
     | undefined
@@ -736,7 +739,16 @@ function progressOf(
 ): WriteOptions['onProgress'] {
   if (onProgress === undefined) return undefined
   const { size } = source
-  return loaded => onProgress(size === undefined ? { loaded } : { loaded, total: size })
+  return loaded => {
+    try {
+      onProgress(size === undefined ? { loaded } : { loaded, total: size })
+    } catch (error) {
+      // As of an event listener: the bytes are stored, whatever their observer does.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
 }
 
 function checkCondition(options: SaveOptions, capabilities: Capabilities): void {
