@@ -43,3 +43,18 @@ export class FileLinks {
     renameSync(temporary, path)
   }
 }
+
+/** Whether a link stands under a name, as an earlier run with links left it. */
+export function isLink(storage: Storage, name: string): boolean {
+  if (storage.backend.path === undefined) return false
+  try {
+    return lstatSync(storage.path(name)).isSymbolicLink()
+  } catch {
+    return false
+  }
+}
+
+/** Puts a stored file in the place of a link, which storages refuse to write through. */
+export function replaceLink(storage: Storage, stored: string, name: string): void {
+  renameSync(storage.path(stored), storage.path(name))
+}

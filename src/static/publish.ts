@@ -5,7 +5,7 @@ import type { CollectSettings } from './collect-settings.ts'
 import { compressBytes } from './delivery.ts'
 import { md5 } from './digest.ts'
 import type { HashedFiles } from './hash-files.ts'
-import type { FileLinks } from './link-files.ts'
+import { type FileLinks, isLink, replaceLink } from './link-files.ts'
 import { type CollectedState, type Manifest, sameManifest } from './manifest.ts'
 import { checkUncontested, commitManifest } from './manifest-commit.ts'
 import { readAgain, streamAgain, wholeLimit } from './source-file.ts'
@@ -79,15 +79,19 @@ class Publisher {
 
   async #store(upload: Upload): Promise<void> {
     const { settings, links } = this.#publication
-    const { file, target, source } = upload
-    if (links !== undefined && target === file.name && source === undefined) return links.link(file)
+    const { file, source } = upload
+    if (links !== undefined && upload.target === file.name && source === undefined)
+      return links.link(file)
+    const linked = isLink(settings.files, upload.target)
+    const target = linked ? `${upload.target}.collected` : upload.target
     if (isStreamed(upload)) {
       await settings.files.save(target, streamAgain(file), this.#saveOptions(upload))
-      return
+    } else {
+      const bytes = await this.#bytesOf(upload)
+      await settings.files.save(target, bytes, this.#saveOptions(upload))
+      if (source !== undefined) this.#stored[upload.target] = [md5(bytes), source, bytes.byteLength]
     }
-    const bytes = await this.#bytesOf(upload)
-    await settings.files.save(target, bytes, this.#saveOptions(upload))
-    if (source !== undefined) this.#stored[target] = [md5(bytes), source, bytes.byteLength]
+    if (linked) replaceLink(settings.files, target, upload.target)
   }
 
   async #bytesOf({ file, rewritten, encoding }: Upload): Promise<Uint8Array> {

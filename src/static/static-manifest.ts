@@ -130,6 +130,14 @@ export class StaticManifest {
     return url + found.suffix
   }
 
+  /** Whether the manifest knows a name, with or without a query and a fragment. */
+  async has(
+    name: string,
+    options: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<boolean> {
+    return this.#find(await this.load(options), name) !== undefined
+  }
+
   /** URL of a file under the name that it is stored under. */
   async plainUrl(name: string, options?: UrlOptions): Promise<string> {
     return await this.#plainUrl(name, options)
@@ -154,9 +162,9 @@ export class StaticManifest {
         { operation: 'staticUrl.sync', file: name },
       )
     if (this.#isDue()) void this.load().catch(() => {})
-    const found = this.#find(this.#stored.manifest, name)
-    const path = filepathToUri(found?.stored ?? this.#lenient(name))
-    return prefix + (strictEscapes === true ? escapeStrictly(path) : path) + (found?.suffix ?? '')
+    const found = this.#find(this.#stored.manifest, name) ?? this.#plain(name)
+    const path = filepathToUri(found.stored)
+    return prefix + (strictEscapes === true ? escapeStrictly(path) : path) + found.suffix
   }
 
   #isDue(): boolean {
@@ -200,6 +208,11 @@ export class StaticManifest {
       `The manifest ${quoteName(this.manifestName)} has no ${quoteName(splitName(name).base)}: was collectstatic run?`,
       { operation: 'url', file: name },
     )
+  }
+
+  #plain(name: string): { stored: string; suffix: string } {
+    const { base, suffix } = splitName(name)
+    return { stored: this.#lenient(base), suffix }
   }
 
   async #findForm(): Promise<UrlForm> {

@@ -37,11 +37,22 @@ async function urlOf(name: string, options: StaticUrlOptions = {}): Promise<stri
   const { signal } = options
   const storage = await resolveStorage(options.storage)
   if (hasManifest(storage)) {
-    const url = await storage.url(name, { signal })
+    const manifest = storage[manifestKey]
+    const url = (await manifest.has(name, { signal }))
+      ? await storage.url(name, { signal })
+      : await plainUrl(storage, name, signal)
     // From then on the same is to be had without waiting.
-    await storage[manifestKey].prepareSync({ signal }).catch(ignoreUnsupported)
+    await manifest.prepareSync({ signal }).catch(ignoreUnsupported)
     return url
   }
+  return await plainUrl(storage, name, signal)
+}
+
+async function plainUrl(
+  storage: Storage,
+  name: string,
+  signal: AbortSignal | undefined,
+): Promise<string> {
   const { base, suffix } = splitName(name)
   return (await storage.url(base, { signal })) + suffix
 }

@@ -45,7 +45,9 @@ it.each(vectors.cases)('collects as Django: $title', async vector => {
   if (wanted.error !== undefined) {
     await expect(collect()).rejects.toMatchObject({
       name:
-        wanted.error === 'SuspiciousFileOperation' ? 'SuspiciousFileOperation' : 'FileNotFoundError',
+        wanted.error === 'SuspiciousFileOperation'
+          ? 'SuspiciousFileOperation'
+          : 'FileNotFoundError',
     })
     expect((await files.listdir(''))[1]).toEqual([])
     return

@@ -108,12 +108,13 @@ class CssScanner {
   /** `url("…")`, or with `src` a string that is replaced alone. */
   #takeQuotedUrl(opening: CSSToken, name: string): void {
     const first = this.#nextThatCounts()
-    if (first[0] !== TokenType.String) {
-      this.#pending = first
+    const isBad = first[0] === TokenType.BadString
+    if (isBad || (first[0] === TokenType.String && !isClosed(first[1]))) {
+      this.#takeMixedQuotes(opening, first)
       return
     }
-    if (!isClosed(first[1])) {
-      this.#takeMixedQuotes(opening, first)
+    if (first[0] !== TokenType.String) {
+      this.#pending = first
       return
     }
     const after = this.#nextThatCounts()

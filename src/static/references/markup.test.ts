@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest'
+import { scanMarkup } from './markup.ts'
+import { rewriteReferences } from './rewrite.ts'
+import { scanWebManifest } from './web-manifest.ts'
+
+function marked(text: string, kind: 'html' | 'svg'): string {
+  return rewriteReferences(text, scanMarkup(text, kind).references, ({ url }) => `${url}!`)
+}
+
+describe('scanMarkup', () => {
+  it.each([
+    ['<img src="a.png">', '<img src="a.png!">'],
+    ["<IMG SRC='a.png'>", "<IMG SRC='a.png!'>"],
+    ['<script src=a.js></script>', '<script src=a.js!></script>'],
+    ['<link rel="stylesheet" href=" a.css ">', '<link rel="stylesheet" href=" a.css! ">'],
+    ['<img srcset="a.png 1x, b.png 2x,c.png">', '<img srcset="a.png! 1x, b.png! 2x,c.png!">'],
+    [
+      '<video poster="a.png"><source src="b.mp4"></video>',
+      '<video poster="a.png!"><source src="b.mp4!"></video>',
+    ],
+    ['<style>a{b:url(c.png)}</style>', '<style>a{b:url(c.png!)}</style>'],
+    ['<p style="background:url(\'a.png\')">', '<p style="background:url(\'a.png!\')">'],
+    ['<img src="a.png?b=1&amp;c=2">', '<img src="a.png?b=1&#38;c=2!">'],
+  ])('rewrites %s in a page', (text, wanted) => {
+    expect(marked(text, 'html')).toBe(wanted)
+  })
+
+  it.each([
+    '<!-- <img src="a.png"> -->',
+    '<a href="a.html">',
+    '<script>x = "<img src=a.png>"</script>',
+    '<textarea><img src="a.png"></textarea>',
+    '<link rel="canonical" href="a.html">',
+    '<img src="">',
+    '<img src>',
+    '<img src="&eacute;.png">',
+  ])('leaves %s', text => {
+    expect(marked(text, 'html')).toBe(text)
+  })
+
+  it('rewrites what a drawing loads, and not its own fragments', () => {
+    const text =
+      '<svg><style><![CDATA[a{fill:url(p.svg#x)}]]></style><image xlink:href="a.png"/><use href="#b"/><a href="c"/></svg>'
+    const rewritten = rewriteReferences(text, scanMarkup(text, 'svg').references, ({ url }) =>
+      url.startsWith('#') ? undefined : `${url}!`,
+    )
+    expect(rewritten).toBe(
+      '<svg><style><![CDATA[a{fill:url(p.svg#x!)}]]></style><image xlink:href="a.png!"/><use href="#b"/><a href="c"/></svg>',
+    )
+  })
+
+  it('knows lines', () => {
+    expect(
+      scanMarkup('<p>\n\n<img src="a.png"><style>\nb{c:url(d.png)}</style>', 'html').references,
+    ).toMatchObject([{ line: 3 }, { line: 4 }])
+  })
+
+  it.each(['<a ', '<style>', '<img srcset="', ',', '<![CDATA[', '&amp;', '<!--'])(
+    'ends for 4 MiB of %s',
+    piece => {
+      const text = piece.repeat(Math.ceil((4 * 1024 * 1024) / piece.length))
+      expect(scanMarkup(`<img srcset="${text}`, 'html').references).toEqual([])
+      expect(scanMarkup(text, 'svg').references).toEqual([])
+    },
+  )
+})
+
+describe('scanWebManifest', () => {
+  it('finds every src, and only as a key', () => {
+    const text =
+      '{"icons": [{"src": "a.png", "sizes": "src"}], "name": "src", "src" : "b\\u00e9.png", "shortcuts": [{"icons": [{"src":\n"c.png"}]}]}'
+    const { references } = scanWebManifest(text)
+    expect(rewriteReferences(text, references, ({ url }) => `${url}!`)).toBe(
+      '{"icons": [{"src": "a.png!", "sizes": "src"}], "name": "src", "src" : "bé.png!", "shortcuts": [{"icons": [{"src":\n"c.png!"}]}]}',
+    )
+    expect(references.map(({ line }) => line)).toEqual([1, 1, 2])
+  })
+
+  it('leaves and reports what is no JSON', () => {
+    expect(scanWebManifest('{"src": "a.png"').references).toEqual([])
+    expect(scanWebManifest('{').problems).toHaveLength(1)
+  })
+})

@@ -1,0 +1,297 @@
+import { setTimeout } from 'node:timers/promises'
+import { MemoryStorage, Storage, UnavailableError } from 'stowage'
+import { S3ManifestStaticStorage } from 'stowage/s3'
+import {
+  type CollectOptions,
+  collectStatic,
+  ManifestStaticStorage,
+  rollbackStatic,
+  type StaticManifestOptions,
+} from 'stowage/staticfiles'
+import { faulty, S3Server } from 'stowage/testing'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Folders, type Tree, writeTree } from './folders.ts'
+
+let server: S3Server
+beforeAll(async () => {
+  server = await S3Server.start({ buckets: ['static'] })
+})
+afterAll(() => server.close())
+
+function bucket(location: string): S3ManifestStaticStorage {
+  const { endpoint, accessKey, secretKey } = server
+  return new S3ManifestStaticStorage({
+    bucketName: 'static',
+    endpointUrl: endpoint,
+    accessKey,
+    secretKey,
+    location,
+  })
+}
+
+function manyFiles(count: number): Tree {
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, index) => [`f/${index}.css`, `a{b:url(../p.png?${index})}`]),
+  )
+}
+
+async function namesIn(storage: Storage): Promise<string[]> {
+  const names: string[] = []
+  for await (const { name } of storage.list('', { recursive: true })) names.push(name)
+  return names
+}
+
+async function manifestOf(storage: Storage) {
+  return JSON.parse(await (await storage.file('staticfiles.json')).text())
+}
+
+describe('a run on S3', () => {
+  it('needs a request per object and few more, and few in all when nothing changed', async () => {
+    using folders = new Folders()
+    const source = folders.make('source', { ...manyFiles(1200), 'p.png': 'p' })
+    const storage = bucket('cheap')
+    const collect = () => collectStatic({ storage, dirs: [source] })
+    const first = server.requests.length
+    await collect()
+    const objects = (await namesIn(storage)).length
+    const second = server.requests.length
+    expect(second - first).toBeLessThanOrEqual(objects + 15)
+    const fresh = folders.make('fresh', { ...manyFiles(1200), 'p.png': 'p' })
+    const before = server.requests.length
+    const result = await collectStatic({ storage: bucket('cheap'), dirs: [fresh] })
+    expect(result).toMatchObject({ copied: [], postProcessed: [] })
+    expect(server.requests.length - before).toBeLessThanOrEqual(10 + objects / 1000)
+    expect(server.requests.slice(before).map(({ method }) => method)).not.toContain('PUT')
+  })
+
+  it('writes hashed files, then plain ones, then the manifest, and deletes last', async () => {
+    using folders = new Folders()
+    const source = folders.make('source', { 'a.css': 'b{c:url(p.png)}', 'p.png': '1' })
+    const storage = bucket('order')
+    await collectStatic({ storage, dirs: [source] })
+    writeTree(source, { 'p.png': '2' })
+    const before = server.requests.length
+    await collectStatic({ storage, dirs: [source], keepGenerations: 1 })
+    const writes = server.requests
+      .slice(before)
+      .filter(({ method }) => method === 'PUT' || method === 'POST' || method === 'DELETE')
+      .map(({ method, path }) => `${method} ${path.replace(/\?.*/, '').replace(/^.*order\//, '')}`)
+    expect(writes.map(write => write.replace(/[0-9a-f]{12}/, 'HASH'))).toEqual([
+      'PUT a.HASH.css',
+      'PUT p.HASH.png',
+      'PUT p.png',
+      'PUT staticfiles.json',
+      'POST /static',
+    ])
+  })
+})
+
+/** A storage whose backend fails as told; the files below are seen without faults. */
+function failing(fail: NonNullable<Parameters<typeof faulty>[1]['fail']>) {
+  const files = new MemoryStorage({ baseUrl: '/static/' })
+  const layered = new Storage(faulty(files.backend, { fail }))
+  return { files, storage: new ManifestStaticStorage(layered) }
+}
+
+describe('a run that fails', () => {
+  it('goes on when the service was overloaded for a while', async () => {
+    using folders = new Folders()
+    const source = folders.make('source', { ...manyFiles(50), 'p.png': 'p' })
+    let failures = 0
+    const { files, storage } = failing(({ operation }) => {
+      if (operation !== 'write' || failures > 20) return undefined
+      failures++
+      return { error: new UnavailableError('Slow down') }
+    })
+    await collectStatic({ storage, dirs: [source] })
+    expect(failures).toBe(21)
+    expect(await namesIn(files)).toHaveLength(103)
+  })
+
+  it('names every file that could not be stored, and leaves the manifest and its files', async () => {
+    using folders = new Folders()
+    const source = folders.make('source', { 'a.txt': '1', 'b.txt': '1', 'c.txt': '1' })
+    let broken = false
+    const { files, storage } = failing(({ operation, name }) =>
+      broken && operation === 'write' && /^[ab]\.[0-9a-f]{12}/.test(name)
+        ? { error: new Error('disk full') }
+        : undefined,
+    )
+    await collectStatic({ storage, dirs: [source] })
+    const before = await manifestOf(files)
+    broken = true
+    writeTree(source, { 'a.txt': '2', 'b.txt': '2', 'c.txt': '2' })
+    await expect(collectStatic({ storage, dirs: [source] })).rejects.toMatchObject({
+      message: expect.stringMatching(/2 files could not be stored.*a\..*disk full.*b\./s),
+      errors: [{ file: expect.stringMatching(/^a\./) }, { file: expect.stringMatching(/^b\./) }],
+    })
+    expect(await manifestOf(files)).toEqual(before)
+    for (const stored of Object.values<string>(before.paths))
+      expect(await files.exists(stored)).toBe(true)
+    // Plain names come after all hashed ones.
+    expect(await (await files.file('c.txt')).text()).toBe('1')
+    broken = false
+    expect((await collectStatic({ storage, dirs: [source] })).postProcessed).toEqual([
+      'a.txt',
+      'b.txt',
+    ])
+  })
+
+  it.each([1, 2, 3, 4, 5, 6, 7])(
+    'leaves the old site whole when it dies at write %i',
+    async dying => {
+      using folders = new Folders()
+      const tree = { 'a.css': 'b{c:url(p.png)}', 'p.png': '1', 'q.txt': '1' }
+      const source = folders.make('source', tree)
+      let writes = Number.NEGATIVE_INFINITY
+      const { files, storage } = failing(({ operation }) =>
+        operation === 'write' && ++writes >= dying ? { error: new Error('died') } : undefined,
+      )
+      await collectStatic({ storage, dirs: [source] })
+      const before = await manifestOf(files)
+      const contents = new Map<string, string>()
+      for (const stored of Object.values<string>(before.paths))
+        contents.set(stored, await (await files.file(stored)).text())
+      writeTree(source, { 'a.css': 'x{c:url(p.png)}', 'p.png': '2', 'q.txt': '2' })
+      writes = 0
+      await expect(collectStatic({ storage, dirs: [source], clear: true })).rejects.toThrow('died')
+      expect(await manifestOf(files)).toEqual(before)
+      for (const [stored, text] of contents)
+        expect(await (await files.file(stored)).text()).toBe(text)
+    },
+  )
+})
+
+describe('two runs at once', () => {
+  it('end with one that won and one that says so, and a whole site', async () => {
+    using folders = new Folders()
+    const one = folders.make('one', { ...manyFiles(20), 'p.png': '1' })
+    const two = folders.make('two', { ...manyFiles(20), 'p.png': '2' })
+    const runs = await Promise.allSettled(
+      [one, two].map(source => collectStatic({ storage: bucket('race'), dirs: [source] })),
+    )
+    const lost = runs.filter(run => run.status === 'rejected')
+    expect(runs.length - lost.length).toBe(1)
+    expect(lost[0]?.reason).toMatchObject({
+      name: 'PreconditionFailedError',
+      message: expect.stringContaining('Another run finished'),
+    })
+    const storage = bucket('race')
+    const { paths } = await manifestOf(storage)
+    for (const stored of Object.values<string>(paths))
+      expect(await storage.exists(stored)).toBe(true)
+  })
+
+  it('are told apart before plain names are written, if one is done by then', async () => {
+    using folders = new Folders()
+    const source = folders.make('source', { 'a.txt': '1' })
+    const files = new MemoryStorage()
+    const storage = new ManifestStaticStorage(files)
+    await collectStatic({ storage, dirs: [source] })
+    writeTree(source, { 'a.txt': '2' })
+    const slow = collectStatic({
+      storage,
+      dirs: [source],
+      onProgress: () =>
+        files.save('staticfiles.json', '{"version":"1.1","paths":{}}', { overwrite: true }),
+    })
+    await expect(slow).rejects.toMatchObject({ name: 'PreconditionFailedError' })
+    await setTimeout(0)
+    expect(await (await files.file('a.txt')).text()).toBe('1')
+  })
+})
+
+/** Collects one version after another. */
+class History implements Disposable {
+  readonly folders: Folders = new Folders()
+  readonly files: MemoryStorage = new MemoryStorage({ baseUrl: '/s/' })
+  readonly storage: ManifestStaticStorage
+
+  constructor(options: StaticManifestOptions) {
+    this.storage = new ManifestStaticStorage(this.files, options)
+  }
+
+  async collect(tree: Tree, options: CollectOptions = {}) {
+    using folders = new Folders()
+    return await collectStatic({
+      storage: this.storage,
+      dirs: [folders.make('x', tree)],
+      ...options,
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.folders[Symbol.dispose]()
+  }
+}
+
+describe('generations', () => {
+  it('keep as many as they are told, and delete what only older ones name', async () => {
+    using history = new History({ keepGenerations: 2 })
+    await history.files.save('foreign.txt', 'f')
+    const deleted: string[][] = []
+    for (const version of ['1', '2', '3', '1', '4'])
+      deleted.push((await history.collect({ 'a.txt': version, 'b.txt': 'b' })).deleted)
+    expect(deleted).toEqual([
+      [],
+      [],
+      ['a.c4ca4238a0b9.txt'],
+      ['a.c81e728d9d4c.txt'],
+      ['a.eccbc87e4b5c.txt'],
+    ])
+    expect(await namesIn(history.files)).toEqual([
+      'a.a87ff679a2f3.txt',
+      'a.c4ca4238a0b9.txt',
+      'a.txt',
+      'b.92eb5ffee6ae.txt',
+      'b.txt',
+      'foreign.txt',
+      'staticfiles.json',
+    ])
+  })
+
+  it('delete nothing unless they are told to', async () => {
+    using history = new History({})
+    for (const version of ['1', '2', '3']) await history.collect({ 'a.txt': version })
+    expect(await namesIn(history.files)).toHaveLength(5)
+  })
+
+  it('do not count runs that change nothing', async () => {
+    using history = new History({ keepGenerations: 2 })
+    for (const version of ['1', '2', '2', '2']) await history.collect({ 'a.txt': version })
+    expect(await history.files.exists('a.c4ca4238a0b9.txt')).toBe(true)
+  })
+
+  it('go back one by one, and forward by a new run', async () => {
+    using history = new History({ keepGenerations: 3, refresh: 0 })
+    const { storage } = history
+    await history.collect({ 'a.txt': '1', 'old.txt': 'o' })
+    await history.collect({ 'a.txt': '2', 'new.txt': 'n' })
+    const third = await history.collect({ 'a.txt': '3' }).then(() => manifestOf(history.files))
+    expect(await rollbackStatic({ storage })).toMatchObject({ from: third.hash })
+    expect(await storage.url('a.txt')).toBe('/s/a.c81e728d9d4c.txt')
+    expect(await storage.url('new.txt')).toContain('/s/new.')
+    await rollbackStatic({ storage })
+    expect(await storage.url('a.txt')).toBe('/s/a.c4ca4238a0b9.txt')
+    expect(await storage.url('old.txt')).toContain('/s/old.')
+    await expect(storage.url('new.txt')).rejects.toMatchObject({ name: 'FileNotFoundError' })
+    await expect(rollbackStatic({ storage })).rejects.toMatchObject({ name: 'ValidationError' })
+    await history.collect({ 'a.txt': '4' })
+    expect(await storage.url('a.txt')).toBe('/s/a.a87ff679a2f3.txt')
+    await rollbackStatic({ storage })
+    expect(await storage.url('a.txt')).toBe('/s/a.c4ca4238a0b9.txt')
+  })
+
+  it('never lose a file that a kept generation names, compressed forms included', async () => {
+    using history = new History({ keepGenerations: 2 })
+    const text = (version: string) => ({
+      'a.css': `${version}{}`.repeat(500),
+      'b.css': 'b{}'.repeat(500),
+    })
+    const compress = { as: 'siblings' } as const
+    for (const version of ['x', 'y', 'z']) await history.collect(text(version), { compress })
+    const names = await namesIn(history.files)
+    // Two generations of a.css, one of b.css, their plain names, each in three forms; the manifest.
+    expect(names).toHaveLength(5 * 3 + 1)
+  })
+})
