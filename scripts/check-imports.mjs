@@ -55,6 +55,10 @@ const house = {
     imports: ['core', 'config', 'static'],
     packages: ['@csstools/css-tokenizer', 'es-module-lexer', 'htmlparser2'],
   },
+  doctor: {
+    reason: 'the doctor looks at storages, and knows what S3 is asked besides',
+    imports: ['core', 'backends'],
+  },
   'testing/contract': {
     reason:
       'the suite runs in any test framework on any platform; of backends it knows the reference alone',
@@ -74,13 +78,13 @@ const house = {
   },
   cli: {
     reason: 'the command line stands on top of everything',
-    imports: ['core', 'backends', 'layers', 'config', 'static', 'testing', 'entries'],
+    imports: ['core', 'backends', 'layers', 'config', 'static', 'testing', 'entries', 'doctor'],
     packages: ['commander'],
     node: true,
   },
   entries: {
     reason: 'an entry only re-exports',
-    imports: ['core', 'backends', 'layers', 'config', 'static', 'testing'],
+    imports: ['core', 'backends', 'layers', 'config', 'static', 'testing', 'doctor'],
   },
 }
 

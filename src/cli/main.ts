@@ -2,6 +2,7 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { cleanupUploads } from './cleanup-uploads.ts'
 import { runDemo } from './demo/demo.ts'
+import { doctor } from './doctor.ts'
 
 /** Exit statuses: done, failed, wrong usage. */
 const done = 0
@@ -32,6 +33,16 @@ program
   .option('--json', 'one JSON object per line')
   .action(async (options: Parameters<typeof cleanupUploads>[0]) => {
     process.exitCode = (await cleanupUploads(options)) ? done : failed
+  })
+
+program
+  .command('doctor')
+  .description('look at a storage step by step, on the real service, and say what to do')
+  .option('--config <file>', 'configuration file')
+  .option('--storage <alias>', 'storage of the configuration', 'default')
+  .option('--json', 'one JSON object per line')
+  .action(async (options: Parameters<typeof doctor>[0]) => {
+    process.exitCode = (await doctor(options)) ? done : failed
   })
 
 // Whoever reads us may have read enough (`| head`): the work goes on, its words go nowhere.
