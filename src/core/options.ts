@@ -6,6 +6,7 @@ import { currentSettings, type SettingsSource } from './settings.ts'
 export type OptionType =
   | 'string'
   | 'boolean'
+  | 'boolean or string'
   | 'integer'
   | 'strings'
   | 'object'
@@ -108,7 +109,8 @@ const words: Readonly<Record<string, boolean>> = {
 
 /** A value of the environment by the type of its option; what does not parse stays text. */
 function parseText(type: OptionType, text: string): unknown {
-  if (type === 'boolean') return words[text.trim().toLowerCase()] ?? text
+  if (type === 'boolean' || type === 'boolean or string')
+    return words[text.trim().toLowerCase()] ?? text
   if (type === 'integer') return /^\s*-?\d+\s*$/.test(text) ? Number(text) : text
   if (type === 'mode')
     return /^(0o)?[0-7]+$/.test(text) ? Number.parseInt(text.replace('0o', ''), 8) : text
@@ -152,6 +154,8 @@ function isOfType(type: OptionType, value: unknown): boolean {
       return Array.isArray(value) && value.every(item => typeof item === 'string')
     case 'object':
       return isPlainObject(value)
+    case 'boolean or string':
+      return typeof value === 'boolean' || typeof value === 'string'
     case 'object or function':
       return isPlainObject(value) || typeof value === 'function'
     default:
@@ -166,6 +170,7 @@ function isPlainObject(value: unknown): boolean {
 const articles: Readonly<Record<OptionType, string>> = {
   string: 'a string',
   boolean: 'true or false',
+  'boolean or string': 'true, false or a string',
   integer: 'a whole number',
   strings: 'a list of strings',
   object: 'an object',

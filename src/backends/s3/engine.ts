@@ -25,9 +25,30 @@ export interface PutOptions extends OperationOptions {
   readonly condition: WriteCondition
 }
 
+/** Content that is sent while it is read. */
+export interface StreamContent {
+  readonly size: number
+  /** Whether {@link chunks} can be called again and gives the same bytes. */
+  readonly replayable: boolean
+  chunks(): AsyncIterable<Uint8Array>
+}
+
+/** A multipart upload that was begun. */
+export interface Upload {
+  readonly uploadId: string
+  /**
+   * Milliseconds since 1970, by the service's clock, of a first attempt whose answer was lost:
+   * there may be another upload, which nobody knows.
+   */
+  readonly strayFrom: number | undefined
+}
+
 export interface UploadedPart {
   readonly partNumber: number
   readonly etag: string
+  readonly size: number
+  /** CRC-32 or SHA-256 in base64, as far as the engine sent one. */
+  readonly checksum: string | undefined
 }
 
 export interface ListRequest extends OperationOptions {
@@ -69,10 +90,20 @@ export interface S3Engine {
   /** A range that starts behind the end gives an empty body. */
   getObject(key: string, options: GetOptions): Promise<GetResult>
   putObject(key: string, body: Uint8Array, options: PutOptions): Promise<void>
+  /** As {@link putObject}, for what is larger than memory should hold. */
+  putStream(key: string, content: StreamContent, options: PutOptions): Promise<void>
   createUpload(
     key: string,
     options: OperationOptions & { readonly parameters: ObjectParameters },
-  ): Promise<string>
+  ): Promise<Upload>
+  /**
+   * Aborts what a lost answer of {@link createUpload} may have left: uploads of the key, begun
+   * since `from`, to which nothing was sent.
+   */
+  abortStrays(
+    key: string,
+    options: OperationOptions & { readonly from: number; readonly but: string | undefined },
+  ): Promise<void>
   uploadPart(
     key: string,
     uploadId: string,
@@ -88,7 +119,7 @@ export interface S3Engine {
   ): Promise<void>
   abortUpload(key: string, uploadId: string, options: OperationOptions): Promise<void>
   listUploads(prefix: string, options: OperationOptions): AsyncIterable<OpenUpload>
-  /** Replaces what is at `to`. */
+  /** Replaces what is at `to`. By parts where the service takes no such copy at once. */
   copyObject(
     from: string,
     to: string,

@@ -127,6 +127,17 @@ export function parseListUploads(xml: string): ListedUploads {
   })
 }
 
+/** Whether a page of ListParts names a part. @throws IntegrityError */
+export function listsParts(xml: string): boolean {
+  return readDocument(xml, ['ListPartsResult'], reader => {
+    let found = false
+    reader.eachChild(name => {
+      if (name === 'Part') found = true
+    })
+    return found
+  })
+}
+
 /** Body of DeleteObjects that is answered with errors only. @throws ValidationError */
 export function deleteDocument(keys: readonly string[]): string {
   const objects = keys.map(key => `<Object><Key>${escapeXml(key)}</Key></Object>`)
@@ -135,12 +146,17 @@ export function deleteDocument(keys: readonly string[]): string {
 
 /** Body of CompleteMultipartUpload. */
 export function completeDocument(
-  parts: readonly { readonly partNumber: number; readonly etag: string }[],
+  parts: readonly {
+    readonly partNumber: number
+    readonly etag: string
+    /** Element and text, such as `ChecksumCRC32`. */
+    readonly checksum?: readonly [name: string, value: string] | undefined
+  }[],
 ): string {
-  const entries = parts.map(
-    ({ partNumber, etag }) =>
-      `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escapeXml(etag)}</ETag></Part>`,
-  )
+  const entries = parts.map(({ partNumber, etag, checksum }) => {
+    const sum = checksum === undefined ? '' : `<${checksum[0]}>${checksum[1]}</${checksum[0]}>`
+    return `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escapeXml(etag)}</ETag>${sum}</Part>`
+  })
   return `<CompleteMultipartUpload xmlns="${namespace}">${entries.join('')}</CompleteMultipartUpload>`
 }
 

@@ -31,7 +31,7 @@ export async function uploadInParts(
   reader: PartReader,
   options: MultipartOptions,
 ): Promise<void> {
-  const uploadId = await engine.createUpload(key, options)
+  const { uploadId, strayFrom } = await engine.createUpload(key, options)
   const upload = new MultipartUpload(engine, key, uploadId, options)
   try {
     await upload.send(first, reader)
@@ -40,7 +40,20 @@ export async function uploadInParts(
   } catch (error) {
     await upload.abort(error)
     throw error
+  } finally {
+    if (strayFrom !== undefined) await abortStrays(engine, key, uploadId, strayFrom)
   }
+}
+
+/** Only now, when whoever else uploads to this key has sent something. Best effort. */
+async function abortStrays(
+  engine: S3Engine,
+  key: string,
+  but: string,
+  from: number,
+): Promise<void> {
+  const options = { from, but, signal: AbortSignal.timeout(cleanupTime) }
+  await engine.abortStrays(key, options).catch(() => undefined)
 }
 
 /** The parts of one upload that are on their way. */

@@ -1,6 +1,7 @@
 import type { OptionSchema, OptionSpec } from '../../core/options.ts'
 import { fileOverwriteOption, maxNameLengthOption } from '../../core/storage-options.ts'
 import { checkObjectParameters, type ObjectParameters } from './object-parameters.ts'
+import { type ProviderName, profileOption } from './profiles.ts'
 
 /** How a large object is cut into parts. Sizes in bytes. */
 export interface TransferConfig {
@@ -10,6 +11,51 @@ export interface TransferConfig {
   readonly concurrency?: number | undefined
   /** From this size on an object is uploaded in parts, default 8 MiB. */
   readonly multipartThreshold?: number | undefined
+  /**
+   * Largest object that is copied with one request; larger ones are copied by parts, in parallel.
+   * Default: as large as the service takes (5 GiB on S3).
+   */
+  readonly copyThreshold?: number | undefined
+  /**
+   * Requests in flight at a time, all operations together, at most 256 by default. How many there
+   * really are depends on how many the service answers.
+   */
+  readonly maxRequests?: number | undefined
+}
+
+/** How long a service may take, in milliseconds; 0 for no limit. */
+export interface Timeouts {
+  /** Until the connection stands, TLS included. Default 10,000. */
+  readonly connect?: number | undefined
+  /** From the last byte that was sent to the headers of the answer. Default 60,000. */
+  readonly headers?: number | undefined
+  /** Between two pieces of an answer's body. Default 30,000. */
+  readonly idle?: number | undefined
+}
+
+/** How requests that failed for a reason that passes are made again. Times in milliseconds. */
+export interface RetryConfig {
+  /** Times that a request is made at most, the first one counted; default 5, 1 for no retries. */
+  readonly maxAttempts?: number | undefined
+  /** Longest pause before the second attempt; doubles from attempt to attempt. Default 100. */
+  readonly baseDelay?: number | undefined
+  /**
+   * Longest pause before any attempt, default 20,000. A service that asks for a longer one
+   * (`Retry-After`) is not asked again: the error says when it wants to be.
+   */
+  readonly maxDelay?: number | undefined
+}
+
+/** URLs of proxies by the scheme of what is asked through them, such as `http://proxy:3128`. */
+export interface Proxies {
+  readonly http?: string | undefined
+  readonly https?: string | undefined
+}
+
+/** Files in PEM with which this client shows who it is. */
+export interface ClientCertificate {
+  readonly cert: string
+  readonly key: string
 }
 
 /** Options of `S3Storage`, in the camelCase of django-storages' own. */
@@ -24,6 +70,13 @@ export interface S3StorageOptions {
   readonly addressingStyle?: 'auto' | 'virtual' | 'path' | null | undefined
   readonly signatureVersion?: 's3v4' | null | undefined
   readonly useSsl?: boolean | undefined
+  readonly verify?: boolean | string | null | undefined
+  readonly clientCertificate?: ClientCertificate | undefined
+  readonly proxies?: Proxies | null | undefined
+  readonly profile?: ProviderName | null | undefined
+  readonly checksumAlgorithm?: 'CRC32' | 'SHA256' | null | undefined
+  readonly retries?: RetryConfig | undefined
+  readonly timeouts?: Timeouts | undefined
   readonly defaultAcl?: string | null | undefined
   readonly encryption?: boolean | undefined
   readonly objectParameters?: ObjectParameters | ((name: string) => ObjectParameters) | undefined
@@ -43,11 +96,17 @@ export const maxExpiry = 604_800
 /** S3's least size of a part that is not the last. */
 const minPartSize = 5 * 1024 * 1024
 
-export const defaultTransfer: Required<{ [K in keyof TransferConfig]: number }> = {
+export const defaultTransfer = {
   partSize: 8 * 1024 * 1024,
   concurrency: 4,
   multipartThreshold: 8 * 1024 * 1024,
-}
+  copyThreshold: undefined,
+  maxRequests: 256,
+} as const
+
+export const defaultRetries = { maxAttempts: 5, baseDelay: 100, maxDelay: 20_000 } as const
+
+export const defaultTimeouts = { connect: 10_000, headers: 60_000, idle: 30_000 } as const
 
 const querystringExpireOption: OptionSpec = {
   type: 'integer',
@@ -124,6 +183,49 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     settings: ['AWS_S3_USE_SSL'],
     default: true,
     meaning: 'Scheme of requests and URLs where no endpointUrl says it.',
+  },
+  verify: {
+    type: 'boolean or string',
+    settings: ['AWS_S3_VERIFY'],
+    or: [null],
+    check: (verify: boolean | string) => (verify === '' ? 'must be a path, or false' : undefined),
+    meaning:
+      'Trusted certificates: the path of a file in PEM instead of the usual ones (else AWS_CA_BUNDLE); false trusts any.',
+  },
+  clientCertificate: {
+    type: 'object',
+    check: findCertificateProblem,
+    meaning: 'Paths of certificate and key (PEM) with which this client shows who it is.',
+  },
+  proxies: {
+    type: 'object',
+    settings: ['AWS_S3_PROXIES'],
+    or: [null],
+    check: findProxyProblem,
+    meaning:
+      'Proxies by scheme: { http?, https? }; else HTTP_PROXY, HTTPS_PROXY, NO_PROXY; null: none.',
+  },
+  profile: profileOption,
+  checksumAlgorithm: {
+    type: 'string',
+    or: [null],
+    check: (algorithm: string) =>
+      ['CRC32', 'SHA256'].includes(algorithm) ? undefined : 'must be CRC32, SHA256 or null',
+    meaning:
+      'Checksum that is sent with each upload; null: none. Else CRC32, where the service is known to verify it.',
+  },
+  retries: {
+    type: 'object',
+    default: {},
+    check: (config: Record<string, unknown>) =>
+      findNumberProblem(config, defaultRetries, name => (name === 'maxAttempts' ? 1 : 0)),
+    meaning: 'Attempts and pauses of requests that failed for a reason that passes.',
+  },
+  timeouts: {
+    type: 'object',
+    default: {},
+    check: (config: Record<string, unknown>) => findNumberProblem(config, defaultTimeouts, () => 0),
+    meaning: 'Milliseconds that connecting, the answer, and a piece of it may take.',
   },
   defaultAcl: {
     type: 'string',
@@ -220,13 +322,40 @@ function findLocationProblem(location: string): string | undefined {
 }
 
 function findTransferProblem(config: Record<string, unknown>): string | undefined {
+  return findNumberProblem(config, defaultTransfer, name => (name === 'partSize' ? minPartSize : 1))
+}
+
+/** Members that there are not, and values below the least that makes sense. */
+function findNumberProblem(
+  config: Record<string, unknown>,
+  known: object,
+  least: (name: string) => number,
+): string | undefined {
   for (const [name, value] of Object.entries(config)) {
     if (value === undefined) continue
-    if (!Object.hasOwn(defaultTransfer, name))
-      return `has no member "${name}" (partSize, concurrency, multipartThreshold)`
-    const least = name === 'partSize' ? minPartSize : 1
-    if (!Number.isSafeInteger(value) || Number(value) < least)
-      return `needs ${name} as a whole number of at least ${least}`
+    if (!Object.hasOwn(known, name))
+      return `has no member "${name}" (${Object.keys(known).join(', ')})`
+    if (!Number.isSafeInteger(value) || Number(value) < least(name))
+      return `needs ${name} as a whole number of at least ${least(name)}`
+  }
+  return undefined
+}
+
+function findCertificateProblem(files: Record<string, unknown>): string | undefined {
+  const { cert, key, ...others } = files
+  const [other] = Object.keys(others)
+  if (other !== undefined) return `has no member "${other}" (cert, key)`
+  if (typeof cert === 'string' && typeof key === 'string') return undefined
+  return 'needs cert and key, the paths of two files'
+}
+
+/** The value is not quoted: a proxy's URL may hold a password. */
+function findProxyProblem(proxies: Record<string, unknown>): string | undefined {
+  for (const [scheme, url] of Object.entries(proxies)) {
+    if (url === undefined) continue
+    if (scheme !== 'http' && scheme !== 'https') return `has no member "${scheme}" (http, https)`
+    if (typeof url !== 'string' || !/^https?:\/\/[^/]/.test(url) || !URL.canParse(url))
+      return `needs ${scheme} as the URL of a proxy, such as http://proxy.example.com:3128`
   }
   return undefined
 }

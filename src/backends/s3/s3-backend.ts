@@ -40,19 +40,28 @@ import { defaultTransfer, maxExpiry, type S3StorageOptions } from './options.ts'
 import { knownPartSize, openPartSize, partsInFlight } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
 import { urlRequest } from './url-parameters.ts'
+import { withoutUndefined } from './without-undefined.ts'
+
+/** What {@link TransferConfig} says, with the defaults for what it does not. */
+interface Transfer {
+  readonly partSize: number
+  readonly concurrency: number
+  readonly multipartThreshold: number
+}
 
 /** Files as objects of a bucket, below a location, over one {@link S3Engine}. */
 export class S3Backend implements Backend {
   readonly name: string
   readonly capabilities: Capabilities
-  readonly #openEngine: () => S3Engine
+  readonly #openEngine: () => Promise<S3Engine>
   readonly #options: S3StorageOptions
   readonly #prefix: string
   #opened: S3Engine | undefined
-  readonly #transfer: typeof defaultTransfer
+  #opening: Promise<S3Engine> | undefined
+  readonly #transfer: Transfer
 
-  /** @param openEngine called at the first use; may throw what is missing in the options */
-  constructor(openEngine: () => S3Engine, options: S3StorageOptions) {
+  /** @param openEngine called at the first use; may reject with what is missing in the options */
+  constructor(openEngine: () => Promise<S3Engine>, options: S3StorageOptions) {
     const location = (options.location ?? '').replace(/\/$/, '')
     this.name = `s3(${options.bucketName ?? ''})`
     this.#openEngine = openEngine
@@ -75,7 +84,7 @@ export class S3Backend implements Backend {
   async head(name: Name, options: OperationOptions): Promise<FileStat> {
     const key = this.#existingKey(name)
     try {
-      return { name, ...(await this.#engine.headObject(key, options)) }
+      return { name, ...(await (this.#opened ?? (await this.#open())).headObject(key, options)) }
     } catch (error) {
       throw nameMissing(name, error)
     }
@@ -88,11 +97,14 @@ export class S3Backend implements Backend {
     if (range?.end !== undefined && range.end <= range.start)
       return await this.#readNothing(name, options)
     try {
-      const { head, start, end, body } = await this.#engine.getObject(key, {
-        range,
-        ifMatch,
-        signal,
-      })
+      const { head, start, end, body } = await (this.#opened ?? (await this.#open())).getObject(
+        key,
+        {
+          range,
+          ifMatch,
+          signal,
+        },
+      )
       return { stat: { name, ...head }, start, end, body }
     } catch (error) {
       throw nameMissing(name, error)
@@ -120,7 +132,7 @@ export class S3Backend implements Backend {
 
   async delete(name: Name, options: OperationOptions): Promise<void> {
     if (this.#isTooLong(name)) return
-    await this.#engine.deleteObject(this.#prefix + name, options)
+    await (this.#opened ?? (await this.#open())).deleteObject(this.#prefix + name, options)
   }
 
   async deleteMany(
@@ -129,7 +141,7 @@ export class S3Backend implements Backend {
   ): Promise<ReadonlyMap<Name, unknown>> {
     const keys = names.filter(name => !this.#isTooLong(name)).map(name => this.#prefix + name)
     if (keys.length === 0) return new Map()
-    const failed = await this.#engine.deleteObjects(keys, options)
+    const failed = await (this.#opened ?? (await this.#open())).deleteObjects(keys, options)
     const entries = [...failed].map(
       ([key, error]) => [key.slice(this.#prefix.length) as Name, error] as const,
     )
@@ -141,7 +153,7 @@ export class S3Backend implements Backend {
     const delimiter = options.recursive ? undefined : '/'
     let token: string | undefined
     do {
-      const page = await this.#engine.listObjects({
+      const page = await (this.#opened ?? (await this.#open())).listObjects({
         prefix,
         delimiter,
         token,
@@ -169,7 +181,11 @@ export class S3Backend implements Backend {
     const parameters = copyParameters(this.#writeParameters(to, undefined, {}))
     const request = { parameters, signal: options.signal }
     try {
-      await this.#engine.copyObject(this.#existingKey(from), this.#prefix + to, request)
+      await (this.#opened ?? (await this.#open())).copyObject(
+        this.#existingKey(from),
+        this.#prefix + to,
+        request,
+      )
     } catch (error) {
       throw nameMissing(from, error)
     }
@@ -185,7 +201,12 @@ export class S3Backend implements Backend {
     const { query, headers } = urlRequest(method, this.#urlParameters(name, options))
     if (!signed) refuseUnsigned(method, query, headers)
     const expiresIn = signed ? (options.expiresIn ?? querystringExpire ?? 3600) : undefined
-    return await this.#engine.presign(this.#prefix + name, { method, expiresIn, query, headers })
+    return await (this.#opened ?? (await this.#open())).presign(this.#prefix + name, {
+      method,
+      expiresIn,
+      query,
+      headers,
+    })
   }
 
   async cleanupUploads(
@@ -193,17 +214,22 @@ export class S3Backend implements Backend {
   ): Promise<readonly string[]> {
     const before = Date.now() - options.olderThan * 1000
     const removed: string[] = []
-    for await (const upload of this.#engine.listUploads(this.#prefix, options)) {
+    const engine = this.#opened ?? (await this.#open())
+    for await (const upload of engine.listUploads(this.#prefix, options)) {
       // Not every service heeds the prefix, and what is elsewhere belongs to somebody else.
       if (!upload.key.startsWith(this.#prefix) || upload.initiated > before) continue
-      await this.#engine.abortUpload(upload.key, upload.uploadId, options)
+      await engine.abortUpload(upload.key, upload.uploadId, options)
       removed.push(`upload ${upload.uploadId} of ${upload.key.slice(this.#prefix.length)}`)
     }
     return removed
   }
 
-  get #engine(): S3Engine {
-    this.#opened ??= this.#openEngine()
+  /** The engine is loaded at the first use: programs that only import a storage need none. */
+  async #open(): Promise<S3Engine> {
+    this.#opening ??= this.#openEngine().finally(() => {
+      this.#opening = undefined
+    })
+    this.#opened = await this.#opening
     return this.#opened
   }
 
@@ -244,7 +270,7 @@ export class S3Backend implements Backend {
     for (let candidate = name; ; ) {
       try {
         const parameters = this.#writeParameters(candidate, content, options)
-        await this.#engine.putObject(this.#prefix + candidate, bytes, {
+        await (this.#opened ?? (await this.#open())).putObject(this.#prefix + candidate, bytes, {
           parameters,
           condition,
           signal,
@@ -273,16 +299,22 @@ export class S3Backend implements Backend {
     const { partSize, concurrency } = this.#transfer
     const target = await this.#freeName(name, options)
     try {
-      await uploadInParts(this.#engine, this.#prefix + target, first, reader, {
-        parameters: this.#writeParameters(target, content, options),
-        condition: options.condition,
-        signal: options.signal,
-        evenSize,
-        partSize,
-        inFlight: partsInFlight(evenSize ?? partSize, concurrency),
-        onProgress: options.onProgress,
-        beforeComplete: () => this.#checkCondition(target, options),
-      })
+      await uploadInParts(
+        this.#opened ?? (await this.#open()),
+        this.#prefix + target,
+        first,
+        reader,
+        {
+          parameters: this.#writeParameters(target, content, options),
+          condition: options.condition,
+          signal: options.signal,
+          evenSize,
+          partSize,
+          inFlight: partsInFlight(evenSize ?? partSize, concurrency),
+          onProgress: options.onProgress,
+          beforeComplete: () => this.#checkCondition(target, options),
+        },
+      )
       return target
     } catch (error) {
       if (!(error instanceof PreconditionFailedError) || options.nextName === undefined) throw error
@@ -324,8 +356,9 @@ export class S3Backend implements Backend {
   }
 
   async #etag(name: Name, signal: AbortSignal | undefined): Promise<string | undefined> {
+    const engine = this.#opened ?? (await this.#open())
     try {
-      return (await this.#engine.headObject(this.#prefix + name, { signal })).etag ?? ''
+      return (await engine.headObject(this.#prefix + name, { signal })).etag ?? ''
     } catch (error) {
       if (error instanceof FileNotFoundError) return undefined
       throw error
@@ -439,11 +472,4 @@ function takenMeanwhile(name: Name, cause: unknown): FileExistsError {
     `Another file was stored as ${quoteName(name)} while this stream was uploaded, and a stream cannot be read again; save it once more.`,
     { cause },
   )
-}
-
-function withoutUndefined<T extends object>(
-  object: T,
-): { [K in keyof T]: Exclude<T[K], undefined> } {
-  const entries = Object.entries(object).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], undefined> }
 }

@@ -2,7 +2,6 @@ import { type OptionSchema, resolveOptions } from '../../core/options.ts'
 import { currentSettings } from '../../core/settings.ts'
 import { Storage } from '../../core/storage.ts'
 import { credentialOptions } from './credential-options.ts'
-import { openNativeEngine } from './native/open-engine.ts'
 import {
   checkObjectParametersOption,
   type S3StorageOptions,
@@ -27,9 +26,13 @@ export class S3Storage extends Storage {
     const resolved = resolveOptions(owner, optionSchema, options, source)
     checkObjectParametersOption(resolved)
     const credentials = credentialOptions(owner, options, source)
-    const engine = () =>
-      openNativeEngine(owner, { ...resolved, ...credentials }, source.environment)
-    super(new S3Backend(engine, resolved), resolved)
+    super(
+      new S3Backend(async () => {
+        const { openNativeEngine } = await import('./native/open-engine.ts')
+        return openNativeEngine(owner, { ...resolved, ...credentials }, source.environment)
+      }, resolved),
+      resolved,
+    )
   }
 }
 

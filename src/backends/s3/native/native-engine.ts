@@ -1,11 +1,6 @@
-import type { OperationOptions, WriteCondition } from '../../../core/backend.ts'
+import type { OperationOptions, ReadBody, WriteCondition } from '../../../core/backend.ts'
 import { encodeUtf8 } from '../../../core/bytes.ts'
-import {
-  FileNotFoundError,
-  IntegrityError,
-  PreconditionFailedError,
-  type StorageError,
-} from '../../../core/errors.ts'
+import { FileNotFoundError, IntegrityError, PreconditionFailedError } from '../../../core/errors.ts'
 import { encodeKey, encodeRfc3986 } from '../encoding.ts'
 import type {
   GetOptions,
@@ -17,12 +12,15 @@ import type {
   PresignOptions,
   PutOptions,
   S3Engine,
+  StreamContent,
+  Upload,
   UploadedPart,
 } from '../engine.ts'
 import { s3Error } from '../errors.ts'
 import {
   completeDocument,
   deleteDocument,
+  listsParts,
   parseCompleteUpload,
   parseCopyResult,
   parseDeleteResult,
@@ -32,78 +30,51 @@ import {
   parseListUploads,
 } from '../list-xml.ts'
 import { type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
-import { md5Base64, sha256Hex } from '../platform/hashes.ts'
-import type { Credentials } from '../sigv4.ts'
-import { SigV4Signer } from '../sigv4.ts'
+import { md5Base64 } from '../platform/hashes.ts'
 import type { S3Address } from '../url.ts'
 import { readBounded } from './body.ts'
+import { type ChecksumPlan, checksumOf, parseCrc32 } from './checksums.ts'
+import { copyInParts } from './copy-in-parts.ts'
+import { ObjectBody } from './object-body.ts'
 import { contentRange, objectHead } from './object-head.ts'
+import { compositeETag, HashedStream, matchesContent, wholeChecksum } from './own-work.ts'
 import { partOfBody } from './part-of-body.ts'
-import type { Transport, TransportRequest, TransportResponse } from './transport.ts'
-
-/** A request before it is signed. */
-interface S3Request extends OperationOptions {
-  readonly method: TransportRequest['method']
-  /** Absent: the bucket. */
-  readonly key?: string | undefined
-  /** Encoded. */
-  readonly query?: string | undefined
-  /** Name, value, name, value; the signer appends to it. */
-  readonly headers?: string[] | undefined
-  readonly body?: Uint8Array | undefined
-}
-
-/** What an error is about: chooses between "no file" and "no bucket" where S3 does not say. */
-type Subject = 'object' | 'bucket' | 'upload'
+import type { Requester, S3Request } from './requester.ts'
+import type { TransportResponse } from './transport.ts'
 
 export interface NativeEngineOptions {
-  readonly bucketName: string
-  /** Asked at the first use, once. */
-  readonly locate: () => Promise<Location>
-  readonly credentials: () => Promise<Credentials>
-  readonly transport: Transport
+  readonly requester: Requester
+  readonly checksums: ChecksumPlan
+  /** Whether the service wants versions in If-Match in quotes, as HTTP has them. */
+  readonly quotedIfMatch: boolean
+  /** Largest object that is copied with one request; `undefined`: whatever the service takes. */
+  readonly copyThreshold: number | undefined
 }
 
-/** Where the bucket is, and the region that requests are signed for. */
-export interface Location {
-  readonly address: S3Address
-  readonly region: string
-}
-
-/** What signing and sending a request needs, once it is known. */
-interface Connection {
-  readonly address: S3Address
-  readonly signer: SigV4Signer
-  readonly tls: boolean
-}
-
-const emptyHash = sha256Hex('')
-/** Largest document that is read: an error, or a page of a listing. */
-const maxErrorBytes = 256 * 1024
+/** Largest document that is read: a page of a listing. */
 const maxDocumentBytes = 64 * 1024 * 1024
+/** Largest body of an answer that has none of interest. */
+const maxIdleBytes = 256 * 1024
 
-/** Our own S3 client: REST requests, signed here, over a {@link Transport}. */
+/** Our own S3 client: the operations of the REST API over a {@link Requester}. */
 export class NativeEngine implements S3Engine {
-  readonly #bucketName: string
-  readonly #locate: () => Promise<Location>
-  readonly #credentials: () => Promise<Credentials>
-  readonly #transport: Transport
-  #connection: Connection | undefined
+  readonly #requester: Requester
+  readonly #checksums: ChecksumPlan
+  readonly #copyThreshold: number | undefined
   #bucketSeen = false
-  /** Set when the service was seen to know versions only without their quotes (Ceph). */
-  #bareIfMatch = false
+  /** Set when the service was seen to know versions only without their quotes. */
+  #bareIfMatch: boolean
 
   constructor(options: NativeEngineOptions) {
-    this.#bucketName = options.bucketName
-    this.#locate = options.locate
-    this.#credentials = options.credentials
-    this.#transport = options.transport
+    this.#requester = options.requester
+    this.#checksums = options.checksums
+    this.#copyThreshold = options.copyThreshold
+    this.#bareIfMatch = !options.quotedIfMatch
   }
 
-  async headObject(key: string, { signal }: OperationOptions): Promise<ObjectHead> {
-    const response = await this.#send({ method: 'HEAD', key, signal })
-    if (response.status !== 200) throw await this.#missingOr(response, 'object', 'HEAD', signal)
-    return objectHead(response, Number(response.header('content-length')))
+  headObject(key: string, { signal }: OperationOptions): Promise<ObjectHead> {
+    const request = this.#objectRequest('HeadObject', 'HEAD', key, [], signal)
+    return this.#requester.run(request, readHead).catch(error => this.#missing(error, signal))
   }
 
   async getObject(key: string, options: GetOptions): Promise<GetResult> {
@@ -112,38 +83,72 @@ export class NativeEngine implements S3Engine {
     if (range !== undefined)
       headers.push('range', `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`)
     if (ifMatch !== undefined) headers.push('if-match', `"${ifMatch}"`)
-    const response = await this.#send({ method: 'GET', key, headers, signal })
-    if (response.status === 206) return partialResult(response, range)
-    if (response.status === 200) return wholeResult(response, range)
-    if (response.status === 416) return await this.#emptyResult(key, response, signal)
-    throw await this.#missingOr(response, 'object', 'GET', signal)
+    if (this.#checksums.returned) headers.push('x-amz-checksum-mode', 'ENABLED')
+    const request: S3Request = {
+      ...this.#objectRequest('GetObject', 'GET', key, headers, signal),
+      accepted: behindTheEnd,
+    }
+    const result = await this.#requester.run(request, response => readObject(response, range))
+    if (result === undefined) return await this.#emptyResult(key, signal)
+    return { ...result, body: this.#objectBody(key, result, signal) }
   }
 
   async putObject(key: string, body: Uint8Array, options: PutOptions): Promise<void> {
-    const { parameters, condition, signal } = options
-    await this.#conditionally(key, condition, signal, async conditionHeaders => {
-      const headers = [...parameterHeaders(parameters), ...conditionHeaders]
-      const response = await this.#perform({ method: 'PUT', key, headers, body, signal }, 'bucket')
-      // A proxy's page of HTML comes with 200, too, but has stored nothing.
-      if (response.header('etag') === undefined)
-        throw new IntegrityError('The service took the object without an ETag.')
-    })
+    const { put } = this.#checksums
+    const headers = parameterHeaders(options.parameters)
+    if (put !== undefined) headers.push(`x-amz-checksum-${put}`, checksumOf(put, body))
+    await this.#put(key, headers, body, options, head => matchesContent(head, body))
+  }
+
+  async putStream(key: string, content: StreamContent, options: PutOptions): Promise<void> {
+    const stream = new HashedStream(content)
+    const headers = parameterHeaders(options.parameters)
+    await this.#put(key, headers, stream, options, head => stream.isIn(head))
   }
 
   async createUpload(
     key: string,
     options: OperationOptions & { readonly parameters: ObjectParameters },
-  ): Promise<string> {
+  ): Promise<Upload> {
+    const { signal } = options
     const headers = parameterHeaders(options.parameters)
+    const { parts, fullObject } = this.#checksums
+    if (parts !== undefined) {
+      headers.push('x-amz-checksum-algorithm', parts.toUpperCase())
+      if (fullObject) headers.push('x-amz-checksum-type', 'FULL_OBJECT')
+    }
     const request: S3Request = {
+      operation: 'CreateMultipartUpload',
       method: 'POST',
+      subject: 'bucket',
       key,
       query: 'uploads=',
       headers,
       body: noBody,
-      signal: options.signal,
+      signal,
     }
-    return parseInitiateUpload(await this.#document(request, 'bucket'))
+    const from = this.#requester.now().getTime()
+    try {
+      const uploadId = await this.#document(request, parseInitiateUpload)
+      return { uploadId, strayFrom: request.uncertain === true ? from : undefined }
+    } catch (error) {
+      if (request.uncertain === true) await this.#forgetStrays(key, from)
+      throw error
+    }
+  }
+
+  async abortStrays(
+    key: string,
+    options: OperationOptions & { readonly from: number; readonly but: string | undefined },
+  ): Promise<void> {
+    // Services tell the time of an upload in seconds.
+    const from = Math.floor(options.from / 1000) * 1000 - clockGrain
+    for await (const upload of this.listUploads(key, options)) {
+      const candidate =
+        upload.key === key && upload.uploadId !== options.but && upload.initiated >= from
+      if (candidate && !(await this.#hasParts(upload, options.signal)))
+        await this.abortUpload(key, upload.uploadId, options)
+    }
   }
 
   async uploadPart(
@@ -153,12 +158,24 @@ export class NativeEngine implements S3Engine {
     body: Uint8Array,
     { signal }: OperationOptions,
   ): Promise<UploadedPart> {
-    const query = `partNumber=${partNumber}&uploadId=${encodeRfc3986(uploadId)}`
-    const response = await this.#perform({ method: 'PUT', key, query, body, signal }, 'upload')
-    const etag = response.header('etag')
-    if (etag === undefined)
-      throw new IntegrityError(`The service took part ${partNumber} without an ETag.`)
-    return { partNumber, etag }
+    const { parts } = this.#checksums
+    const checksum = parts === undefined ? undefined : checksumOf(parts, body)
+    const headers = checksum === undefined ? [] : [`x-amz-checksum-${parts}`, checksum]
+    const request: S3Request = {
+      operation: 'UploadPart',
+      method: 'PUT',
+      subject: 'upload',
+      key,
+      query: `partNumber=${partNumber}&uploadId=${encodeRfc3986(uploadId)}`,
+      headers,
+      body,
+      signal,
+    }
+    const etag = await this.#requester.run(request, async response => {
+      await readNothing(response)
+      return requiredETag(response, `part ${partNumber}`)
+    })
+    return { partNumber, etag, size: body.byteLength, checksum }
   }
 
   async completeUpload(
@@ -168,31 +185,48 @@ export class NativeEngine implements S3Engine {
     options: OperationOptions & { readonly condition: WriteCondition },
   ): Promise<void> {
     const { condition, signal } = options
-    const query = `uploadId=${encodeRfc3986(uploadId)}`
-    const body = encodeUtf8(completeDocument(parts))
+    const isOwn = (head: ObjectHead): boolean => head.etag === compositeETag(parts)
     await this.#conditionally(key, condition, signal, async conditionHeaders => {
-      const headers = ['content-type', 'application/xml', ...conditionHeaders]
-      const request: S3Request = { method: 'POST', key, query, headers, body, signal }
-      parseCompleteUpload(await this.#document(request, 'upload'))
+      const request: S3Request = {
+        operation: 'CompleteMultipartUpload',
+        method: 'POST',
+        subject: 'upload',
+        key,
+        query: `uploadId=${encodeRfc3986(uploadId)}`,
+        headers: [
+          'content-type',
+          'application/xml',
+          ...this.#wholeChecksum(parts),
+          ...conditionHeaders,
+        ],
+        body: encodeUtf8(completeDocument(parts.map(part => this.#namedPart(part)))),
+        signal,
+      }
+      await this.#orOwnWork(request, isOwn, () => this.#document(request, parseCompleteUpload))
     })
   }
 
   async abortUpload(key: string, uploadId: string, { signal }: OperationOptions): Promise<void> {
-    const query = `uploadId=${encodeRfc3986(uploadId)}`
-    try {
-      await this.#perform({ method: 'DELETE', key, query, signal }, 'upload')
-    } catch (error) {
-      // Gone already: what was wanted.
-      if (!(error instanceof FileNotFoundError)) throw error
+    const request: S3Request = {
+      operation: 'AbortMultipartUpload',
+      method: 'DELETE',
+      subject: 'upload',
+      key,
+      query: `uploadId=${encodeRfc3986(uploadId)}`,
+      headers: [],
+      signal,
     }
+    // Gone already: what was wanted.
+    await this.#requester.run(request, readNothing).catch(unlessMissing)
   }
 
   async *listUploads(prefix: string, { signal }: OperationOptions): AsyncGenerator<OpenUpload> {
     let marker = ''
     for (;;) {
-      const query = `encoding-type=url&prefix=${encodeRfc3986(prefix)}${marker}&uploads=`
-      const page = parseListUploads(
-        await this.#document({ method: 'GET', query, signal }, 'bucket'),
+      const query = `encoding-type=url${marker}&prefix=${encodeRfc3986(prefix)}&uploads=`
+      const page = await this.#document(
+        this.#bucketRequest('ListMultipartUploads', 'GET', query, signal),
+        parseListUploads,
       )
       yield* page.uploads
       if (!page.truncated) return
@@ -209,19 +243,32 @@ export class NativeEngine implements S3Engine {
     to: string,
     options: OperationOptions & { readonly parameters: ObjectParameters },
   ): Promise<void> {
-    const source = `/${encodeRfc3986(this.#bucketName)}/${encodeKey(from)}`
-    const headers = ['x-amz-copy-source', source, ...parameterHeaders(options.parameters)]
-    const request: S3Request = { method: 'PUT', key: to, headers, signal: options.signal }
-    parseCopyResult(await this.#document(request, 'object'))
+    const { signal } = options
+    if (this.#copyThreshold !== undefined) {
+      const head = await this.headObject(from, { signal })
+      if (head.size > this.#copyThreshold) return await this.#copyLarge(from, to, head, options)
+    }
+    const headers = [
+      'x-amz-copy-source',
+      this.#source(from),
+      ...parameterHeaders(options.parameters),
+    ]
+    const request = this.#objectRequest('CopyObject', 'PUT', to, headers, signal)
+    try {
+      await this.#document(request, parseCopyResult)
+    } catch (error) {
+      // S3 says no more than "invalid" of a source that is too large for one request.
+      const head =
+        error instanceof FileNotFoundError ? undefined : await this.#tooLarge(from, signal)
+      if (head === undefined) throw error
+      await this.#copyLarge(from, to, head, options)
+    }
   }
 
   async deleteObject(key: string, { signal }: OperationOptions): Promise<void> {
-    try {
-      await this.#perform({ method: 'DELETE', key, signal }, 'object')
-    } catch (error) {
-      // S3 answers 204 for a missing key; some services answer 404.
-      if (!(error instanceof FileNotFoundError)) throw error
-    }
+    const request = this.#objectRequest('DeleteObject', 'DELETE', key, [], signal)
+    // S3 answers 204 for a missing key; some services answer 404.
+    await this.#requester.run(request, readNothing).catch(unlessMissing)
   }
 
   async deleteObjects(
@@ -229,8 +276,19 @@ export class NativeEngine implements S3Engine {
     { signal }: OperationOptions,
   ): Promise<ReadonlyMap<string, Error>> {
     const errors = new Map<string, Error>()
-    const listed = keys.filter(fitsXml)
-    if (listed.length > 0) await this.#deleteListed(listed, signal, errors)
+    let listed = keys.filter(fitsXml)
+    for (let attempts = 1; listed.length > 0; attempts++) {
+      const failed = await this.#deleteListed(listed, signal)
+      for (const key of listed) errors.delete(key)
+      for (const [key, error] of failed) errors.set(key, error)
+      listed = [...failed].flatMap(([key, error]) => (error.retryable ? [key] : []))
+      const [key = ''] = listed
+      const goOn = await this.#requester.pauseAfter(errors.get(key), attempts, signal).then(
+        () => true,
+        () => signal?.throwIfAborted(),
+      )
+      if (goOn !== true) break
+    }
     for (const key of keys.filter(each => !fitsXml(each))) {
       await this.deleteObject(key, { signal }).catch(error => errors.set(key, error))
     }
@@ -245,7 +303,10 @@ export class NativeEngine implements S3Engine {
       delimiter === undefined ? '' : 'delimiter=%2F&',
       `encoding-type=url&list-type=2&prefix=${encodeRfc3986(prefix)}`,
     ].join('')
-    const listing = parseListing(await this.#document({ method: 'GET', query, signal }, 'bucket'))
+    const listing = await this.#document(
+      this.#bucketRequest('ListObjectsV2', 'GET', query, signal),
+      parseListing,
+    )
     if (listing.truncated && listing.nextToken === undefined) {
       throw new IntegrityError('The service cut a listing without saying where it goes on.')
     }
@@ -254,87 +315,211 @@ export class NativeEngine implements S3Engine {
 
   async presign(key: string, options: PresignOptions): Promise<string> {
     const { method, expiresIn, query, headers } = options
-    if (expiresIn === undefined) return unsignedUrl((await this.#locate()).address, key, query)
-    const { signer, address } = this.#connection ?? (await this.#connect())
+    const { signer, address } = await this.#requester.connection()
+    if (expiresIn === undefined) return unsignedUrl(address, key, query)
     const { origin, host, prefix } = address
     const path = `${prefix}/${encodeKey(key)}`
     const request = { method, host, path, query, signedHeaders: headers, expiresIn }
-    return `${origin}${path}?${signer.presign(request, new Date())}`
+    return `${origin}${path}?${signer.presign(request, this.#requester.now())}`
+  }
+
+  #objectRequest(
+    operation: string,
+    method: S3Request['method'],
+    key: string,
+    headers: string[],
+    signal: AbortSignal | undefined,
+  ): S3Request {
+    return { operation, method, subject: 'object', key, headers, signal }
+  }
+
+  #bucketRequest(
+    operation: string,
+    method: S3Request['method'],
+    query: string,
+    signal: AbortSignal | undefined,
+  ): S3Request {
+    return { operation, method, subject: 'bucket', query, headers: [], signal }
+  }
+
+  /** The answer of a request that must succeed, its document read by `parse`. */
+  #document<T>(request: S3Request, parse: (text: string) => T): Promise<T> {
+    return this.#requester.run(request, async response => {
+      const text = await readBounded(response.body, maxDocumentBytes)
+      // Complete, Copy and Delete begin their answer with 200 and may still fail.
+      const error = /<Error[\s>]/.test(text) ? parseErrorDocument(text) : undefined
+      if (error !== undefined) throw this.#requester.refusal(response, request, error)
+      return parse(text)
+    })
+  }
+
+  /** Stores an object with one request, under a condition. */
+  async #put(
+    key: string,
+    headers: readonly string[],
+    body: NonNullable<S3Request['body']>,
+    { condition, signal }: PutOptions,
+    isOwn: (head: ObjectHead) => boolean,
+  ): Promise<void> {
+    await this.#conditionally(key, condition, signal, async conditionHeaders => {
+      const request: S3Request = {
+        operation: 'PutObject',
+        method: 'PUT',
+        subject: 'bucket',
+        key,
+        headers: [...headers, ...conditionHeaders],
+        body,
+        signal,
+      }
+      const sent = this.#requester.run(request, readStored)
+      if (condition === undefined) await sent
+      else await this.#orOwnWork(request, isOwn, () => sent)
+    })
+  }
+
+  /**
+   * A request that changes what it depends on. When its first answer was lost, the second attempt
+   * meets what the first did: then it succeeded, and is no conflict.
+   */
+  async #orOwnWork(
+    request: S3Request & { readonly key?: string | undefined },
+    isOwn: (head: ObjectHead) => boolean,
+    send: () => Promise<unknown>,
+  ): Promise<void> {
+    try {
+      await send()
+    } catch (error) {
+      const met = error instanceof PreconditionFailedError || error instanceof FileNotFoundError
+      if (!met || request.uncertain !== true || request.key === undefined) throw error
+      const { signal } = request
+      const head = await this.headObject(request.key, { signal }).catch(unlessMissing)
+      if (head === undefined || !isOwn(head)) throw error
+    }
+  }
+
+  #objectBody(key: string, result: GetResult, signal: AbortSignal | undefined): ReadBody {
+    const { start, end, head, body, crc } = result as GetResult & { crc?: number | undefined }
+    const { etag } = head
+    const resume = async (at: number): Promise<ReadBody> => {
+      const headers = ['range', `bytes=${at}-${end - 1}`, 'if-match', `"${etag}"`]
+      const request = this.#objectRequest('GetObject', 'GET', key, headers, signal)
+      const rest = await this.#requester.run(request, response =>
+        readObject(response, { start: at, end }),
+      )
+      if (rest === undefined) throw new IntegrityError('The object became shorter.')
+      return rest.body
+    }
+    return new ObjectBody(body, {
+      start,
+      end,
+      crc,
+      resume: etag === undefined || end === start ? undefined : resume,
+      pause: (failure, failures) => this.#requester.pauseAfter(failure, failures, signal),
+    })
+  }
+
+  async #hasParts(upload: OpenUpload, signal: AbortSignal | undefined): Promise<boolean> {
+    const request: S3Request = {
+      operation: 'ListParts',
+      method: 'GET',
+      subject: 'upload',
+      key: upload.key,
+      query: `max-parts=1&uploadId=${encodeRfc3986(upload.uploadId)}`,
+      headers: [],
+      signal,
+    }
+    return (await this.#document(request, listsParts).catch(unlessMissing)) ?? true
+  }
+
+  /** Best effort: the error that is on its way tells what went wrong, and `cleanupUploads` remains. */
+  async #forgetStrays(key: string, from: number): Promise<void> {
+    const signal = AbortSignal.timeout(cleanupTime)
+    await this.abortStrays(key, { from, but: undefined, signal }).catch(() => undefined)
+  }
+
+  #namedPart(part: UploadedPart): Parameters<typeof completeDocument>[0][number] {
+    const { partNumber, etag, checksum } = part
+    const { parts } = this.#checksums
+    if (checksum === undefined || parts === undefined) return { partNumber, etag }
+    return { partNumber, etag, checksum: [`Checksum${parts.toUpperCase()}`, checksum] }
+  }
+
+  #wholeChecksum(parts: readonly UploadedPart[]): readonly string[] {
+    const { parts: algorithm, fullObject } = this.#checksums
+    if (algorithm !== 'crc32' || !fullObject) return []
+    const whole = wholeChecksum(parts)
+    return whole === undefined
+      ? []
+      : ['x-amz-checksum-crc32', whole, 'x-amz-checksum-type', 'FULL_OBJECT']
+  }
+
+  #source(key: string): string {
+    return `/${encodeRfc3986(this.#requester.bucketName)}/${encodeKey(key)}`
+  }
+
+  async #tooLarge(key: string, signal: AbortSignal | undefined): Promise<ObjectHead | undefined> {
+    const head = await this.headObject(key, { signal }).catch(() => undefined)
+    return head !== undefined && head.size > maxCopySize ? head : undefined
+  }
+
+  async #copyLarge(
+    from: string,
+    to: string,
+    head: ObjectHead,
+    options: OperationOptions & { readonly parameters: ObjectParameters },
+  ): Promise<void> {
+    const { etag } = head
+    const copyPart = async (
+      uploadId: string,
+      partNumber: number,
+      start: number,
+      end: number,
+      signal: AbortSignal,
+    ): Promise<UploadedPart> => {
+      const headers = ['x-amz-copy-source', this.#source(from)]
+      headers.push('x-amz-copy-source-range', `bytes=${start}-${end - 1}`)
+      // All parts of one version: a source that is replaced meanwhile fails.
+      if (etag !== undefined) headers.push('x-amz-copy-source-if-match', `"${etag}"`)
+      const request: S3Request = {
+        operation: 'UploadPartCopy',
+        method: 'PUT',
+        subject: 'object',
+        key: to,
+        query: `partNumber=${partNumber}&uploadId=${encodeRfc3986(uploadId)}`,
+        headers,
+        signal,
+      }
+      const { etag: copied } = await this.#document(request, parseCopyResult)
+      if (copied === undefined)
+        throw new IntegrityError(`The service copied part ${partNumber} without an ETag.`)
+      return { partNumber, etag: `"${copied}"`, size: end - start, checksum: undefined }
+    }
+    await copyInParts(this, copyPart, to, head, {
+      ...options,
+      partSize: copyPartSize(head.size, this.#copyThreshold),
+    })
   }
 
   async #deleteListed(
     keys: readonly string[],
     signal: AbortSignal | undefined,
-    errors: Map<string, Error>,
-  ): Promise<void> {
+  ): Promise<ReadonlyMap<string, ReturnType<typeof s3Error>>> {
     const body = encodeUtf8(deleteDocument(keys))
-    const headers = ['content-md5', md5Base64(body), 'content-type', 'application/xml']
-    const request: S3Request = { method: 'POST', query: 'delete=', headers, body, signal }
-    const result = parseDeleteResult(await this.#document(request, 'bucket'))
-    for (const { key, code, message } of result.errors) {
-      if (code === 'NoSuchKey') continue
-      errors.set(key, this.#error({ status: 0, method: 'POST', code, message }, 'object'))
-    }
-  }
-
-  /** The answer of a request that must succeed, its body read. */
-  async #document(request: S3Request, subject: Subject): Promise<string> {
-    const response = await this.#send(request)
-    if (response.status >= 300) throw await this.#failure(response, subject, request.method)
-    const text = await readBounded(response.body, maxDocumentBytes)
-    // Complete, Copy and Delete begin their answer with 200 and may still fail.
-    const error = /<Error[\s>]/.test(text) ? parseErrorDocument(text) : undefined
-    if (error !== undefined)
-      throw this.#error({ status: response.status, method: request.method, ...error }, subject)
-    return text
-  }
-
-  /** The answer of a request that must succeed and has no body of interest. */
-  async #perform(request: S3Request, subject: Subject): Promise<TransportResponse> {
-    const response = await this.#send(request)
-    if (response.status >= 300) throw await this.#failure(response, subject, request.method)
-    // An answer of unknown length may be one without an end.
-    if (lengthOf(response) <= maxErrorBytes) await response.body.bytes()
-    else await readBounded(response.body, maxErrorBytes)
-    return response
-  }
-
-  /** The one function through which every request goes: signs it and sends it. */
-  #send(request: S3Request): Promise<TransportResponse> {
-    // No `async`: with a connection at hand, the transport's promise is the only one.
-    return this.#connection === undefined
-      ? this.#sendFirst(request)
-      : this.#sendSigned(this.#connection, request)
-  }
-
-  async #sendFirst(request: S3Request): Promise<TransportResponse> {
-    return await this.#sendSigned(await this.#connect(), request)
-  }
-
-  #sendSigned(connection: Connection, request: S3Request): Promise<TransportResponse> {
-    const { method, key, query = '', headers = [], body, signal } = request
-    const { signer, tls } = connection
-    const { origin, host, prefix } = connection.address
-    const path = key === undefined ? prefix || '/' : `${prefix}/${encodeKey(key)}`
-    signer.signHeaders(
-      { method, host, path, query, headers, payload: payloadOf(body, tls) },
-      new Date(),
-    )
-    return this.#transport.request({
-      method,
-      origin,
-      path: query === '' ? path : `${path}?${query}`,
-      headers,
+    const request: S3Request = {
+      ...this.#bucketRequest('DeleteObjects', 'POST', 'delete=', signal),
+      headers: ['content-md5', md5Base64(body), 'content-type', 'application/xml'],
       body,
-      signal,
-    })
-  }
-
-  async #connect(): Promise<Connection> {
-    const { address, region } = await this.#locate()
-    const signer = new SigV4Signer(await this.#credentials(), region)
-    this.#connection = { address, signer, tls: address.origin.startsWith('https:') }
-    return this.#connection
+    }
+    const result = await this.#document(request, parseDeleteResult)
+    const { bucketName } = this.#requester
+    return new Map(
+      result.errors
+        .filter(({ code }) => code !== 'NoSuchKey')
+        .map(({ key, code, message }) => [
+          key,
+          s3Error({ ...noAnswer, code, message, bucketName }, 'object'),
+        ]),
+    )
   }
 
   /** Makes a request under a condition, in the form that the service understands. */
@@ -344,8 +529,8 @@ export class NativeEngine implements S3Engine {
     signal: AbortSignal | undefined,
     attempt: (headers: readonly string[]) => Promise<void>,
   ): Promise<void> {
-    if (condition === undefined) return attempt([])
-    if (condition === 'absent') return attempt(['if-none-match', '*'])
+    if (condition === undefined) return attempt(noHeaders)
+    if (condition === 'absent') return attempt(absentHeaders)
     return this.#ifMatching(key, condition.ifMatch, signal, attempt)
   }
 
@@ -369,21 +554,12 @@ export class NativeEngine implements S3Engine {
   }
 
   async #isVersion(key: string, etag: string, signal: AbortSignal | undefined): Promise<boolean> {
-    try {
-      return (await this.headObject(key, { signal })).etag === etag
-    } catch (error) {
-      if (error instanceof FileNotFoundError) return false
-      throw error
-    }
+    const head = await this.headObject(key, { signal }).catch(unlessMissing)
+    return head?.etag === etag
   }
 
   /** A range behind the end, which an empty object answers to every range. */
-  async #emptyResult(
-    key: string,
-    response: TransportResponse,
-    signal: AbortSignal | undefined,
-  ): Promise<GetResult> {
-    response.body.cancel()
+  async #emptyResult(key: string, signal: AbortSignal | undefined): Promise<GetResult> {
     const head = await this.headObject(key, { signal })
     return {
       head,
@@ -393,82 +569,86 @@ export class NativeEngine implements S3Engine {
     }
   }
 
-  async #failure(
-    response: TransportResponse,
-    subject: Subject,
-    method: string,
-  ): Promise<StorageError> {
-    const text = await readBounded(response.body, maxErrorBytes)
-    const error = parseErrorDocument(text)
-    const { status } = response
-    return this.#error(
-      { status, method, ...error, retryAfter: response.header('retry-after') },
-      subject,
-    )
-  }
-
-  /** As {@link #failure}, where a bare 404 may mean the bucket. */
-  async #missingOr(
-    response: TransportResponse,
-    subject: Subject,
-    method: string,
-    signal: AbortSignal | undefined,
-  ): Promise<StorageError> {
-    const error = await this.#failure(response, subject, method)
-    if (error instanceof FileNotFoundError && method === 'HEAD') await this.#checkBucket(signal)
-    return error
-  }
-
-  /**
-   * Asks for the bucket, once: the 404 of a HEAD has no body that says what is missing.
-   *
-   * @throws ImproperlyConfigured when the bucket is missing
-   */
-  async #checkBucket(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#bucketSeen) return
-    const response = await this.#send({ method: 'HEAD', signal })
-    response.body.cancel()
-    if (response.status === 404)
-      throw this.#error({ status: 404, method: 'HEAD', code: 'NoSuchBucket' }, 'bucket')
-    this.#bucketSeen = true
-  }
-
-  #error(
-    answer: {
-      readonly status: number
-      readonly method: string
-      readonly code?: string | undefined
-      readonly message?: string | undefined
-      readonly region?: string | undefined
-      readonly requestId?: string | undefined
-      readonly retryAfter?: string | undefined
-    },
-    subject: Subject,
-  ): StorageError {
-    const { code, message, region, requestId, retryAfter, status, method } = answer
-    return s3Error(
-      {
-        status,
-        method,
-        code,
-        message,
-        region,
-        requestId,
-        retryAfter,
-        bucketName: this.#bucketName,
-      },
-      subject,
-    )
+  /** Rethrows, with the bucket named where it is that which is missing: a HEAD does not say. */
+  async #missing(error: unknown, signal: AbortSignal | undefined): Promise<never> {
+    if (error instanceof FileNotFoundError && !this.#bucketSeen) {
+      const request = this.#bucketRequest('HeadBucket', 'HEAD', '', signal)
+      await this.#requester.run({ ...request, accepted: 403 }, readNothing)
+      this.#bucketSeen = true
+    }
+    throw error
   }
 }
 
+const behindTheEnd = 416
 const noBody = new Uint8Array(0)
-
-/** Over TLS the connection guards the body; over plain HTTP its hash is signed. */
-function payloadOf(body: Uint8Array | undefined, tls: boolean): string {
-  if (body === undefined || body.byteLength === 0) return emptyHash
-  return tls ? 'UNSIGNED-PAYLOAD' : sha256Hex(body)
+const noHeaders: readonly string[] = []
+const absentHeaders: readonly string[] = ['if-none-match', '*']
+const noAnswer = {
+  status: 0,
+  method: 'POST',
+  region: undefined,
+  requestId: undefined,
+  retryAfter: undefined,
 }
+/** S3's limit for one CopyObject. */
+const maxCopySize = 5 * 1024 ** 3
+/** How far apart two readings of one clock may be, in milliseconds. */
+const clockGrain = 2000
+/** How long the clean-up after a failure may take, in milliseconds. */
+const cleanupTime = 30_000
+
+function readHead(response: TransportResponse): ObjectHead {
+  return objectHead(response, Number(response.header('content-length')))
+}
+
+async function readNothing(response: TransportResponse): Promise<void> {
+  // An answer of unknown length may be one without an end.
+  if (lengthOf(response) <= maxIdleBytes) await response.body.bytes()
+  else await readBounded(response.body, maxIdleBytes)
+}
+
+async function readStored(response: TransportResponse): Promise<void> {
+  await readNothing(response)
+  // A proxy's page of HTML comes with 200, too, but has stored nothing.
+  requiredETag(response, 'the object')
+}
+
+function requiredETag(response: TransportResponse, what: string): string {
+  const etag = response.header('etag')
+  if (etag === undefined) throw new IntegrityError(`The service took ${what} without an ETag.`)
+  return etag
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!(error instanceof FileNotFoundError)) throw error
+  return undefined
+}
+
+/** `undefined` for a range behind the end. */
+function readObject(
+  response: TransportResponse,
+  range: GetOptions['range'],
+): (GetResult & { readonly crc: number | undefined }) | undefined {
+  if (response.status === behindTheEnd) {
+    response.body.cancel()
+    return undefined
+  }
+  const result =
+    response.status === 206 ? partialResult(response, range) : wholeResult(response, range)
+  const { start, end, head } = result
+  const whole = start === 0 && end === head.size
+  return { ...result, crc: whole ? parseCrc32(response.header('x-amz-checksum-crc32')) : undefined }
+}
+
+function copyPartSize(size: number, threshold: number | undefined): number {
+  const least = Math.max(copyPart, Math.ceil(size / 10_000))
+  return threshold === undefined ? least : Math.min(least, Math.max(threshold, smallestPart))
+}
+
+/** Copies within the service move no bytes over the network: large parts, few requests. */
+const copyPart = 256 * 1024 ** 2
+const smallestPart = 5 * 1024 ** 2
 
 function unsignedUrl(address: S3Address, key: string, query: PresignOptions['query']): string {
   const pairs = query.map(([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(value)}`)
@@ -495,14 +675,10 @@ function partialResult(response: TransportResponse, range: GetOptions['range']):
     response.body.cancel()
     throw new IntegrityError('The service sent another part of the object than was asked for.')
   }
-  const head = objectHead(response, size)
+  // A body of unknown length may be one without an end.
   const exact = lengthOf(response) === end - start
-  return {
-    head,
-    start,
-    end,
-    body: exact ? response.body : partOfBody(response.body, 0, end - start),
-  }
+  const body = exact ? response.body : partOfBody(response.body, 0, end - start)
+  return { head: objectHead(response, size), start, end, body }
 }
 
 /** Length of the body as the service gives it, else infinite. */

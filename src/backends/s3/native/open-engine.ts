@@ -1,5 +1,6 @@
 import { ImproperlyConfigured } from '../../../core/errors.ts'
 import type { Environment } from '../../../core/settings.ts'
+import { CredentialCache } from '../credential-cache.ts'
 import {
   type CredentialOptions,
   credentialProvider,
@@ -7,15 +8,26 @@ import {
   regionFrom,
 } from '../credentials.ts'
 import type { S3Engine } from '../engine.ts'
-import type { S3StorageOptions } from '../options.ts'
+import {
+  defaultRetries,
+  defaultTimeouts,
+  defaultTransfer,
+  type S3StorageOptions,
+} from '../options.ts'
 import { readTextFile } from '../platform/files.ts'
-import { UndiciTransport } from '../platform/undici-transport.ts'
-import type { Credentials } from '../sigv4.ts'
+import {
+  type ProxySettings,
+  type TlsSettings,
+  UndiciTransport,
+} from '../platform/undici-transport.ts'
+import { profileOf, regionOfEndpoint } from '../profiles.ts'
 import { resolveAddress } from '../url.ts'
-import { type Location, NativeEngine } from './native-engine.ts'
+import { withoutUndefined } from '../without-undefined.ts'
+import { checksumPlan } from './checksums.ts'
+import { NativeEngine } from './native-engine.ts'
+import { type Location, Requester } from './requester.ts'
 
-/** Where S3 signs requests that name no region. */
-const defaultRegion = 'us-east-1'
+type EngineOptions = S3StorageOptions & CredentialOptions
 
 /**
  * Our own engine for the options of a storage.
@@ -24,45 +36,102 @@ const defaultRegion = 'us-east-1'
  */
 export function openNativeEngine(
   owner: string,
-  options: S3StorageOptions & CredentialOptions,
+  options: EngineOptions,
   environment: Environment,
 ): S3Engine {
   const { bucketName } = options
   if (bucketName === undefined) {
     throw new ImproperlyConfigured(
       `${owner} needs a bucket: set "bucketName" (AWS_STORAGE_BUCKET_NAME).`,
-      {
-        setting: 'bucketName',
-      },
+      { setting: 'bucketName' },
     )
   }
-  const provide = credentialProvider(options, environment, readTextFile)
-  return new NativeEngine({
+  const profile = profileOf(options)
+  const { maxRequests, copyThreshold } = {
+    ...defaultTransfer,
+    ...withoutUndefined(options.transferConfig ?? {}),
+  }
+  const requester = new Requester({
     bucketName,
-    locate: () => locate({ ...options, bucketName }, environment),
-    credentials: async () => required(await provide()),
-    transport: new UndiciTransport(),
+    locate: region => locate({ ...options, bucketName }, region, environment),
+    credentials: new CredentialCache(credentialProvider(options, environment, readTextFile)),
+    transport: new UndiciTransport({
+      timeouts: { ...defaultTimeouts, ...withoutUndefined(options.timeouts ?? {}) },
+      tls: () => readTls(options, environment),
+      proxies: proxySettings(options, environment),
+    }),
+    retries: { ...defaultRetries, ...withoutUndefined(options.retries ?? {}) },
+    maxRequests,
+  })
+  return new NativeEngine({
+    requester,
+    checksums: checksumPlan(profile, ownAlgorithm(options.checksumAlgorithm)),
+    quotedIfMatch: profile.conditions.quotedIfMatch,
+    copyThreshold,
   })
 }
 
-/** The region of the options, the environment or the profile, and the address that follows. */
+/**
+ * The region that the service named, else that of the options, the environment, the profile or the
+ * endpoint, and the address that follows.
+ */
 async function locate(
-  options: S3StorageOptions & CredentialOptions & { readonly bucketName: string },
+  options: EngineOptions & { readonly bucketName: string },
+  named: string | undefined,
   environment: Environment,
 ): Promise<Location> {
   const { bucketName, endpointUrl, addressingStyle, useSsl = true, sessionProfile } = options
   const regionName =
+    named ??
     options.regionName ??
     regionFrom(environment) ??
     (await profileRegion(sessionProfile, environment, readTextFile))
   const address = resolveAddress({ bucketName, regionName, endpointUrl, addressingStyle, useSsl })
-  return { address, region: regionName ?? defaultRegion }
+  const region = regionName ?? regionOfEndpoint(endpointUrl) ?? profileOf(options).regions.default
+  return { address, region }
 }
 
-function required(credentials: Credentials | undefined): Credentials {
-  if (credentials !== undefined) return credentials
+function ownAlgorithm(
+  named: S3StorageOptions['checksumAlgorithm'],
+): 'crc32' | 'sha256' | null | undefined {
+  if (named === undefined || named === null) return named
+  return named === 'CRC32' ? 'crc32' : 'sha256'
+}
+
+/** @throws ImproperlyConfigured for a file that is missing or no PEM */
+async function readTls(options: S3StorageOptions, environment: Environment): Promise<TlsSettings> {
+  const { verify, clientCertificate } = options
+  const bundle = typeof verify === 'string' ? verify : environment['AWS_CA_BUNDLE'] || undefined
+  return {
+    ca: verify === true || bundle === undefined ? undefined : await readPem(bundle, 'verify'),
+    rejectUnauthorized: verify === false ? false : undefined,
+    cert: await readPem(clientCertificate?.cert, 'clientCertificate'),
+    key: await readPem(clientCertificate?.key, 'clientCertificate'),
+  }
+}
+
+async function readPem(path: string | undefined, setting: string): Promise<string | undefined> {
+  if (path === undefined) return undefined
+  const text = await readTextFile(path)
+  if (text?.includes('-----BEGIN ')) return text
+  const problem = text === undefined ? 'there is no such file' : 'it holds no PEM'
   throw new ImproperlyConfigured(
-    'There are no credentials: set "accessKey" and "secretKey" (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY), or a profile in ~/.aws/credentials.',
-    { setting: 'accessKey' },
+    `Option "${setting}" names ${JSON.stringify(path)}, but ${problem}.`,
+    { setting },
   )
+}
+
+/** Of the option, else of the environment, whose names are in capitals or not, as with curl. */
+function proxySettings(
+  { proxies }: S3StorageOptions,
+  environment: Environment,
+): ProxySettings | undefined {
+  if (proxies === null) return undefined
+  const named = (name: string): string | undefined =>
+    environment[name.toLowerCase()] || environment[name] || undefined
+  const http = proxies?.http ?? (proxies === undefined ? named('HTTP_PROXY') : undefined)
+  const https = proxies?.https ?? (proxies === undefined ? named('HTTPS_PROXY') : undefined)
+  return http === undefined && https === undefined
+    ? undefined
+    : { http, https, none: named('NO_PROXY') }
 }

@@ -1,4 +1,5 @@
-import { createHmac, hash } from 'node:crypto'
+import { createHash, createHmac, hash } from 'node:crypto'
+import { crc32 as zlibCrc32 } from 'node:zlib'
 
 /** SHA-256 in lower-case hexadecimal. Text is hashed as UTF-8, here and below. */
 export function sha256Hex(data: Uint8Array | string): string {
@@ -21,4 +22,32 @@ export function md5Base64(data: Uint8Array | string): string {
 /** HMAC-SHA-256 (RFC 2104) as bytes. */
 export function hmacSha256(key: Uint8Array, data: string): Uint8Array {
   return createHmac('sha256', key).update(data).digest()
+}
+
+/** SHA-256 in base64, as `x-amz-checksum-sha256` has it. */
+export function sha256Base64(data: Uint8Array): string {
+  return hash('sha256', data, 'base64')
+}
+
+/** MD5 in lower-case hexadecimal: the entity tag of most objects that came with one request. */
+export function md5Hex(data: Uint8Array): string {
+  return hash('md5', data, 'hex')
+}
+
+/** CRC-32 of `data`, going on from the one of what stood before it. */
+export function crc32(data: Uint8Array, before = 0): number {
+  return zlibCrc32(data, before)
+}
+
+/** An MD5 of bytes that come one after the other. */
+export class RunningMd5 {
+  readonly #hash = createHash('md5')
+
+  update(data: Uint8Array): void {
+    this.#hash.update(data)
+  }
+
+  hex(): string {
+    return this.#hash.digest('hex')
+  }
 }

@@ -1,57 +1,164 @@
-import type { Dispatcher, Pool } from 'undici'
+import type { Agent, Dispatcher, Pool } from 'undici'
 import type { ReadBody } from '../../../core/backend.ts'
 import { type Bytes, concatBytes, copyBytes } from '../../../core/bytes.ts'
-import { ImproperlyConfigured, type StorageError, UnavailableError } from '../../../core/errors.ts'
-import type { Transport, TransportRequest, TransportResponse } from '../native/transport.ts'
+import { ImproperlyConfigured, type StorageError } from '../../../core/errors.ts'
+import {
+  ConnectionError,
+  type ConnectionState,
+  type StreamBody,
+  type Transport,
+  type TransportRequest,
+  type TransportResponse,
+} from '../native/transport.ts'
+import { withoutUndefined } from '../without-undefined.ts'
 import { RawHeaders } from './raw-headers.ts'
 
-/** Connections to one host; further requests wait for a free one. */
-const maxConnections = 256
+/** What a connection needs to know beside the address. */
+export interface ConnectionSettings {
+  /** In milliseconds; 0 for no limit. */
+  readonly timeouts: {
+    readonly connect: number
+    readonly headers: number
+    readonly idle: number
+  }
+  /** Certificates that are trusted besides the usual ones, and the own one. Read at the first use. */
+  readonly tls: () => Promise<TlsSettings>
+  /** URLs of the proxies by scheme; `undefined`: none. */
+  readonly proxies: ProxySettings | undefined
+}
+
+export interface TlsSettings {
+  /** Trusted certificates in PEM, instead of those that Node trusts. */
+  readonly ca?: string | undefined
+  readonly rejectUnauthorized?: boolean | undefined
+  /** Certificate and key of the client, in PEM. */
+  readonly cert?: string | undefined
+  readonly key?: string | undefined
+}
+
+export interface ProxySettings {
+  readonly http: string | undefined
+  readonly https: string | undefined
+  /** Hosts that are reached directly, separated by commas, as in `NO_PROXY`. */
+  readonly none: string | undefined
+}
+
 /** Bytes that are read ahead of a consumer before the socket is paused. */
 const highWaterMark = 256 * 1024
+/** A body above this is sent piece by piece: its progress then keeps the time-out away. */
+const pieceSize = 256 * 1024
 
 /** HTTP/1.1 over undici's pools, one per origin. undici itself is loaded at the first request. */
 export class UndiciTransport implements Transport {
-  readonly #pools = new Map<string, Pool>()
-  #undici: Promise<typeof import('undici')> | undefined
+  readonly #settings: ConnectionSettings
+  readonly #origins = new Map<string, Origin>()
+
+  constructor(settings: ConnectionSettings) {
+    this.#settings = settings
+  }
 
   request(request: TransportRequest): Promise<TransportResponse> {
-    const pool = this.#pools.get(request.origin)
+    const origin = this.#origins.get(request.origin)
     // No `async`: once the pool is there, a request is one promise and no more.
-    return pool === undefined ? this.#requestFirst(request) : dispatch(pool, request)
+    return origin === undefined ? this.#requestFirst(request) : dispatch(origin, request)
   }
 
   async close(): Promise<void> {
-    const pools = [...this.#pools.values()]
-    this.#pools.clear()
-    await Promise.all(pools.map(pool => pool.close()))
+    const origins = [...this.#origins.values()]
+    this.#origins.clear()
+    await Promise.all(origins.map(({ dispatcher }) => dispatcher.close()))
   }
 
   async #requestFirst(request: TransportRequest): Promise<TransportResponse> {
-    return await dispatch(await this.#open(request.origin), request)
-  }
-
-  async #open(origin: string): Promise<Pool> {
-    this.#undici ??= import('undici')
-    const { Pool } = await this.#undici
-    const opened = this.#pools.get(origin) ?? new Pool(origin, { connections: maxConnections })
-    this.#pools.set(origin, opened)
-    return opened
+    const opened = await openOrigin(request.origin, this.#settings)
+    // Another request may have opened it meanwhile.
+    const origin = this.#origins.get(request.origin) ?? opened
+    this.#origins.set(request.origin, origin)
+    return await dispatch(origin, request)
   }
 }
 
-function dispatch(pool: Pool, request: TransportRequest): Promise<TransportResponse> {
+/** The connections to one host. As many as requests are in flight: the engine has the limit. */
+interface Origin {
+  readonly dispatcher: Pool | Agent | Dispatcher
+  /** Connections opened so far. */
+  connects: number
+}
+
+async function openOrigin(url: string, settings: ConnectionSettings): Promise<Origin> {
+  const { Pool, EnvHttpProxyAgent, buildConnector } = await import('undici')
+  const { timeouts, proxies } = settings
+  const tls = url.startsWith('https:') ? await settings.tls() : {}
+  const connector = buildConnector({ ...withoutUndefined(tls), timeout: timeouts.connect })
+  const limits = { headersTimeout: timeouts.headers, bodyTimeout: timeouts.idle }
+  if (proxies !== undefined) {
+    const agent = new EnvHttpProxyAgent({
+      ...limits,
+      httpProxy: proxies.http ?? '',
+      httpsProxy: proxies.https ?? '',
+      noProxy: proxies.none ?? '',
+      connect: { ...withoutUndefined(tls), timeout: timeouts.connect },
+      requestTls: { ...withoutUndefined(tls), timeout: timeouts.connect },
+      proxyTls: { timeout: timeouts.connect },
+    })
+    return { dispatcher: agent, connects: 0 }
+  }
+  const origin: Origin = {
+    connects: 0,
+    dispatcher: new Pool(url, {
+      ...limits,
+      connect(options, callback) {
+        origin.connects++
+        connector(options, callback)
+      },
+    }),
+  }
+  return origin
+}
+
+function dispatch(origin: Origin, request: TransportRequest): Promise<TransportResponse> {
   return new Promise((resolve, reject) => {
     request.signal?.throwIfAborted()
-    pool.dispatch(optionsOf(request), new Exchange(request, resolve, reject))
+    const exchange = new Exchange(origin, request, resolve, reject)
+    origin.dispatcher.dispatch(optionsOf(request, exchange), exchange)
   })
 }
 
 /** One literal for all methods: objects of several shapes slow undici's `Request` down. */
-function optionsOf(request: TransportRequest): Dispatcher.DispatchOptions {
-  const { method, path, headers, body } = request
+function optionsOf(request: TransportRequest, exchange: Exchange): Dispatcher.DispatchOptions {
+  const { method, path, body, origin } = request
+  const headers = isInPieces(body) ? withLength(request.headers, body) : request.headers
   // Without `reset: false` undici closes the connection after every HEAD.
-  return { method, path, headers: headers as string[], body: body ?? null, reset: false }
+  const options = { origin, method, path, headers, body: wireBody(body, exchange), reset: false }
+  return options as Dispatcher.DispatchOptions
+}
+
+function isInPieces(body: TransportRequest['body']): body is StreamBody | Uint8Array {
+  return body !== undefined && !(body instanceof Uint8Array && body.byteLength <= pieceSize)
+}
+
+/** S3 takes no body without its length. */
+function withLength(headers: readonly string[], body: StreamBody | Uint8Array): string[] {
+  const size = body instanceof Uint8Array ? body.byteLength : body.size
+  return [...headers, 'content-length', String(size)]
+}
+
+/** An async iterable, which undici takes and its types lack, for what is sent in pieces. */
+function wireBody(body: TransportRequest['body'], exchange: Exchange): unknown {
+  if (body === undefined) return null
+  if (!(body instanceof Uint8Array)) return exchange.send(body)
+  return body.byteLength <= pieceSize ? body : exchange.send(inPieces(body))
+}
+
+function inPieces(bytes: Uint8Array): StreamBody {
+  return {
+    size: bytes.byteLength,
+    replayable: true,
+    async *chunks() {
+      for (let at = 0; at < bytes.byteLength; at += pieceSize)
+        yield bytes.subarray(at, at + pieceSize)
+    },
+  }
 }
 
 const noBytes = new Uint8Array(0)
@@ -59,12 +166,16 @@ const noBytes = new Uint8Array(0)
 /** One request and its answer: undici's handler, and the body that a backend reads. */
 class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBody {
   status = 0
+  readonly #origin: Origin
   readonly #request: TransportRequest
   readonly #resolve: (response: TransportResponse) => void
   readonly #reject: (error: unknown) => void
+  /** Connections that had been opened before: if no other was, this request met an old one. */
+  readonly #connectsBefore: number
   #headers: RawHeaders | undefined
   #chunks: Uint8Array[] = []
   #buffered = 0
+  #connected = false
   #collecting = false
   #paused = false
   #ended = false
@@ -75,13 +186,16 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   #onSignal: (() => void) | undefined
 
   constructor(
+    origin: Origin,
     request: TransportRequest,
     resolve: (response: TransportResponse) => void,
     reject: (error: unknown) => void,
   ) {
+    this.#origin = origin
     this.#request = request
     this.#resolve = resolve
     this.#reject = reject
+    this.#connectsBefore = origin.connects
     if (request.signal !== undefined) this.#listen(request.signal)
   }
 
@@ -95,6 +209,22 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
 
   headersWith(prefix: string): Record<string, string> {
     return this.#headers?.withPrefix(prefix) ?? {}
+  }
+
+  /**
+   * The body as undici sends it. What its source throws is the failure of the request, unwrapped;
+   * it ends when the request does.
+   */
+  async *send(body: StreamBody): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of body.chunks()) {
+        if (this.#settled()) return
+        yield chunk
+      }
+    } catch (error) {
+      this.#fail(error)
+      throw error
+    }
   }
 
   async bytes(): Promise<Bytes> {
@@ -136,7 +266,8 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
 
   onConnect(abort: (reason?: Error) => void): void {
     this.#abort = abort
-    if (this.#request.signal?.aborted === true) abort()
+    this.#connected = true
+    if (this.#settled() || this.#request.signal?.aborted === true) abort()
   }
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void): boolean {
@@ -163,7 +294,18 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
 
   onError(error: Error): void {
     const { signal, origin } = this.#request
-    this.#fail(signal?.aborted === true ? signal.reason : explain(error, origin))
+    this.#fail(signal?.aborted === true ? signal.reason : explain(error, origin, this.#state()))
+  }
+
+  #state(): ConnectionState {
+    return {
+      sent: this.#connected,
+      reused:
+        this.#connected &&
+        this.status === 0 &&
+        this.#connectsBefore > 0 &&
+        this.#connectsBefore === this.#origin.connects,
+    }
   }
 
   #fail(error: unknown): void {
@@ -210,21 +352,45 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
 }
 
 /** Says which host could not be reached and why; undici's messages do not. */
-function explain(error: Error & { code?: string }, origin: string): StorageError {
+function explain(
+  error: Error & { code?: string },
+  origin: string,
+  connection: ConnectionState,
+): StorageError {
+  const { code = '' } = error
   // Arguments were checked before. The message names the header and does not quote it.
-  if (error.code === 'UND_ERR_INVALID_ARG')
+  if (code === 'UND_ERR_INVALID_ARG')
     return new ImproperlyConfigured(
       `A setting holds what no request can carry: ${error.message}.`,
       { cause: error },
     )
-  const reason = reasons[error.code ?? ''] ?? error.message
-  return new UnavailableError(`No answer from ${origin}: ${reason}.`, { cause: error, attempts: 1 })
+  if (isDistrust(code))
+    return new ImproperlyConfigured(
+      `The certificate of ${origin} is not trusted (${code}): set "verify" (AWS_S3_VERIFY) to a file with the certificates of its authority.`,
+      { setting: 'verify', cause: error },
+    )
+  const reason = reasons[code] ?? error.message
+  // A connection that stalls is no idle one that was closed, and a new one may stall as well.
+  const state = stalled.has(code) ? { ...connection, reused: false } : connection
+  return new ConnectionError(`No answer from ${origin}: ${reason}.`, {
+    cause: error,
+    connection: state,
+  })
+}
+
+const stalled: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
+
+/** Codes of OpenSSL and Node for certificates that are unknown, expired, or another host's. */
+function isDistrust(code: string): boolean {
+  return /^(?:CERT_|ERR_TLS_CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(code)
 }
 
 const reasons: Readonly<Record<string, string | undefined>> = {
   ECONNREFUSED: 'the connection was refused (is the service running, is "endpointUrl" right?)',
   ECONNRESET: 'the connection was reset',
+  EPIPE: 'the connection was closed while the request was sent',
   ENOTFOUND: 'the host name is unknown (is "endpointUrl" or "regionName" right?)',
+  EAI_AGAIN: 'the host name could not be looked up',
   UND_ERR_CONNECT_TIMEOUT: 'the connection timed out',
   UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
   UND_ERR_BODY_TIMEOUT: 'the answer stalled',
