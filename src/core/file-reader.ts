@@ -1,5 +1,5 @@
 import { untilAborted } from './abort.ts'
-import type { Backend, ReadOptions } from './backend.ts'
+import type { Backend, ReadBody, ReadOptions } from './backend.ts'
 import { type Bytes, concatBytes, copyBytes, plainBytes } from './bytes.ts'
 import { ClosedFileError, ValidationError } from './errors.ts'
 import type { FileStat } from './file-stat.ts'
@@ -10,17 +10,15 @@ import {
   refuseOtherMode,
   type SeekOrigin,
 } from './open-file.ts'
+import type { RangeRequest } from './range-download.ts'
+import { firstWindow, ReadAhead } from './read-ahead.ts'
 import { checkLength, explainChange, pinnedBody } from './stored-file.ts'
 import { toWebStream } from './web-stream.ts'
 
-/** First read-ahead, in bytes: what `open` brings along, so that a small file is one request. */
-const firstWindow = 64 * 1024
-/** Where the read-ahead of a sequential reader stops growing. */
-const largestWindow = 4 * 1024 * 1024
-
 /**
- * A file opened for reading, over ranged reads of its backend. It holds no socket and no
- * descriptor between two calls. Calls that are not awaited are answered in their order.
+ * A file opened for reading, over ranged reads of its backend (see {@link ReadAhead}). However
+ * long nobody reads on, it holds no socket and no descriptor. Calls that are not awaited are
+ * answered in their order.
  */
 export class FileReader implements BinaryReader {
   readonly name: string
@@ -28,10 +26,8 @@ export class FileReader implements BinaryReader {
   readonly #backend: Backend
   readonly #stat: FileStat
   readonly #signal: AbortSignal | undefined
+  readonly #bytes: ReadAhead
   #position = 0
-  #window: Bytes
-  #windowStart = 0
-  #windowSize = firstWindow
   #closed = false
   #turn: Promise<unknown> = Promise.resolve()
 
@@ -59,8 +55,9 @@ export class FileReader implements BinaryReader {
     this.mode = mode
     this.#backend = backend
     this.#stat = stat
-    this.#window = window
     this.#signal = signal
+    const request: RangeRequest = (start, end, own) => this.#request(start, end, own)
+    this.#bytes = new ReadAhead(request, stat.size, window, signal)
   }
 
   get closed(): boolean {
@@ -113,16 +110,21 @@ export class FileReader implements BinaryReader {
 
   readable(): ReadableStream<Bytes> {
     this.checkOpen('readable')
-    return toWebStream(() => this.chunks())
+    return toWebStream(() => this[Symbol.asyncIterator]())
   }
 
-  [Symbol.asyncIterator](): AsyncGenerator<Bytes> {
-    return this.chunks()
+  async *[Symbol.asyncIterator](): AsyncGenerator<Bytes> {
+    for (;;) {
+      const piece = await this.#inTurn('read', () => this.#take())
+      if (piece.byteLength === 0) return
+      yield piece
+    }
   }
 
   async close(): Promise<void> {
+    if (this.#closed) return
     this.#closed = true
-    this.#window = new Uint8Array(0)
+    this.#bytes.close(this.#closedError('close'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -131,8 +133,11 @@ export class FileReader implements BinaryReader {
 
   /** @throws ClosedFileError after `close`, naming the method that was called */
   checkOpen(operation: string): void {
-    if (!this.#closed) return
-    throw new ClosedFileError('The file is closed.', {
+    if (this.#closed) throw this.#closedError(operation)
+  }
+
+  #closedError(operation: string): ClosedFileError {
+    return new ClosedFileError('The file is closed.', {
       operation,
       file: this.name,
       backend: this.#backend.name,
@@ -145,71 +150,40 @@ export class FileReader implements BinaryReader {
     }
     const rest = Math.max(0, this.#stat.size - this.#position)
     const wanted = n === undefined ? rest : Math.min(n, rest)
-    const start = this.#position
-    const buffered = this.#buffered(wanted)
-    if (buffered.byteLength === wanted) {
-      this.#position += wanted
-      // A copy: a slice would keep the whole window alive.
-      return copyBytes(buffered)
-    }
-    const missing = await this.#fetch(start + buffered.byteLength, wanted - buffered.byteLength)
-    this.#position = start + wanted
-    return concatBytes([buffered, missing], wanted)
-  }
-
-  /** What the window holds from the position on, at most `length` bytes. */
-  #buffered(length: number): Bytes {
-    const from = this.#position - this.#windowStart
-    if (from < 0 || from >= this.#window.byteLength) return this.#window.subarray(0, 0)
-    return this.#window.subarray(from, from + length)
-  }
-
-  /** `length` bytes from `start`, and the read-ahead behind them into the window. */
-  async #fetch(start: number, length: number): Promise<Bytes> {
-    const sequential = start === this.#windowStart + this.#window.byteLength
-    this.#windowSize = sequential ? Math.min(this.#windowSize * 2, largestWindow) : firstWindow
-    if (length >= this.#windowSize) return this.#request(start, start + length)
-    const window = await this.#request(start, Math.min(start + this.#windowSize, this.#stat.size))
-    this.#window = window
-    this.#windowStart = start
-    return window.subarray(0, length)
-  }
-
-  async #request(start: number, end: number): Promise<Bytes> {
-    const options: ReadOptions = { start, end, ifMatch: this.#stat.etag, signal: this.#signal }
-    const body = pinnedBody(await this.#backend.read(this.name as Name, options), this.#stat)
-    const bytes = plainBytes(await body.bytes())
-    checkLength(bytes.byteLength, end - start)
+    const bytes = await this.#bytes.read(this.#position, wanted)
+    this.#position += wanted
     return bytes
+  }
+
+  async #take(): Promise<Bytes> {
+    const piece = await this.#bytes.take(this.#position)
+    this.#position += piece.byteLength
+    return piece
+  }
+
+  async #request(start: number, end: number, signal: AbortSignal | undefined): Promise<ReadBody> {
+    const options: ReadOptions = { start, end, ifMatch: this.#stat.etag, signal }
+    return pinnedBody(await this.#backend.read(this.name as Name, options), this.#stat)
   }
 
   async #readline(): Promise<Bytes> {
     const pieces: Bytes[] = []
-    let length = 0
+    let at = this.#position
     for (;;) {
-      const piece = await this.#read(this.#lineStep())
-      const end = endOfLine(piece)
-      const taken = end === -1 ? piece : piece.subarray(0, end)
-      this.#position -= piece.byteLength - taken.byteLength
+      const view = await this.#bytes.view(at, lineStep)
+      const end = endOfLine(view)
+      const taken = end === -1 ? view : view.subarray(0, end)
       pieces.push(taken)
-      length += taken.byteLength
-      if (end !== -1 || piece.byteLength === 0) return await this.#joinLine(pieces, length)
+      at += taken.byteLength
+      if (end !== -1 || view.byteLength === 0) break
     }
-  }
-
-  /** How far to look for the end of a line: what is buffered, or one more window. */
-  #lineStep(): number {
-    const buffered = this.#buffered(this.#window.byteLength).byteLength
-    return buffered > 0 ? Math.min(buffered, 8192) : 8192
-  }
-
-  /** A `\r` at the end of a piece may be the first half of `\r\n`. */
-  async #joinLine(pieces: readonly Bytes[], length: number): Promise<Bytes> {
-    const line = concatBytes(pieces, length)
-    if (line.at(-1) !== carriageReturn) return line
-    const next = await this.#read(1)
-    if (next[0] === lineFeed) return concatBytes([line, next], length + 1)
-    this.#position -= next.byteLength
+    // A `\r` at the end of a piece may be the first half of `\r\n`.
+    if (pieces.at(-1)?.at(-1) === carriageReturn) {
+      const next = await this.#bytes.view(at, 1)
+      if (next[0] === lineFeed) pieces.push(next)
+    }
+    const line = joined(pieces)
+    this.#position += line.byteLength
     return line
   }
 
@@ -252,6 +226,8 @@ export class FileReader implements BinaryReader {
 
 refuseOtherMode(FileReader.prototype, 'reader')
 
+/** How far to look for the end of a line at a time, in bytes. */
+const lineStep = 8192
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
 
@@ -262,6 +238,16 @@ function endOfLine(bytes: Bytes): number {
   const carriage = searched.indexOf(carriageReturn)
   if (carriage === -1) return feed === -1 ? -1 : feed + 1
   return bytes[carriage + 1] === lineFeed ? carriage + 2 : carriage + 1
+}
+
+/** A copy: the pieces stay with the read-ahead. */
+function joined(pieces: readonly Bytes[]): Bytes {
+  const [first] = pieces
+  if (pieces.length === 1 && first !== undefined) return copyBytes(first)
+  return concatBytes(
+    pieces,
+    pieces.reduce((length, piece) => length + piece.byteLength, 0),
+  )
 }
 
 function lineEndLength(line: Bytes): number {
