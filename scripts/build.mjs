@@ -20,7 +20,7 @@ const inPlace = ['cli/demo/places', 'cli/demo/server']
 
 /** Packages that are bundled instead of installed with us: see docs/dependencies.md. */
 const inlined =
-  /^(?:@csstools\/css-tokenizer|es-module-lexer|htmlparser2|dom(?:elementtype|handler|utils)|dom-serializer|entities)(?:\/|$)|^\/.*\/node_modules\//
+  /^(?:@csstools\/css-tokenizer|es-module-lexer|htmlparser2|image-size|dom(?:elementtype|handler|utils)|dom-serializer|entities)(?:\/|$)|^\/.*\/node_modules\//
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { exports } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))

@@ -55,6 +55,29 @@ const house = {
     imports: ['core', 'config', 'static'],
     packages: ['@csstools/css-tokenizer', 'es-module-lexer', 'htmlparser2'],
   },
+  fields: {
+    reason: 'file fields know storages and their configuration, and no ORM',
+    imports: ['core', 'config'],
+    packages: ['image-size'],
+  },
+  'fields/lifecycle.ts': {
+    reason: 'the one module of the fields that follows asynchronous calls',
+    imports: ['core', 'fields'],
+    node: true,
+  },
+  orm: {
+    reason: 'adapters are thin: one file per ORM, and no ORM knows another',
+    imports: ['core', 'fields'],
+    packages: [
+      'typeorm',
+      '@mikro-orm/core',
+      'sequelize',
+      'drizzle-orm',
+      '@prisma/client',
+      'mongoose',
+    ],
+    node: true,
+  },
   doctor: {
     reason: 'the doctor looks at storages, and knows what S3 is asked besides',
     imports: ['core', 'backends'],
@@ -78,13 +101,33 @@ const house = {
   },
   cli: {
     reason: 'the command line stands on top of everything',
-    imports: ['core', 'backends', 'layers', 'config', 'static', 'testing', 'entries', 'doctor'],
+    imports: [
+      'core',
+      'backends',
+      'layers',
+      'config',
+      'static',
+      'fields',
+      'testing',
+      'entries',
+      'doctor',
+    ],
     packages: ['commander'],
     node: true,
   },
   entries: {
     reason: 'an entry only re-exports',
-    imports: ['core', 'backends', 'layers', 'config', 'static', 'testing', 'doctor'],
+    imports: [
+      'core',
+      'backends',
+      'layers',
+      'config',
+      'static',
+      'fields',
+      'orm',
+      'testing',
+      'doctor',
+    ],
   },
 }
 

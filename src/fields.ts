@@ -1,0 +1,16 @@
+export { type FileCodec, fileCodec } from './fields/codec.ts'
+export { FieldFile, type FieldHost, type FileInput } from './fields/field-file.ts'
+export { FileField, type FileFieldOptions, type StoredUpload } from './fields/file-field.ts'
+export { ImageField, ImageFieldFile, type ImageFieldOptions } from './fields/image-field.ts'
+export { defaultMaxPixels, type ImageSize } from './fields/image-size.ts'
+export { fileTransaction } from './fields/lifecycle.ts'
+export type { UploadedFile } from './fields/upload.ts'
+export type { UploadTo } from './fields/upload-to.ts'
+export {
+  allowExtensions,
+  allowImages,
+  allowTypes,
+  type FileValidator,
+  maxSize,
+  type SizeValidator,
+} from './fields/validators.ts'

@@ -1,0 +1,482 @@
+import type { Bytes } from '../core/bytes.ts'
+import type { Content } from '../core/content.ts'
+import { ContentFile } from '../core/content-file.ts'
+import { ClosedFileError, NoFileError, UnsupportedError, ValidationError } from '../core/errors.ts'
+import type { BinaryReader, TextReader } from '../core/open-file.ts'
+import { checkArguments, kindOf } from '../core/options.ts'
+import type { Storage, UrlOptions } from '../core/storage.ts'
+import { toWebStream } from '../core/web-stream.ts'
+import type { FileField, StoredUpload } from './file-field.ts'
+import { type Creation, type FileScope, inScope } from './lifecycle.ts'
+import { PendingFile } from './pending-file.ts'
+
+/** What a field can be given: a stored name, content with a name, another row's file, or nothing. */
+export type FileInput = string | File | ContentFile | FieldFile | null
+
+/** The row that a file belongs to, as its adapter knows it. */
+export interface FieldHost {
+  readonly owner: object | null
+  /** Name of the property, for messages. */
+  readonly attribute: string
+  /** Writes the column of the row in memory. */
+  setName(name: string | null): void
+  /** Writes a further column of the row in memory, such as an image's width. */
+  setColumn?(column: string, value: number | null): void
+  /** Writes the row to the database, which calls the file's `[beforeWrite]` and `[afterWrite]`. */
+  persist?(): Promise<void>
+  /** The scope of the transaction that the row is written in, if one is open. */
+  scope?(): FileScope | undefined
+  /** Number of rows in the database that name a file of this storage. */
+  uses?(name: string): Promise<number>
+  /** Writes that run at once may share one transaction, and overwrite each other unseen. */
+  readonly sharesTransactions?: boolean | undefined
+  /** `uses` is answered by a transaction's own handle, and only while that is open. */
+  readonly countsInside?: boolean | undefined
+}
+
+/** For adapters: stores content that waits. The row can be written then. */
+export const beforeWrite: unique symbol = Symbol('stowage.beforeWrite')
+/** For adapters: the row was written; the name that it had in the database has had its time. */
+export const afterWrite: unique symbol = Symbol('stowage.afterWrite')
+/** For adapters: the row was deleted; so is its file, unless another row uses it. */
+export const afterDelete: unique symbol = Symbol('stowage.afterDelete')
+/** For adapters: what the column holds, `null` for nothing. Content that waits is not in it. */
+export const columnName: unique symbol = Symbol('stowage.columnName')
+/** For adapters: whether content waits for the row to be written. */
+export const isPending: unique symbol = Symbol('stowage.isPending')
+
+/** A file that belongs to no row: it can be read, and stored with `save: false`. */
+const detached: FieldHost = { owner: null, attribute: 'file', setName: () => {} }
+
+/**
+ * The file of a row's column, as Django's `FieldFile`. Everything about it is private: a clone or
+ * a serialisation of it holds no storage, and so no credentials.
+ */
+export class FieldFile {
+  readonly #field: FileField
+  readonly #host: FieldHost
+  /** Name of a stored file. */
+  #stored: string | null
+  #pending: PendingFile | undefined
+  #storing: Promise<StoredUpload> | undefined
+  /** Whether `#stored` was stored here and no row in the database has it yet. */
+  #unsaved = false
+  /** What a transaction is told about `#stored`. */
+  #creation: Creation | undefined
+  /** Names whose time has passed, and which leave with the next write of the row. */
+  #forgotten = new Set<string>()
+  /** Set from `delete` until the row is written. */
+  #deletion: { readonly default: boolean } | undefined
+  #reader: BinaryReader | TextReader | undefined
+  #closed = false
+  #turn: Promise<unknown> = Promise.resolve()
+
+  /** Applications get one from a row, or from `field.file(name)`. */
+  constructor(field: FileField, host: FieldHost | undefined, name: string | null) {
+    this.#field = field
+    this.#host = host ?? detached
+    this.#stored = name === '' ? null : name
+  }
+
+  /** Of the stored file, or of content that waits for the row to be saved; `null` without a file. */
+  get name(): string | null {
+    return this.#pending?.name ?? this.#stored
+  }
+
+  get storage(): Storage {
+    return this.#field.storage
+  }
+
+  get field(): FileField {
+    return this.#field
+  }
+
+  /** The row; `null` for a file that came out of a cache. */
+  get owner(): object | null {
+    return this.#host.owner
+  }
+
+  /** Whether the file is not open. */
+  get closed(): boolean {
+    return this.#pending?.closed ?? this.#reader?.closed ?? true
+  }
+
+  hasFile(): boolean {
+    return this.name !== null
+  }
+
+  /**
+   * Stores the content under the name that `uploadTo` and the storage make of `name`, sets the
+   * column and writes the row, unless `save` is false. If the row cannot be written, the new file is
+   * removed again. The file that the row had goes once its transaction has committed.
+   *
+   * @throws ValidationError from a validator, before anything is stored
+   * @throws UnsupportedError without `save: false` where there is no row
+   */
+  async save(
+    name: string,
+    content: Content,
+    options: { readonly save?: boolean | undefined } = {},
+  ): Promise<void> {
+    checkArguments('save', { save: 'boolean' }, options)
+    if (typeof name !== 'string')
+      throw new ValidationError(`The name of a file is a string, not ${kindOf(name)}.`)
+    await this.#inTurn(() => this.#save(name, content, options.save ?? true))
+  }
+
+  /**
+   * Empties the column and writes the row, unless `save` is false; the file goes once the
+   * transaction has committed, and stays if another row uses it. The field's default file goes only
+   * with `default: true`.
+   */
+  async delete(
+    options: { readonly save?: boolean | undefined; readonly default?: boolean | undefined } = {},
+  ): Promise<void> {
+    checkArguments('delete', { save: 'boolean', default: 'boolean' }, options)
+    await this.#inTurn(() => this.#delete(options.save ?? true, options.default ?? false))
+  }
+
+  /** Opens the file (`rb` bytes, `r` text), or goes back to its start. Resolves to itself. */
+  async open(mode: 'r' | 'rb' = 'rb'): Promise<this> {
+    const name = this.requireFile('open')
+    this.#closed = false
+    if (this.#pending !== undefined) this.#pending.open(mode)
+    else if (this.#reader?.mode === mode && !this.#reader.closed) await this.#reader.seek(0)
+    else {
+      await this.#reader?.close()
+      this.#reader = await this.storage.open(name, mode)
+    }
+    return this
+  }
+
+  /**
+   * The next bytes (or characters, after `open('r')`), at most `n`, all that remain without `n`.
+   *
+   * @throws ClosedFileError after `close`
+   */
+  async read(n?: number): Promise<Bytes | string> {
+    this.requireFile('read')
+    if (this.#pending !== undefined) return await this.#pending.read(n)
+    if (this.#closed) {
+      throw new ClosedFileError('The file is closed; open() opens it again.', {
+        operation: 'read',
+        file: this.name ?? undefined,
+      })
+    }
+    if (this.#reader === undefined) await this.open()
+    return (await this.#reader?.read(n)) ?? ''
+  }
+
+  /** The whole file as UTF-8, wherever `read` stands. */
+  async text(): Promise<string> {
+    const name = this.requireFile('text')
+    if (this.#pending !== undefined) return await this.#pending.text()
+    return await (await this.storage.file(name)).text()
+  }
+
+  /** The whole file in memory, wherever `read` stands. */
+  async bytes(): Promise<Bytes> {
+    const name = this.requireFile('bytes')
+    if (this.#pending !== undefined) return await this.#pending.bytes()
+    return await (await this.storage.file(name)).bytes()
+  }
+
+  /** The file from its start, wherever `read` stands; `chunkSize` in bytes, default 65,536. */
+  async *chunks(options: { readonly chunkSize?: number | undefined } = {}): AsyncGenerator<Bytes> {
+    const name = this.requireFile('chunks')
+    if (this.#pending !== undefined) {
+      yield* this.#pending.chunks(options.chunkSize)
+      return
+    }
+    await using reader = await this.storage.open(name, 'rb')
+    yield* reader.chunks(options.chunkSize)
+  }
+
+  /** The file from its start; nothing is requested before the first read. */
+  readable(): ReadableStream<Bytes> {
+    this.requireFile('readable')
+    return toWebStream(() => this.chunks())
+  }
+
+  /** Harmless when repeated. */
+  async close(): Promise<void> {
+    this.#pending?.close()
+    if (this.#stored === null) return
+    this.#closed = true
+    const reader = this.#reader
+    this.#reader = undefined
+    await reader?.close()
+  }
+
+  /** Bytes, asked of the storage each time. */
+  async size(): Promise<number> {
+    const name = this.requireFile('size')
+    return this.#pending?.size ?? (await this.storage.size(name))
+  }
+
+  /** @throws NoFileError also while content waits for the row to be saved */
+  async url(options?: UrlOptions): Promise<string> {
+    return await this.storage.url(this.#requireStored('url'), options)
+  }
+
+  /** @throws UnsupportedError where files have no local path */
+  path(): string {
+    return this.storage.path(this.#requireStored('path'))
+  }
+
+  /**
+   * Gives the row another file without writing anything: content is stored when the row is saved; a
+   * string is the name of a file that is stored already; `null` empties the column.
+   *
+   * @throws ValidationError for content without a name, and for what is none of these
+   */
+  assign(value: FileInput): this {
+    if (value instanceof FieldFile) this.#assignFile(value)
+    else if (value === null || typeof value === 'string') this.#assignName(value)
+    else if (value instanceof File || value instanceof ContentFile) this.#assignContent(value)
+    else {
+      throw new ValidationError(
+        `A file field takes a stored name, a File, a ContentFile, the file of another row or null, not ${kindOf(value)}.`,
+        { operation: 'assign' },
+      )
+    }
+    return this
+  }
+
+  toString(): string {
+    return this.name ?? ''
+  }
+
+  toJSON(): string | null {
+    return this.name
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `<FieldFile: ${this.name ?? 'None'}>`
+  }
+
+  /** Also tells libraries that copy objects member by member that this is none to be copied. */
+  get [Symbol.toStringTag](): string {
+    return 'FieldFile'
+  }
+
+  get [columnName](): string | null {
+    return this.#stored
+  }
+
+  get [isPending](): boolean {
+    return this.#pending !== undefined
+  }
+
+  async [beforeWrite](scope: FileScope): Promise<void> {
+    const pending = this.#pending
+    if (pending === undefined) return
+    // A row that is saved twice at once stores its content once.
+    const first = this.#storing === undefined
+    this.#storing ??= this.#field.store(this.#host.owner, pending.name, pending.content)
+    try {
+      const upload = await this.#storing
+      if (first) this.#apply(scope, upload)
+    } finally {
+      this.#storing = undefined
+    }
+  }
+
+  async [afterWrite](scope: FileScope, previous: string | null): Promise<void> {
+    const gone = new Set(this.#forgotten)
+    if (this.#deletion !== undefined || this.#field.onReplace === 'cleanup')
+      gone.add(previous ?? '')
+    const alsoDefault = this.#deletion?.default ?? false
+    this.#forgotten.clear()
+    this.#deletion = undefined
+    this.#unsaved = false
+    if (this.#creation !== undefined)
+      this.#creation.settled = this.#host.sharesTransactions !== true
+    gone.delete(this.#stored ?? '')
+    for (const name of gone) await this.#remove(scope, name, alsoDefault)
+  }
+
+  async [afterDelete](scope: FileScope, previous: string | null): Promise<void> {
+    const gone = new Set(this.#forgotten)
+    if (this.#unsaved) gone.add(this.#stored ?? '')
+    if (this.#field.onDelete === 'cleanup') gone.add(previous ?? '')
+    this.#forgotten.clear()
+    this.#unsaved = false
+    await this.#dropReader()
+    for (const name of gone) await this.#remove(scope, name, false)
+  }
+
+  /** The name, for a method that needs a file. @throws NoFileError */
+  protected requireFile(operation?: string): string {
+    if (this.name !== null) return this.name
+    throw new NoFileError(
+      `The '${this.#host.attribute}' attribute has no file associated with it.`,
+      { operation },
+    )
+  }
+
+  protected pendingContent(): File | ContentFile | undefined {
+    return this.#pending?.content
+  }
+
+  #requireStored(operation: string): string {
+    const name = this.requireFile(operation)
+    if (this.#pending === undefined) return name
+    throw new NoFileError(
+      `The content of '${this.#host.attribute}' is stored when its row is saved; until then it has no ${operation}.`,
+      { operation, file: name },
+    )
+  }
+
+  async #save(name: string, content: Content, persist: boolean): Promise<void> {
+    if (persist) this.#requireRow('save')
+    await inScope(this.#host.scope?.(), async scope => {
+      const upload = await this.#field.store(this.#host.owner, name, content)
+      const creation = this.#apply(scope, upload)
+      creation.settled = !persist
+      await this.#dropReader()
+      if (persist) await this.#host.persist?.()
+    })
+  }
+
+  async #delete(persist: boolean, alsoDefault: boolean): Promise<void> {
+    if (this.name === null) return
+    if (persist) this.#requireRow('delete')
+    const before = { stored: this.#stored, pending: this.#pending, unsaved: this.#unsaved }
+    await this.#dropReader()
+    this.#setStored(null, this.#field.emptyColumns)
+    if (before.stored !== null) this.#forgotten.add(before.stored)
+    this.#deletion = { default: alsoDefault }
+    if (!persist) return await this.#deleteUnsaved(before.stored, alsoDefault)
+    try {
+      await this.#host.persist?.()
+    } catch (error) {
+      this.#restore(before)
+      throw error
+    }
+  }
+
+  /** As Django: gone at once, and the row in the database names a file that is gone until it is saved. */
+  async #deleteUnsaved(name: string | null, alsoDefault: boolean): Promise<void> {
+    const open = this.#host.scope?.()
+    // In a transaction the row's own write decides, or nothing is removed.
+    if (name === null || open !== undefined) return
+    // The row itself still names the file in the database.
+    if (((await this.#host.uses?.(name)) ?? 0) > 1) return
+    await inScope(undefined, async scope => {
+      if (name !== this.#field.default || alsoDefault)
+        scope.removed({ storage: this.storage, name })
+    })
+  }
+
+  #requireRow(operation: string): void {
+    if (this.#host.persist !== undefined) return
+    throw new UnsupportedError(
+      `This file belongs to no row that could be saved; ${operation}() needs { save: false } here.`,
+      { operation, file: this.name ?? undefined },
+    )
+  }
+
+  async #remove(scope: FileScope, name: string, alsoDefault: boolean): Promise<void> {
+    if (name === '' || (name === this.#field.default && !alsoDefault)) return
+    const { storage } = this
+    // Every row without a file of its own uses the default; who asks for it means all of them.
+    const uses = name === this.#field.default ? undefined : this.#host.uses
+    if (this.#host.countsInside !== true || uses === undefined)
+      scope.removed({ storage, name, uses: uses && (() => uses.call(this.#host, name)) })
+    else if ((await uses.call(this.#host, name)) === 0) scope.removed({ storage, name })
+  }
+
+  /** The row in memory has the new file; if that file goes again, it has what it had before. */
+  #apply(scope: FileScope, { name, columns }: StoredUpload): Creation {
+    const before = { stored: this.#stored, pending: this.#pending, unsaved: this.#unsaved }
+    const { storage } = this
+    const uses = this.#host.countsInside === true ? undefined : this.#host.uses
+    if (before.unsaved && before.stored !== null) this.#forgotten.add(before.stored)
+    this.#setStored(name, columns)
+    this.#unsaved = true
+    const creation: Creation = {
+      storage,
+      name,
+      settled: false,
+      uses: uses && (() => uses.call(this.#host, name)),
+      revert: () => {
+        if (this.#stored === name) this.#restore(before)
+      },
+    }
+    this.#creation = creation
+    scope.created(creation)
+    return creation
+  }
+
+  #setStored(name: string | null, columns: StoredUpload['columns']): void {
+    this.#stored = name
+    this.#pending = undefined
+    this.#unsaved = false
+    this.#host.setName(name)
+    for (const [column, value] of Object.entries(columns)) this.#host.setColumn?.(column, value)
+  }
+
+  #restore(before: {
+    readonly stored: string | null
+    readonly pending: PendingFile | undefined
+    readonly unsaved: boolean
+  }): void {
+    this.#stored = before.stored
+    this.#pending = before.pending
+    this.#unsaved = before.unsaved
+    this.#deletion = undefined
+    if (before.stored !== null) this.#forgotten.delete(before.stored)
+    this.#host.setName(before.stored)
+  }
+
+  #assignFile(file: FieldFile): void {
+    if (file === this) return
+    if (file.#pending !== undefined) this.#assignContent(file.#pending.content)
+    else if (file.#stored === null || file.storage === this.storage) this.#assignName(file.#stored)
+    else {
+      throw new ValidationError(
+        'The file is in another storage; save(name, await other.storage.file(name)) copies it.',
+        { operation: 'assign', file: file.#stored },
+      )
+    }
+  }
+
+  #assignName(name: string | null): void {
+    if (this.#unsaved && this.#stored !== null && this.#stored !== name)
+      this.#forgotten.add(this.#stored)
+    const stored = name === '' ? null : name
+    const columns = stored === this.#stored ? {} : this.#field.emptyColumns
+    this.#forget()
+    this.#setStored(stored, columns)
+  }
+
+  #assignContent(content: File | ContentFile): void {
+    this.#pending = new PendingFile(content)
+    this.#forget()
+    this.#host.setName(this.#stored)
+  }
+
+  /** Whatever is open belongs to the file that the row had. */
+  #forget(): void {
+    this.#deletion = undefined
+    this.#closed = false
+    const reader = this.#reader
+    this.#reader = undefined
+    reader?.close().catch(() => {})
+  }
+
+  async #dropReader(): Promise<void> {
+    const reader = this.#reader
+    this.#reader = undefined
+    this.#closed = false
+    await reader?.close()
+  }
+
+  /** Saves and deletions of one file object happen one after the other. */
+  async #inTurn(work: () => Promise<void>): Promise<void> {
+    const result = this.#turn.then(work)
+    this.#turn = result.catch(() => {})
+    await result
+  }
+}

@@ -1,0 +1,85 @@
+import { imageSize } from 'image-size'
+import { contentTypeOf } from '../core/content-type.ts'
+import { InvalidImageError } from '../core/errors.ts'
+import { quoteName } from '../core/quote.ts'
+import { sniffLength, sniffType } from './sniff.ts'
+import type { UploadedFile } from './upload.ts'
+
+/** An image as it is shown: width and height in pixels after its EXIF orientation. */
+export interface ImageSize {
+  readonly width: number
+  readonly height: number
+  /** MIME type by content. */
+  readonly type: string
+}
+
+/**
+ * Most pixels that an image may declare: what decodes to a quarter of a gibibyte at three bytes
+ * each, the limit of Python's Pillow.
+ */
+export const defaultMaxPixels: number = 89_478_485
+
+/** How much is read, in bytes, until the size is found: large EXIF blocks stand in front of it. */
+const headLengths = [16_384, 131_072, 1_048_576]
+
+/**
+ * Size of a raster image from its first bytes; the rest is not read and nothing is decoded.
+ *
+ * @throws InvalidImageError for what is no image of a known format, for SVG (a document that can
+ *   hold scripts), for a name of another kind, and for more than `maxPixels`
+ */
+export async function readImage(
+  file: UploadedFile,
+  options: { readonly maxPixels?: number | undefined } = {},
+): Promise<ImageSize> {
+  const type = sniffType(await file.head(sniffLength))
+  checkType(file, type)
+  const size = await readSize(file, type)
+  const maxPixels = options.maxPixels ?? defaultMaxPixels
+  if (size.width * size.height > maxPixels) {
+    throw refusal(file, `it has ${size.width} × ${size.height} pixels, more than ${maxPixels}`)
+  }
+  return size
+}
+
+function checkType(file: UploadedFile, type: string): void {
+  if (type === 'image/svg+xml')
+    throw refusal(file, 'it is an SVG document, which can hold scripts; keep it in a FileField')
+  if (!type.startsWith('image/')) throw refusal(file, 'its content is no image of a known format')
+  const named = contentTypeOf(file.name)
+  // Served under such a name, the same bytes would be a page or a script.
+  if (named !== undefined && (!named.startsWith('image/') || named === 'image/svg+xml'))
+    throw refusal(file, `its name is one of ${named}, its content of ${type}`)
+}
+
+async function readSize(file: UploadedFile, type: string): Promise<ImageSize> {
+  let read = -1
+  let failure: unknown
+  for (const length of headLengths) {
+    const head = await file.head(length)
+    if (head.byteLength === read) break
+    read = head.byteLength
+    try {
+      return shownSize(imageSize(head), type)
+    } catch (error) {
+      // Perhaps only because the size stands further behind.
+      failure = error
+    }
+  }
+  throw refusal(file, 'its size cannot be read', failure)
+}
+
+/** EXIF orientations 5 to 8 lie on the side. */
+function shownSize(size: ReturnType<typeof imageSize>, type: string): ImageSize {
+  const { width, height, orientation = 1 } = size
+  if (!(Number.isSafeInteger(width) && Number.isSafeInteger(height) && width > 0 && height > 0))
+    throw new TypeError('the declared size is none')
+  return orientation >= 5 ? { width: height, height: width, type } : { width, height, type }
+}
+
+function refusal(file: UploadedFile, problem: string, cause?: unknown): InvalidImageError {
+  return new InvalidImageError(`${quoteName(file.name)} is refused as an image: ${problem}.`, {
+    file: file.name,
+    cause,
+  })
+}

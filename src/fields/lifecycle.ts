@@ -1,0 +1,137 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Storage } from '../core/storage.ts'
+
+/** One file that leaves when its transaction has settled. */
+export interface Removal {
+  readonly storage: Storage
+  readonly name: string
+  /** Rows that name the file, asked right before it is removed; a file in use stays. */
+  readonly uses?: (() => Promise<number>) | undefined
+  /** Puts the row in memory back to what it was before; called when a new file goes again. */
+  readonly revert?: (() => void) | undefined
+}
+
+/** One file that was stored for a row which is not yet in the database for good. */
+export interface Creation extends Removal {
+  /** Whether a row was written with it, or somebody asked for no row to be written. */
+  settled: boolean
+}
+
+/**
+ * What a transaction does to files. Nothing that a row may still name is removed before the
+ * database has committed, and whatever was stored for a row that never came is removed when it
+ * rolled back. A scope inside another (a savepoint) hands its files up when it commits.
+ */
+export class FileScope {
+  readonly #parent: FileScope | undefined
+  #creations: Creation[] = []
+  #removals: Removal[] = []
+
+  constructor(parent?: FileScope | undefined) {
+    this.#parent = parent
+  }
+
+  created(creation: Creation): void {
+    this.#creations.push(creation)
+  }
+
+  removed(removal: Removal): void {
+    this.#removals.push(removal)
+  }
+
+  /** The database has committed. Never rejects: what cannot be removed is left to `stowage gc`. */
+  async commit(): Promise<void> {
+    const { creations, removals } = this.#take()
+    if (this.#parent === undefined) {
+      await removeUnused(removals)
+      // A failed write that the application has got over, inside a transaction that went on.
+      await removeUnused(creations.filter(creation => !creation.settled))
+      return
+    }
+    this.#parent.#creations.push(...creations)
+    this.#parent.#removals.push(...removals)
+  }
+
+  /** The database has rolled back. Never rejects, so that the first error is the one that is seen. */
+  async rollback(): Promise<void> {
+    const { creations } = this.#take()
+    for (const { revert } of creations.toReversed()) revert?.()
+    await removeUnused(creations)
+  }
+
+  /** Settling twice must not remove twice. */
+  #take(): { readonly creations: Creation[]; readonly removals: Removal[] } {
+    const taken = { creations: this.#creations, removals: this.#removals }
+    this.#creations = []
+    this.#removals = []
+    return taken
+  }
+}
+
+/** Name of the state on `globalThis`: two installed copies share the scope that is open. */
+const scopesKey: unique symbol = Symbol.for('stowage.fileScopes')
+
+function scopes(): AsyncLocalStorage<FileScope> {
+  const shared = globalThis as { [scopesKey]?: AsyncLocalStorage<FileScope> | undefined }
+  shared[scopesKey] ??= new AsyncLocalStorage()
+  return shared[scopesKey]
+}
+
+/** The scope of the {@link fileTransaction} that is running, if any. */
+export function currentScope(): FileScope | undefined {
+  return scopes().getStore()
+}
+
+/**
+ * Lets files follow a database transaction. It goes around it:
+ * `fileTransaction(() => db.transaction(…))`. Replaced and deleted files are removed after `fn` has
+ * resolved, new ones are removed if it rejects. Inside another `fileTransaction` its files settle
+ * with the outer one. An ORM whose transactions have hooks (TypeORM, MikroORM, Sequelize) settles
+ * its own files with its own transaction, with or without this.
+ */
+export async function fileTransaction<T>(fn: () => Promise<T>): Promise<T> {
+  return await inScope(currentScope(), scope => scopes().run(scope, fn))
+}
+
+/** Does the work in a scope inside `open`, or in one of its own, which settles with the work. */
+export async function inScope<T>(
+  open: FileScope | undefined,
+  work: (scope: FileScope) => Promise<T>,
+): Promise<T> {
+  const scope = new FileScope(open)
+  let result: T
+  try {
+    result = await work(scope)
+  } catch (error) {
+    await scope.rollback()
+    throw error
+  }
+  await scope.commit()
+  return result
+}
+
+async function removeUnused(removals: readonly Removal[]): Promise<void> {
+  const seen = new Map<Storage, Set<string>>()
+  for (const removal of removals) {
+    const names = seen.get(removal.storage) ?? new Set<string>()
+    if (names.has(removal.name)) continue
+    seen.set(removal.storage, names.add(removal.name))
+    await removeIfUnused(removal)
+  }
+}
+
+/** The row is written already: a file that cannot be removed now must not look like a failed write. */
+async function removeIfUnused({ storage, name, uses, revert }: Removal): Promise<void> {
+  try {
+    if (uses !== undefined && (await uses()) > 0) return
+    revert?.()
+    await storage.delete(name)
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    process.emitWarning(`The file ${JSON.stringify(name)} is no longer used and stays for now.`, {
+      type: 'StowageWarning',
+      code: 'STOWAGE_FILE_LEFT',
+      detail: `${reason} \`stowage gc\` finds and removes it.`,
+    })
+  }
+}

@@ -1,0 +1,94 @@
+import type { FieldFile, FieldHost, FileInput } from './field-file.ts'
+import { columnName, isPending } from './field-file.ts'
+import type { FileField } from './file-field.ts'
+
+/** File columns of a model by property, as the adapters hand them around. */
+export type FileFields = Readonly<Record<string, FileField>>
+
+/**
+ * Under this symbol a row of an adapter tells its file fields: its prototype, or the row itself.
+ * Caches find the fields of a row by it.
+ */
+export const rowFields: unique symbol = Symbol.for('stowage.rowFields')
+
+/** What a row keeps per file column: the name as the database gave it, or the file once asked for. */
+type Slot = string | null | undefined | FieldFile
+
+/**
+ * A file column of rows that are objects of a class: files are made at their first access, so that
+ * loading many rows costs nothing. The slot is a symbol: no ORM, clone or serialisation sees it.
+ */
+export class FileProperty<Row extends object> {
+  readonly property: string
+  readonly field: FileField
+  readonly #slot: symbol
+  /** Files of rows that nobody has told what they hold: new ones, or loaded without the column. */
+  readonly #untold = new WeakSet<FieldFile>()
+  readonly #host: (row: Row, property: FileProperty<Row>) => FieldHost
+
+  constructor(
+    property: string,
+    field: FileField,
+    host: (row: Row, property: FileProperty<Row>) => FieldHost,
+  ) {
+    this.property = property
+    this.field = field
+    this.#host = host
+    this.#slot = Symbol(property)
+  }
+
+  /** The file of a row; a row that has never been told shows the field's default. */
+  get(row: Row): FieldFile {
+    const slot = this.#read(row)
+    if (typeof slot === 'object' && slot !== null) return slot
+    const name = slot === undefined ? this.field.default : slot
+    const file = this.field.file(name, this.#host(row, this))
+    if (slot === undefined) this.#untold.add(file)
+    this.#write(row, file)
+    return file
+  }
+
+  /** A host says that the file of its row has changed. */
+  told(row: Row): void {
+    const file = this.peek(row)
+    if (file !== undefined) this.#untold.delete(file)
+  }
+
+  /** What a program, or an ORM that loads the row, sets the property to. */
+  set(row: Row, value: FileInput | undefined): void {
+    const slot = this.#read(row)
+    if (typeof slot === 'object' && slot !== null) {
+      // What an ORM reads back after it has written the row.
+      if (!slot[isPending] && (value || null) === slot[columnName]) return
+      slot.assign(value ?? null)
+    } else if (typeof value === 'string' || value === null || value === undefined) {
+      this.#write(row, value)
+    } else this.get(row).assign(value)
+  }
+
+  /** The file, if it was ever asked for. */
+  peek(row: Row): FieldFile | undefined {
+    const slot = this.#read(row)
+    return typeof slot === 'object' && slot !== null ? slot : undefined
+  }
+
+  /** What the column holds, `undefined` if nobody has said, {@link pendingName} if content waits. */
+  column(row: Row): string | null | undefined {
+    const slot = this.#read(row)
+    if (typeof slot !== 'object' || slot === null) return slot
+    if (slot[isPending]) return pendingName
+    return this.#untold.has(slot) ? undefined : slot[columnName]
+  }
+
+  #read(row: Row): Slot {
+    return (row as Record<symbol, Slot>)[this.#slot]
+  }
+
+  #write(row: Row, value: Slot): void {
+    const slots = row as Record<symbol, Slot>
+    slots[this.#slot] = value
+  }
+}
+
+/** Stands for content that waits: no name in a database can be equal to it. */
+export const pendingName: string = '\0pending'

@@ -1,0 +1,153 @@
+import { type Bytes, concatBytes, ownBytes } from '../core/bytes.ts'
+import type { Content } from '../core/content.ts'
+import { ContentFile } from '../core/content-file.ts'
+import { encodeContent, TextPieces } from '../core/content-text.ts'
+import { contentTypeOf } from '../core/content-type.ts'
+import { FileTooLargeError, ValidationError } from '../core/errors.ts'
+import { StoredFile } from '../core/stored-file.ts'
+import { WebStreamChunks } from '../core/web-stream.ts'
+
+/** A file that is about to be stored, as validators see it: nothing of it has been stored yet. */
+export interface UploadedFile {
+  /** The name that it came with. */
+  readonly name: string
+  /** Bytes; `undefined` for a stream. */
+  readonly size: number | undefined
+  /** MIME type that the content claims, else the one of its name. */
+  readonly type: string
+  /** The first bytes, at most as many as asked for; a stream keeps them for the storage. */
+  head(bytes: number): Promise<Bytes>
+}
+
+/** A content on its way into a storage whose first bytes can be looked at. */
+export class Upload implements UploadedFile {
+  readonly name: string
+  readonly size: number | undefined
+  readonly type: string
+  readonly #content: Content
+  readonly #stream: PeekedStream | undefined
+
+  constructor(name: string, content: Content) {
+    this.name = name
+    this.#content = typeof content === 'string' ? encodeContent(content) : content
+    this.#stream = isStream(content) ? new PeekedStream(content) : undefined
+    this.size = sizeOf(this.#content)
+    this.type = claimedType(content) || contentTypeOf(name) || 'application/octet-stream'
+  }
+
+  async head(bytes: number): Promise<Bytes> {
+    if (!(Number.isSafeInteger(bytes) && bytes >= 0))
+      throw new ValidationError(`head() takes a whole number of bytes of at least 0, not ${bytes}.`)
+    if (this.#stream !== undefined) return await this.#stream.head(bytes)
+    return await firstBytes(this.#content, bytes)
+  }
+
+  /** Rejects the rest of a stream that turns out longer; others have a size to look at. */
+  limit(bytes: number): void {
+    this.#stream?.limit(bytes)
+  }
+
+  /** What the storage is given: the content itself unless it was looked at. */
+  content(): Content {
+    return this.#stream?.touched === true ? this.#stream : this.#content
+  }
+
+  /** Ends a stream that will not be stored. */
+  async discard(): Promise<void> {
+    await this.#stream?.return()
+  }
+}
+
+function isStream(content: Content): content is AsyncIterable<Uint8Array | string> {
+  if (content instanceof ReadableStream) return true
+  return typeof content === 'object' && content !== null && Symbol.asyncIterator in content
+}
+
+function sizeOf(content: Content): number | undefined {
+  if (content instanceof Uint8Array || content instanceof ArrayBuffer) return content.byteLength
+  return 'size' in Object(content) && !isStream(content) ? (content as Blob).size : undefined
+}
+
+function claimedType(content: Content): string {
+  return content instanceof Blob || content instanceof StoredFile ? content.type : ''
+}
+
+async function firstBytes(content: Content, bytes: number): Promise<Bytes> {
+  if (content instanceof Uint8Array) return ownBytes(content).subarray(0, bytes)
+  if (content instanceof ArrayBuffer) return new Uint8Array(content).subarray(0, bytes)
+  if (content instanceof ContentFile) return content.bytes.subarray(0, bytes)
+  if (content instanceof Blob) return new Uint8Array(await content.slice(0, bytes).arrayBuffer())
+  if (content instanceof StoredFile) return await content.slice(0, bytes).bytes()
+  // Not a content: the storage says so, with the list of what is one.
+  return new Uint8Array(0)
+}
+
+/** A stream whose first chunks were read ahead, and that may not exceed a length. */
+class PeekedStream implements AsyncIterableIterator<Uint8Array> {
+  readonly #source: AsyncIterable<Uint8Array | string>
+  #iterator: AsyncIterator<Uint8Array | string> | undefined
+  #ahead: Uint8Array[] = []
+  #aheadLength = 0
+  #ended = false
+  readonly #text = new TextPieces()
+  #limit = Number.POSITIVE_INFINITY
+  #given = 0
+  touched = false
+
+  constructor(content: AsyncIterable<Uint8Array | string>) {
+    this.#source = content instanceof ReadableStream ? new WebStreamChunks(content) : content
+  }
+
+  limit(bytes: number): void {
+    this.touched = true
+    this.#limit = Math.min(this.#limit, bytes)
+  }
+
+  async head(bytes: number): Promise<Bytes> {
+    this.touched = true
+    while (this.#aheadLength < bytes && !this.#ended) {
+      const chunk = await this.#pull()
+      if (chunk === undefined) break
+      this.#ahead.push(chunk)
+      this.#aheadLength += chunk.byteLength
+    }
+    return concatBytes(this.#ahead, this.#aheadLength).slice(0, bytes)
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  async next(): Promise<IteratorResult<Uint8Array>> {
+    const chunk = this.#ahead.shift() ?? (await this.#pull())
+    if (chunk === undefined) return { done: true, value: undefined }
+    this.#given += chunk.byteLength
+    if (this.#given <= this.#limit) return { done: false, value: chunk }
+    await this.return()
+    throw new FileTooLargeError(`The file is larger than ${this.#limit} bytes.`)
+  }
+
+  async return(): Promise<IteratorResult<Uint8Array>> {
+    this.#ahead = []
+    if (!this.#ended) {
+      this.#ended = true
+      this.#iterator ??= this.#source[Symbol.asyncIterator]()
+      await this.#iterator.return?.()
+    }
+    return { done: true, value: undefined }
+  }
+
+  async #pull(): Promise<Uint8Array | undefined> {
+    if (this.#ended) return undefined
+    this.#iterator ??= this.#source[Symbol.asyncIterator]()
+    const result = await this.#iterator.next()
+    if (result.done === true) {
+      this.#ended = true
+      this.#text.end()
+      return undefined
+    }
+    if (typeof result.value === 'string') return this.#text.encode(result.value)
+    if (result.value instanceof Uint8Array) return result.value.slice()
+    throw new ValidationError('The chunks of a content are bytes or strings.')
+  }
+}

@@ -1,0 +1,382 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import {
+  Column,
+  type DataSource,
+  type EntityManager,
+  type EntityMetadata,
+  type EntitySubscriberInterface,
+  type InsertEvent,
+  type ObjectLiteral,
+  type QueryRunner,
+  type RemoveEvent,
+  type UpdateEvent,
+} from 'typeorm'
+import { ImproperlyConfigured, UnsupportedError } from '../core/errors.ts'
+import {
+  afterDelete,
+  afterWrite,
+  beforeWrite,
+  type FieldHost,
+  type FileInput,
+} from '../fields/field-file.ts'
+import type { FileField } from '../fields/file-field.ts'
+import { FileScope, inScope } from '../fields/lifecycle.ts'
+import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
+
+type Property = FileProperty<ObjectLiteral>
+/** File columns of an entity class, kept on its prototype. */
+const columnsKey: unique symbol = Symbol('stowage.typeorm.columns')
+/** Data sources that an entity class is registered with. */
+const sourcesKey: unique symbol = Symbol('stowage.typeorm.sources')
+
+interface Prototype {
+  [columnsKey]?: ReadonlyMap<string, Property>
+  [sourcesKey]?: ReadonlySet<SourceFiles>
+  [rowFields]?: Readonly<Record<string, FileField>>
+}
+
+/**
+ * Makes a property a file column: `@FileColumn(field) declare avatar: FieldFile`. The column is a
+ * `varchar` that is never null; `''` stands for no file. `declare` is needed: a property that the
+ * constructor defines would hide the accessor.
+ */
+export function FileColumn(field: FileField): PropertyDecorator {
+  return (prototype: Prototype & object, key) => {
+    const property = String(key)
+    const column: Property = new FileProperty(property, field, (row, of) => new EntityHost(row, of))
+    prototype[columnsKey] = new Map([...(prototype[columnsKey] ?? []), [property, column]])
+    prototype[rowFields] = { ...prototype[rowFields], [property]: field }
+    Object.defineProperty(prototype, property, {
+      get(this: ObjectLiteral) {
+        return column.get(this)
+      },
+      set(this: ObjectLiteral, value: FileInput) {
+        column.set(this, value)
+      },
+      configurable: true,
+    })
+    Column({ type: 'varchar', length: field.maxLength, default: field.default ?? '' })(
+      prototype,
+      key,
+    )
+  }
+}
+
+/**
+ * Lets the file columns of a data source follow its rows and transactions. Call it once, before or
+ * after `initialize()`.
+ *
+ * @throws ImproperlyConfigured for a row that the database deletes by itself (`ON DELETE CASCADE`)
+ */
+export async function registerFiles(source: DataSource): Promise<void> {
+  if (source.isInitialized) {
+    new SourceFiles(source).register()
+    return
+  }
+  const initialize = source.initialize
+  source.initialize = async () => {
+    await initialize.call(source)
+    new SourceFiles(source).register()
+    return source
+  }
+}
+
+/** The files of one data source. */
+class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
+  readonly source: DataSource
+  /** The manager of the transaction that `transaction()` is running. */
+  readonly #manager = new AsyncLocalStorage<EntityManager>()
+  readonly #scopes = new WeakMap<QueryRunner, FileScope[]>()
+  readonly #managers = new WeakMap<object, EntityManager>()
+  /** What the database held right before a row is written or deleted. */
+  readonly #previous = new WeakMap<object, ReadonlyMap<Property, string | null>>()
+  readonly #models = new Map<EntityMetadata, ReadonlyMap<string, Property>>()
+
+  constructor(source: DataSource) {
+    this.source = source
+  }
+
+  get isSqlite(): boolean {
+    return /sqlite|sqljs|capacitor|expo|cordova|nativescript/.test(this.source.options.type)
+  }
+
+  register(): void {
+    for (const metadata of this.source.entityMetadatas) {
+      if (typeof metadata.target !== 'function') continue
+      const prototype: Prototype = metadata.target.prototype
+      const columns = prototype[columnsKey]
+      if (columns === undefined) continue
+      prototype[sourcesKey] = new Set([...(prototype[sourcesKey] ?? []), this])
+      this.#models.set(metadata, columns)
+      this.#registerModel(metadata, columns)
+    }
+    this.source.subscribers.push(this)
+    const { manager } = this.source
+    const transaction: EntityManager['transaction'] = manager.transaction
+    type Run = (manager: EntityManager) => Promise<unknown>
+    const inside = (run: Run): Run => {
+      return own => this.#manager.run(own, () => run(own))
+    }
+    manager.transaction = async (...args: unknown[]) =>
+      await Reflect.apply(
+        transaction,
+        manager,
+        args.map(argument => (typeof argument === 'function' ? inside(argument as Run) : argument)),
+      )
+  }
+
+  /** The manager that a row is written with. */
+  managerOf(row: object): EntityManager {
+    const running = this.#manager.getStore()
+    if (running !== undefined && running.queryRunner?.isReleased === false) return running
+    const last = this.#managers.get(row)
+    return last?.queryRunner?.isReleased === false ? last : this.source.manager
+  }
+
+  scopeOf(runner: QueryRunner | undefined): FileScope | undefined {
+    return runner && this.#scopes.get(runner)?.at(-1)
+  }
+
+  async uses(manager: EntityManager, storage: unknown, name: string): Promise<number> {
+    let count = 0
+    for (const [{ target }, columns] of this.#models) {
+      for (const { property, field } of columns.values()) {
+        if (field.storage !== storage) continue
+        const rows = manager.createQueryBuilder(target, 'row').withDeleted()
+        count += await rows.where(`row.${property} = :name`, { name }).getCount()
+      }
+    }
+    return count
+  }
+
+  afterTransactionStart({ queryRunner }: { queryRunner: QueryRunner }): void {
+    const scopes = this.#scopes.get(queryRunner) ?? []
+    this.#scopes.set(queryRunner, [...scopes, new FileScope(scopes.at(-1))])
+  }
+
+  async afterTransactionCommit({ queryRunner }: { queryRunner: QueryRunner }): Promise<void> {
+    await this.#leave(queryRunner)?.commit()
+  }
+
+  async afterTransactionRollback({ queryRunner }: { queryRunner: QueryRunner }): Promise<void> {
+    await this.#leave(queryRunner)?.rollback()
+  }
+
+  async beforeInsert(event: InsertEvent<ObjectLiteral>): Promise<void> {
+    const columns = this.#models.get(event.metadata)
+    if (columns === undefined) return
+    await this.#store(event, event.entity, columns)
+  }
+
+  async beforeUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> {
+    const columns = this.#models.get(event.metadata)
+    if (columns === undefined) return
+    const row: ObjectLiteral | undefined = event.entity
+    if (event.databaseEntity === undefined || row === undefined) {
+      const touched = [...columns.keys()].filter(name => row !== undefined && name in row)
+      if (touched.length > 0) throw bypass('update()', touched, 'save() of the loaded entities')
+      return
+    }
+    this.#previous.set(row, await this.#lock(event, event.databaseEntity, columns))
+    await this.#store(event, row, columns)
+  }
+
+  async beforeRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> {
+    const columns = this.#models.get(event.metadata)
+    if (columns === undefined) return
+    const row = event.entity ?? event.databaseEntity
+    if (row !== undefined) {
+      this.#managers.set(row, event.manager)
+      this.#previous.set(row, await this.#lock(event, event.databaseEntity ?? row, columns))
+    } else if ([...columns.values()].some(({ field }) => field.onDelete === 'cleanup'))
+      throw bypass('delete()', [...columns.keys()], 'remove() of the loaded entities')
+  }
+
+  async afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> {
+    await this.#written(event, event.entity)
+  }
+
+  async afterUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> {
+    if (event.databaseEntity !== undefined) await this.#written(event, event.entity)
+  }
+
+  async afterRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> {
+    const row = event.entity ?? event.databaseEntity
+    const columns = this.#models.get(event.metadata)
+    if (row === undefined || columns === undefined) return
+    const previous = this.#previous.get(row)
+    await inScope(this.scopeOf(event.queryRunner), async scope => {
+      for (const column of columns.values())
+        await column.get(row)[afterDelete](scope, previous?.get(column) ?? null)
+    })
+  }
+
+  /** Statements that change many rows at once, and would leave their files behind unseen. */
+  beforeQuery({ query }: { query: string }): void {
+    const upsert = /\bON (?:CONFLICT|DUPLICATE KEY)\b.*/is.exec(query)?.[0]
+    const wipe = /^\s*(?:TRUNCATE|DELETE FROM(?!.*\bWHERE\b))/is.test(query)
+    if (upsert === undefined && !wipe) return
+    for (const [{ tableName }, columns] of this.#models) {
+      if (!new RegExp(`["\`\\s.]${tableName}["\`\\s;(]`).test(`${query} `)) continue
+      const names = [...columns.keys()]
+      const replaced = names.filter(name => upsert?.includes(name))
+      if (replaced.length > 0) throw bypass('upsert()', replaced, 'save()')
+      if (wipe) throw bypass('clear()', names, 'remove() of the loaded entities')
+    }
+  }
+
+  /** TypeORM reads and compares names, never files; what nobody has set is left as it is. */
+  #registerModel(metadata: EntityMetadata, columns: ReadonlyMap<string, Property>): void {
+    for (const { onDelete } of metadata.foreignKeys) {
+      if (onDelete !== 'CASCADE') continue
+      for (const { field, property } of columns.values()) {
+        if (field.onDelete === 'cleanup') throw cascades(metadata.tableName, property)
+      }
+    }
+    for (const column of metadata.columns) {
+      const file = columns.get(column.propertyName)
+      if (file === undefined) continue
+      file.field.attach(metadata.tableName, column.databaseName)
+      column.getEntityValue = row =>
+        Object.hasOwn(row, file.property) ? row[file.property] : nameOf(file, row)
+    }
+  }
+
+  async #store(
+    event: { readonly queryRunner: QueryRunner; readonly manager: EntityManager },
+    row: ObjectLiteral,
+    columns: ReadonlyMap<string, Property>,
+  ): Promise<void> {
+    this.#managers.set(row, event.manager)
+    for (const column of columns.values()) {
+      // A plain object that insert() was given.
+      const given: unknown = Object.hasOwn(row, column.property) ? row[column.property] : undefined
+      const waits = column.column(row) === pendingName
+      if (!waits && typeof given !== 'object') continue
+      const scope = this.scopeOf(event.queryRunner)
+      if (scope === undefined || !waits)
+        throw bypass('insert()', [column.property], 'save(), which has a transaction')
+      await column.get(row)[beforeWrite](scope)
+    }
+  }
+
+  async #written(
+    event: { readonly queryRunner: QueryRunner; readonly metadata: EntityMetadata },
+    row: ObjectLiteral | undefined,
+  ): Promise<void> {
+    const columns = this.#models.get(event.metadata)
+    if (columns === undefined || row === undefined) return
+    const previous = this.#previous.get(row)
+    this.#previous.delete(row)
+    await inScope(this.scopeOf(event.queryRunner), async scope => {
+      for (const column of columns.values()) {
+        const old = previous?.get(column) ?? null
+        if (column.peek(row) === undefined && old === (column.column(row) ?? old)) continue
+        // A file that was never changed has nothing to leave behind.
+        await column.get(row)[afterWrite](scope, old)
+      }
+    })
+  }
+
+  /** The names that the row has right now, with a lock where the database has locks for rows. */
+  async #lock(
+    event: { readonly manager: EntityManager; readonly metadata: EntityMetadata },
+    row: ObjectLiteral,
+    columns: ReadonlyMap<string, Property>,
+  ): Promise<ReadonlyMap<Property, string | null>> {
+    const { metadata, manager } = event
+    const id = metadata.getEntityIdMap(row)
+    if (id === undefined) return new Map()
+    const names = [...columns.values()]
+    const query = manager.createQueryBuilder(metadata.target, 'row').withDeleted().whereInIds(id)
+    for (const [index, { property }] of names.entries()) {
+      if (index === 0) query.select(`row.${property}`, 'file0')
+      else query.addSelect(`row.${property}`, `file${index}`)
+    }
+    if (!this.isSqlite) query.setLock('pessimistic_write')
+    const found = await query.getRawOne<Record<string, string | null>>()
+    return new Map(names.map((column, index) => [column, found?.[`file${index}`] ?? null]))
+  }
+
+  #leave(runner: QueryRunner): FileScope | undefined {
+    const scopes = this.#scopes.get(runner) ?? []
+    this.#scopes.set(runner, scopes.slice(0, -1))
+    return scopes.at(-1)
+  }
+}
+
+/** A row as its files see it. */
+class EntityHost implements FieldHost {
+  readonly owner: ObjectLiteral
+  readonly attribute: string
+  readonly #column: Property
+
+  constructor(row: ObjectLiteral, column: Property) {
+    this.owner = row
+    this.attribute = column.property
+    this.#column = column
+  }
+
+  /** The slot holds the file, which is asked for its name. */
+  setName(): void {
+    this.#column.told(this.owner)
+  }
+
+  /** On the one connection that SQLite's drivers have. */
+  get sharesTransactions(): boolean {
+    return this.#registered()?.isSqlite ?? false
+  }
+
+  setColumn(column: string, value: number | null): void {
+    this.owner[column] = value
+  }
+
+  async persist(): Promise<void> {
+    await this.#files().managerOf(this.owner).save(this.owner)
+  }
+
+  scope(): FileScope | undefined {
+    const files = this.#registered()
+    return files?.scopeOf(files.managerOf(this.owner).queryRunner)
+  }
+
+  async uses(name: string): Promise<number> {
+    const files = this.#files()
+    return await files.uses(files.managerOf(this.owner), this.#column.field.storage, name)
+  }
+
+  #registered(): SourceFiles | undefined {
+    const prototype: Prototype = Object.getPrototypeOf(this.owner)
+    const open = [...(prototype[sourcesKey] ?? [])].filter(files => files.source.isInitialized)
+    return open.at(-1)
+  }
+
+  #files(): SourceFiles {
+    const files = this.#registered()
+    if (files !== undefined) return files
+    throw new ImproperlyConfigured(
+      `No open data source knows the files of ${this.owner.constructor.name}: call registerFiles(dataSource).`,
+      { setting: 'registerFiles' },
+    )
+  }
+}
+
+/** `''` stands for no file; a column that holds NULL is left alone. */
+function nameOf(column: Property, row: ObjectLiteral): string | undefined {
+  const name = column.column(row)
+  return name === null && column.peek(row) !== undefined ? '' : (name ?? undefined)
+}
+
+function bypass(method: string, columns: readonly string[], instead: string): UnsupportedError {
+  return new UnsupportedError(
+    `${method} would leave files of ${columns.join(', ')} behind, or store them for no row: use ${instead}.`,
+    { operation: method },
+  )
+}
+
+function cascades(table: string, column: string): ImproperlyConfigured {
+  return new ImproperlyConfigured(
+    `The database deletes rows of "${table}" by itself (ON DELETE CASCADE), and nobody would delete their files: remove the rows before their parent, or give the field of "${column}" onDelete: 'keep' and run stowage gc.`,
+    { setting: 'onDelete' },
+  )
+}

@@ -1,0 +1,1 @@
+export { fileAttribute, registerFiles } from './orm/sequelize.ts'

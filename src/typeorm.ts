@@ -1,0 +1,1 @@
+export { FileColumn, registerFiles } from './orm/typeorm.ts'

@@ -1,0 +1,546 @@
+import { inspect } from 'node:util'
+import {
+  ContentFile,
+  MemoryStorage,
+  type Storage,
+  UnsupportedError,
+  ValidationError,
+} from 'stowage'
+import { FieldFile, FileField, fileCodec, ImageField } from 'stowage/fields'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+/** A row of the table that every adapter's harness makes: `title` is unique and not null. */
+export interface Row {
+  title: string
+  width: number | null
+  height: number | null
+  readonly normal: FieldFile
+  readonly random: FieldFile
+  readonly default: FieldFile
+  readonly image: FieldFile
+}
+
+export interface Fields {
+  readonly normal: FileField
+  readonly random: FileField
+  readonly default: FileField
+  readonly image: ImageField
+}
+
+/** Work on rows, in a transaction or outside of one. */
+export interface Unit {
+  make(title: string): Row
+  /** Writes a new or a changed row. */
+  save(row: Row): Promise<void>
+  remove(row: Row): Promise<void>
+  find(title: string): Promise<Row>
+  nested?<T>(work: (unit: Unit) => Promise<T>): Promise<T>
+}
+
+export interface Session extends Unit {
+  transaction<T>(work: (unit: Unit) => Promise<T>): Promise<T>
+  /** All names in the columns `normal`, `random`, `default` and `image`, as the database has them. */
+  names(): Promise<(string | null)[]>
+  /** Ways of the ORM that change many rows at once, or go past its rows. */
+  readonly bulk: Readonly<Record<string, (name: string) => Promise<unknown>>>
+  close(): Promise<void>
+}
+
+export interface Harness {
+  open(fields: Fields): Promise<Session>
+}
+
+/** 2 × 3 pixels, white. */
+export const png: Uint8Array = Uint8Array.from(
+  atob(
+    'iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAAAAACVYPITAAAADklEQVR4nGP4DwUMcAYAafMOAeNzEqcAAAAASUVORK5CYII=',
+  ),
+  letter => letter.charCodeAt(0),
+)
+
+/** What every adapter promises, told in the words of the old page and of the house. */
+export function testAdapter(name: string, harness: Harness): void {
+  describe(`file fields in ${name}`, () => {
+    let storage: Storage
+    let session: Session
+    let calls: number
+
+    beforeEach(async () => {
+      storage = new MemoryStorage({ baseUrl: '/media/' })
+      calls = 0
+      await storage.save('tests/default.txt', 'default content')
+      session = await harness.open({
+        normal: new FileField({ storage, uploadTo: 'tests' }),
+        random: new FileField({
+          storage: () => storage,
+          uploadTo: (_row, filename) => `${100 + ++calls}/${filename}`,
+        }),
+        default: new FileField({ storage, uploadTo: 'tests', default: 'tests/default.txt' }),
+        image: new ImageField({
+          storage,
+          uploadTo: 'images',
+          widthColumn: 'width',
+          heightColumn: 'height',
+        }),
+      })
+    })
+
+    afterEach(async () => {
+      await session.close()
+    })
+
+    const stored = async (): Promise<string[]> => {
+      const found: string[] = []
+      for await (const { name } of storage.list('', { recursive: true })) found.push(name)
+      return found
+    }
+
+    /** What the database names and what is stored are the same, but for the default file. */
+    const expectNoOrphan = async (): Promise<void> => {
+      const named = (await session.names()).filter(name => name !== null && name !== '')
+      expect(new Set(await stored())).toEqual(new Set([...named, 'tests/default.txt']))
+    }
+
+    const saved = async (title: string, content = title, unit: Unit = session): Promise<Row> => {
+      const row = unit.make(title)
+      row.normal.assign(new ContentFile(content, `${title}.txt`))
+      await unit.save(row)
+      return row
+    }
+
+    describe('the session of the page', () => {
+      it('prints what the page prints', async () => {
+        const obj1 = session.make('obj1')
+        expect(inspect(obj1.normal)).toBe('<FieldFile: None>')
+        await expect(obj1.normal.size()).rejects.toMatchObject({
+          name: 'NoFileError',
+          message: `The 'normal' attribute has no file associated with it.`,
+        })
+        await obj1.normal.save('django_test.txt', new ContentFile('content'))
+        expect(inspect(obj1.normal)).toBe('<FieldFile: tests/django_test.txt>')
+        expect(JSON.stringify(obj1.normal)).toBe('"tests/django_test.txt"')
+        expect(await obj1.normal.size()).toBe(7)
+        expect(new TextDecoder().decode((await obj1.normal.read()) as Uint8Array)).toBe('content')
+        expect(await obj1.normal.text()).toBe('content')
+        await obj1.normal.open('r')
+        expect(await obj1.normal.read(3)).toBe('con')
+        expect(await obj1.normal.read()).toBe('tent')
+        const chunks: string[] = []
+        for await (const chunk of obj1.normal.chunks({ chunkSize: 2 }))
+          chunks.push(new TextDecoder().decode(chunk))
+        expect(chunks.join('-')).toBe('co-nt-en-t')
+
+        const obj2 = session.make('obj2')
+        await obj2.normal.save('django_test.txt', new ContentFile('more content'))
+        const alternative = /^<FieldFile: tests\/django_test_[A-Za-z0-9]{7}\.txt>$/
+        expect(inspect(obj2.normal)).toMatch(alternative)
+        expect(await obj2.normal.size()).toBe(12)
+        const cached = fileCodec.decode(fileCodec.encode(obj2)) as Row
+        expect(cached.normal.name).toBe(obj2.normal.name)
+        expect(cached.title).toBe('obj2')
+        expect(await cached.normal.text()).toBe('more content')
+
+        await session.remove(obj2)
+        expect(await stored()).toEqual(['tests/default.txt', 'tests/django_test.txt'])
+        const again = session.make('obj2')
+        await again.normal.save('django_test.txt', new ContentFile('more content'))
+        expect(inspect(again.normal)).toMatch(alternative)
+
+        const obj3 = session.make('obj3')
+        await session.save(obj3)
+        expect(inspect(obj3.default)).toBe('<FieldFile: tests/default.txt>')
+        expect(await obj3.default.text()).toBe('default content')
+        await session.remove(await session.find('obj3'))
+        const next = session.make('obj3')
+        expect(await next.default.text()).toBe('default content')
+
+        const obj4 = session.make('obj4')
+        await obj4.random.save('random_file', new ContentFile('random content'))
+        expect(inspect(obj4.random)).toBe('<FieldFile: 101/random_file>')
+        await session.save(obj4)
+        expect(calls).toBe(1)
+
+        await obj1.normal.delete()
+        await again.normal.delete()
+        await next.default.delete({ default: true })
+        await obj4.random.delete()
+        expect(await stored()).toEqual([])
+      })
+
+      it('shows the file of a row that is loaded again', async () => {
+        await saved('a', 'alpha')
+        const row = await session.find('a')
+        expect(row.normal).toBeInstanceOf(FieldFile)
+        expect(row.normal).toBe(row.normal)
+        expect(row.normal.owner === null).toBe(false)
+        expect(await row.normal.url()).toBe('/media/tests/a.txt')
+        expect(row.random.hasFile()).toBe(false)
+        expect(row.default.name).toBe('tests/default.txt')
+      })
+    })
+
+    describe('content that is assigned', () => {
+      it('is stored with the row, once', async () => {
+        const row = session.make('a')
+        row.normal.assign(new File(['alpha'], 'a.txt'))
+        expect(row.normal.name).toBe('a.txt')
+        expect(await row.normal.text()).toBe('alpha')
+        expect(await stored()).toEqual(['tests/default.txt'])
+        await session.save(row)
+        await session.save(row)
+        expect(row.normal.name).toBe('tests/a.txt')
+        expect(await (await session.find('a')).normal.text()).toBe('alpha')
+        await expectNoOrphan()
+      })
+
+      it('replaces the old file when the row is saved again', async () => {
+        const row = await saved('a', 'old')
+        row.normal.assign(new ContentFile('new', 'b.txt'))
+        await session.save(row)
+        expect(await stored()).toEqual(['tests/b.txt', 'tests/default.txt'])
+        expect(await session.names()).toContain('tests/b.txt')
+      })
+
+      it('replaces the file of a row that was loaded, too', async () => {
+        await saved('a', 'old')
+        const row = await session.find('a')
+        row.normal.assign(new ContentFile('new', 'b.txt'))
+        await session.save(row)
+        expect(await (await session.find('a')).normal.text()).toBe('new')
+        await expectNoOrphan()
+      })
+
+      it('empties the column with null', async () => {
+        const row = await saved('a')
+        row.normal.assign(null)
+        await session.save(row)
+        expect((await session.find('a')).normal.hasFile()).toBe(false)
+        await expectNoOrphan()
+      })
+
+      it('leaves columns alone that nobody has touched', async () => {
+        await saved('a')
+        const row = await session.find('a')
+        row.title = 'b'
+        await session.save(row)
+        expect((await session.find('b')).normal.name).toBe('tests/a.txt')
+        await expectNoOrphan()
+      })
+
+      it('is refused without a name', () => {
+        const row = session.make('a')
+        expect(() => row.normal.assign(new ContentFile('x'))).toThrow(ValidationError)
+      })
+
+      it('is measured where it is an image', async () => {
+        const row = session.make('a')
+        row.image.assign(new ContentFile(png, 'a.png'))
+        await session.save(row)
+        expect(await session.find('a')).toMatchObject({ width: 2, height: 3 })
+        const found = await session.find('a')
+        await found.image.delete()
+        expect(await session.find('a')).toMatchObject({ width: null, height: null })
+        await expectNoOrphan()
+      })
+    })
+
+    describe('a write that fails', () => {
+      it('removes the new file, and leaves the row in memory as it was', async () => {
+        await saved('taken')
+        const row = session.make('taken')
+        await expect(row.normal.save('new.txt', 'new')).rejects.toThrow()
+        expect(row.normal.hasFile()).toBe(false)
+        await expectNoOrphan()
+      })
+
+      it('lets content that was assigned wait for the next try', async () => {
+        await saved('taken')
+        const row = session.make('taken')
+        row.normal.assign(new ContentFile('new', 'new.txt'))
+        await expect(session.save(row)).rejects.toThrow()
+        await expectNoOrphan()
+        row.title = 'free'
+        await session.save(row)
+        expect(await (await session.find('free')).normal.text()).toBe('new')
+        await expectNoOrphan()
+      })
+
+      it('keeps the old file when it was to be replaced', async () => {
+        await saved('taken')
+        const row = await saved('a', 'old')
+        row.title = 'taken'
+        await expect(row.normal.save('new.txt', 'new')).rejects.toThrow()
+        expect(await (await session.find('a')).normal.text()).toBe('old')
+        await expectNoOrphan()
+      })
+    })
+
+    describe('a transaction', () => {
+      const failure = new Error('roll back')
+
+      it('keeps new files when it commits', async () => {
+        await session.transaction(async unit => {
+          await saved('a', 'alpha', unit)
+        })
+        expect(await (await session.find('a')).normal.text()).toBe('alpha')
+        await expectNoOrphan()
+      })
+
+      it('removes new files when it rolls back', async () => {
+        const run = session.transaction(async unit => {
+          const row = await saved('a', 'alpha', unit)
+          await row.random.save('b', 'beta')
+          throw failure
+        })
+        await expect(run).rejects.toBe(failure)
+        expect(await stored()).toEqual(['tests/default.txt'])
+      })
+
+      it('removes replaced and deleted files only after it has committed', async () => {
+        await saved('a', 'old')
+        await saved('b')
+        await session.transaction(async unit => {
+          const row = await unit.find('a')
+          await row.normal.save('new.txt', 'new')
+          await unit.remove(await unit.find('b'))
+          expect(await stored()).toContain('tests/a.txt')
+          expect(await stored()).toContain('tests/b.txt')
+        })
+        expect(await stored()).toEqual(['tests/default.txt', 'tests/new.txt'])
+      })
+
+      it('keeps replaced and deleted files when it rolls back', async () => {
+        await saved('a', 'old')
+        await saved('b')
+        await saved('c')
+        const run = session.transaction(async unit => {
+          await (await unit.find('a')).normal.save('new.txt', 'new')
+          await unit.remove(await unit.find('b'))
+          await (await unit.find('c')).normal.delete()
+          throw failure
+        })
+        await expect(run).rejects.toBe(failure)
+        expect(await (await session.find('a')).normal.text()).toBe('old')
+        expect(await (await session.find('b')).normal.text()).toBe('b')
+        expect(await (await session.find('c')).normal.text()).toBe('c')
+        await expectNoOrphan()
+      })
+
+      it('undoes what a savepoint did, and nothing else', async () => {
+        await session.transaction(async unit => {
+          if (unit.nested === undefined) return
+          await saved('a', 'alpha', unit)
+          const inner = unit.nested(async nested => {
+            await saved('b', 'beta', nested)
+            throw failure
+          })
+          await expect(inner).rejects.toBe(failure)
+          expect(await stored()).toEqual(['tests/a.txt', 'tests/default.txt'])
+          await unit.nested(async nested => {
+            await saved('c', 'gamma', nested)
+          })
+        })
+        await expectNoOrphan()
+      })
+
+      it('takes savepoints along when it rolls back', async () => {
+        await saved('old')
+        const run = session.transaction(async unit => {
+          await unit.nested?.(async nested => {
+            await saved('b', 'beta', nested)
+            await nested.remove(await nested.find('old'))
+          })
+          throw failure
+        })
+        await expect(run).rejects.toBe(failure)
+        expect(await stored()).toEqual(['tests/default.txt', 'tests/old.txt'])
+      })
+    })
+
+    describe('a file that two rows use', () => {
+      it('stays until the last of them has gone', async () => {
+        const first = await saved('a', 'shared')
+        const second = session.make('b')
+        second.normal.assign(first.normal)
+        await session.save(second)
+        await session.remove(await session.find('a'))
+        expect(await (await session.find('b')).normal.text()).toBe('shared')
+        await session.remove(await session.find('b'))
+        expect(await stored()).toEqual(['tests/default.txt'])
+      })
+
+      it('stays when one of them gets another file, or loses it', async () => {
+        const first = await saved('a', 'shared')
+        for (const title of ['b', 'c']) {
+          const other = session.make(title)
+          other.normal.assign(first.normal)
+          await session.save(other)
+        }
+        await (await session.find('b')).normal.delete()
+        await (await session.find('c')).normal.save('own.txt', 'own')
+        expect(await (await session.find('a')).normal.text()).toBe('shared')
+        await expectNoOrphan()
+      })
+
+      it('stays when it moves to another row in one transaction', async () => {
+        await saved('a', 'moved')
+        await session.transaction(async unit => {
+          const from = await unit.find('a')
+          const to = unit.make('b')
+          to.normal.assign(from.normal)
+          await unit.remove(from)
+          await unit.save(to)
+        })
+        expect(await (await session.find('b')).normal.text()).toBe('moved')
+      })
+
+      it('stays where another column of the row has it', async () => {
+        const row = await saved('a', 'twice')
+        row.random.assign(row.normal)
+        await session.save(row)
+        await row.normal.delete()
+        expect(await (await session.find('a')).random.text()).toBe('twice')
+      })
+    })
+
+    describe('without writing the row', () => {
+      it('stores the file, and the next write of the row takes it along', async () => {
+        const row = await saved('a', 'old')
+        await row.normal.save('b.txt', 'superseded', { save: false })
+        await row.normal.save('c.txt', 'new', { save: false })
+        expect(await session.names()).toContain('tests/a.txt')
+        await session.save(row)
+        expect(await (await session.find('a')).normal.text()).toBe('new')
+        await expectNoOrphan()
+      })
+
+      it('deletes the file at once, and the next write empties the column', async () => {
+        const row = await saved('a')
+        await row.normal.delete({ save: false })
+        expect(await stored()).toEqual(['tests/default.txt'])
+        expect(await session.names()).toContain('tests/a.txt')
+        await session.save(row)
+        await expectNoOrphan()
+      })
+    })
+
+    describe('two at once', () => {
+      it('gives two rows that save one name two names', async () => {
+        const rows = ['a', 'b'].map(title => session.make(title))
+        for (const row of rows) await session.save(row)
+        await Promise.all(rows.map(row => row.normal.save('same.txt', row.title)))
+        for (const row of rows) expect(await row.normal.text()).toBe(row.title)
+        await expectNoOrphan()
+      })
+
+      it('leaves a row that is replaced twice with one file', async () => {
+        await saved('a')
+        const copies = [await session.find('a'), await session.find('a')]
+        const results = await Promise.allSettled(
+          copies.map((row, index) => row.normal.save(`${index}.txt`, String(index))),
+        )
+        expect(results.some(({ status }) => status === 'fulfilled')).toBe(true)
+        const found = await session.find('a')
+        expect(['0', '1']).toContain(await found.normal.text())
+        await expectNoOrphan()
+      })
+
+      it('leaves a row that was replaced behind the back of another copy with one file', async () => {
+        await saved('a')
+        const late = await session.find('a')
+        await (await session.find('a')).normal.save('first.txt', 'first')
+        await late.normal.save('second.txt', 'second')
+        expect(await (await session.find('a')).normal.text()).toBe('second')
+        await expectNoOrphan()
+      })
+
+      it('removes the file that the row really has when a stale copy is deleted', async () => {
+        await saved('a')
+        const late = await session.find('a')
+        await (await session.find('a')).normal.save('first.txt', 'first')
+        await session.remove(late)
+        expect(await stored()).toEqual(['tests/default.txt'])
+      })
+
+      it('stores content once when one row is saved twice at once', async () => {
+        const row = await saved('a')
+        row.normal.assign(new ContentFile('new', 'new.txt'))
+        await Promise.allSettled([session.save(row), session.save(row)])
+        await session.save(row)
+        expect(await (await session.find('a')).normal.text()).toBe('new')
+        await expectNoOrphan()
+      })
+
+      it('lets a reader of a row that is deleted meanwhile know', async () => {
+        const row = await saved('a', 'alpha')
+        const copy = await session.find('a')
+        await copy.normal.open()
+        await session.remove(row)
+        expect(await copy.normal.read(2)).toHaveLength(2)
+        await expect(copy.normal.text()).rejects.toMatchObject({ name: 'FileNotFoundError' })
+      })
+    })
+
+    describe('a storage that goes away', () => {
+      it('does not undo a write that was committed: gc removes what stays', async () => {
+        const row = await saved('a', 'old')
+        const remove = storage.delete
+        storage.delete = async () => {
+          throw new Error('the storage is gone')
+        }
+        await row.normal.save('b.txt', 'new')
+        storage.delete = remove
+        expect(await (await session.find('a')).normal.text()).toBe('new')
+        expect(await stored()).toEqual(['tests/a.txt', 'tests/b.txt', 'tests/default.txt'])
+      })
+
+      it('leaves the row as it was when the new file cannot be stored', async () => {
+        const row = await saved('a', 'old')
+        const save = storage.save
+        storage.save = async () => {
+          throw new Error('the storage is gone')
+        }
+        row.normal.assign(new ContentFile('new', 'b.txt'))
+        await expect(session.save(row)).rejects.toThrow('the storage is gone')
+        storage.save = save
+        expect(await (await session.find('a')).normal.text()).toBe('old')
+        await expectNoOrphan()
+      })
+    })
+
+    describe('what goes past the rows', () => {
+      it('is handled or refused, and never leaves a file behind', async () => {
+        const outcomes: Record<string, string> = {}
+        for (const [way, run] of Object.entries(session.bulk)) {
+          const row = await saved(way)
+          const name = row.normal.name ?? ''
+          outcomes[way] = await run(way).then(
+            () => 'handled',
+            (error: unknown) => {
+              expect(error, `${way}: ${String(error)}`).toBeInstanceOf(UnsupportedError)
+              return 'refused'
+            },
+          )
+          if (outcomes[way] === 'refused') expect(await session.names()).toContain(name)
+          await expectNoOrphan().catch(error => {
+            throw new Error(`${way} (${outcomes[way]}) left files behind`, { cause: error })
+          })
+        }
+        expect(outcomes).toMatchSnapshot()
+      })
+    })
+
+    describe('a cache', () => {
+      it('is refused content that was never stored', () => {
+        const row = session.make('a')
+        row.normal.assign(new ContentFile('x', 'x.txt'))
+        expect(() => fileCodec.encode(row)).toThrow(ValidationError)
+      })
+
+      it('gets nothing of the storage from a clone of a file', async () => {
+        const row = await saved('a')
+        expect(JSON.stringify(structuredClone(row.normal))).not.toMatch(/backend|storage/i)
+      })
+    })
+  })
+}
