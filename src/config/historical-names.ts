@@ -48,7 +48,9 @@ export interface HistoricalSettings {
   readonly AWS_S3_SIGNATURE_VERSION?: string | null | undefined
   readonly AWS_S3_USE_SSL?: boolean | undefined
   readonly AWS_S3_VERIFY?: boolean | string | null | undefined
-  readonly AWS_S3_PROXIES?: Readonly<Record<string, string>> | undefined
+  readonly AWS_S3_PROXIES?: Readonly<Record<string, string>> | null | undefined
+  /** Ours: what kind of service `AWS_S3_ENDPOINT_URL` is. */
+  readonly AWS_S3_SERVICE_PROFILE?: string | null | undefined
   readonly AWS_S3_TRANSFER_CONFIG?: object | undefined
   readonly AWS_IS_GZIPPED?: boolean | undefined
   readonly GZIP_CONTENT_TYPES?: readonly string[] | undefined
@@ -106,6 +108,7 @@ const settingNames: { readonly [Name in keyof Required<HistoricalSettings>]: tru
   AWS_S3_USE_SSL: true,
   AWS_S3_VERIFY: true,
   AWS_S3_PROXIES: true,
+  AWS_S3_SERVICE_PROFILE: true,
   AWS_S3_TRANSFER_CONFIG: true,
   AWS_IS_GZIPPED: true,
   GZIP_CONTENT_TYPES: true,

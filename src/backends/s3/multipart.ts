@@ -83,15 +83,17 @@ class MultipartUpload {
   async send(first: Part, reader: PartReader): Promise<void> {
     const { signal } = this.#options
     const onAbort = (): void => this.#cancel.abort(signal?.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
+    if (signal?.aborted === true) onAbort()
+    else signal?.addEventListener('abort', onAbort, { once: true })
     try {
       await this.#sendAll(first, reader)
     } catch (error) {
       this.#cancel.abort(error)
       throw error
     } finally {
-      signal?.removeEventListener('abort', onAbort)
+      // Behind the last part there is nothing more to start, and still something to cancel.
       await Promise.all(this.#inFlight)
+      signal?.removeEventListener('abort', onAbort)
     }
     if (this.#failure !== undefined) throw this.#failure.error
   }
