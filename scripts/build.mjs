@@ -102,6 +102,8 @@ async function bundle(output) {
     input: Object.fromEntries(names.map(name => [name, `${root}src/${name}.ts`])),
     platform: 'node',
     external: specifier => /^[^./]/.test(specifier) && !inlined.test(specifier),
+    // What Node 20 does not know (`await using`) is written out.
+    transform: { target: 'node20' },
   })
   await build.write({
     dir: output,
