@@ -73,3 +73,4 @@ export {
   type UrlOptions,
 } from './core/storage.ts'
 export { StoredFile } from './core/stored-file.ts'
+export { type Log, type LogEntry, logging } from './layers/logging.ts'
