@@ -292,6 +292,7 @@ export class FieldFile {
     this.#unsaved = false
     if (this.#creation !== undefined)
       this.#creation.settled = this.#host.sharesTransactions !== true
+    if (this.#stored !== null && this.#stored !== previous) scope.named(this.storage, this.#stored)
     gone.delete(this.#stored ?? '')
     for (const name of gone) await this.#remove(scope, name, alsoDefault)
   }

@@ -26,6 +26,7 @@ export class FileScope {
   readonly #parent: FileScope | undefined
   #creations: Creation[] = []
   #removals: Removal[] = []
+  #named: Removal[] = []
 
   constructor(parent?: FileScope | undefined) {
     this.#parent = parent
@@ -39,6 +40,14 @@ export class FileScope {
     this.#removals.push(removal)
   }
 
+  /** A row was written that names the file: whatever another row did before, it stays. */
+  named(storage: Storage, name: string): void {
+    const others = (removal: Removal): boolean =>
+      removal.storage !== storage || removal.name !== name
+    this.#removals = this.#removals.filter(others)
+    this.#named.push({ storage, name })
+  }
+
   /** The database has committed. Never rejects: what cannot be removed is left to `stowage gc`. */
   async commit(): Promise<void> {
     const { creations, removals } = this.#take()
@@ -48,6 +57,7 @@ export class FileScope {
       await removeUnused(creations.filter(creation => !creation.settled))
       return
     }
+    for (const { storage, name } of this.#named) this.#parent.named(storage, name)
     this.#parent.#creations.push(...creations)
     this.#parent.#removals.push(...removals)
   }

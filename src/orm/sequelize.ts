@@ -10,7 +10,8 @@ import {
   type Transaction,
   type WhereOptions,
 } from 'sequelize'
-import { ImproperlyConfigured, UnsupportedError } from '../core/errors.ts'
+import { ImproperlyConfigured } from '../core/errors.ts'
+import { bypass } from '../fields/bypass.ts'
 import {
   afterDelete,
   afterWrite,
@@ -347,13 +348,6 @@ class RowHost implements FieldHost {
 function hasHooks(association: object): boolean {
   const options: unknown = Reflect.get(association, 'options')
   return typeof options === 'object' && options !== null && Reflect.get(options, 'hooks') === true
-}
-
-function bypass(method: string, columns: readonly string[], instead: string): UnsupportedError {
-  return new UnsupportedError(
-    `${method} would leave files of ${columns.join(', ')} behind, or store them for no row: use ${instead}.`,
-    { operation: method },
-  )
 }
 
 function cascades(model: string): ImproperlyConfigured {

@@ -11,7 +11,8 @@ import {
   type RemoveEvent,
   type UpdateEvent,
 } from 'typeorm'
-import { ImproperlyConfigured, UnsupportedError } from '../core/errors.ts'
+import { ImproperlyConfigured } from '../core/errors.ts'
+import { bypass } from '../fields/bypass.ts'
 import {
   afterDelete,
   afterWrite,
@@ -365,13 +366,6 @@ class EntityHost implements FieldHost {
 function nameOf(column: Property, row: ObjectLiteral): string | undefined {
   const name = column.column(row)
   return name === null && column.peek(row) !== undefined ? '' : (name ?? undefined)
-}
-
-function bypass(method: string, columns: readonly string[], instead: string): UnsupportedError {
-  return new UnsupportedError(
-    `${method} would leave files of ${columns.join(', ')} behind, or store them for no row: use ${instead}.`,
-    { operation: method },
-  )
 }
 
 function cascades(table: string, column: string): ImproperlyConfigured {

@@ -1,0 +1,506 @@
+import {
+  and,
+  type Column,
+  eq,
+  getTableColumns,
+  getTableName,
+  type InferSelectModel,
+  is,
+  isNull,
+  or,
+  type SQL,
+  sql,
+  type Table,
+} from 'drizzle-orm'
+import {
+  MySqlTable,
+  getTableConfig as mysqlConfig,
+  customType as mysqlType,
+} from 'drizzle-orm/mysql-core'
+import { PgTable, getTableConfig as pgConfig, customType as pgType } from 'drizzle-orm/pg-core'
+import {
+  SQLiteTable,
+  getTableConfig as sqliteConfig,
+  customType as sqliteType,
+} from 'drizzle-orm/sqlite-core'
+import {
+  ImproperlyConfigured,
+  PreconditionFailedError,
+  UnavailableError,
+  UnsupportedError,
+} from '../core/errors.ts'
+import {
+  afterDelete,
+  afterWrite,
+  beforeWrite,
+  type FieldFile,
+  type FieldHost,
+  type FileInput,
+} from '../fields/field-file.ts'
+import type { FileField } from '../fields/file-field.ts'
+import { currentScope, type FileScope, inScope } from '../fields/lifecycle.ts'
+import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
+
+declare const fileName: unique symbol
+
+/**
+ * Name of a file, as `db.select()` gives it. Only `fileTable` writes it: a statement that went past
+ * it would leave files behind, and does not compile.
+ */
+export type FileName = string & { readonly [fileName]: true }
+
+/** A column for tables of PostgreSQL, MySQL and SQLite alike; never null, `''` stands for no file. */
+export interface FileColumnBuilder {
+  readonly _: {
+    readonly brand: 'ColumnBuilder'
+    name: ''
+    dataType: 'custom'
+    columnType: 'StowageFile'
+    data: FileName
+    driverParam: string
+    enumValues: undefined
+    notNull: true
+    hasDefault: true
+    isPrimaryKey: false
+    isAutoincrement: false
+    hasRuntimeDefault: false
+    identity: undefined
+    generated: undefined
+    dialect: never
+  }
+}
+
+/** Fields by their column; Drizzle makes columns of builders, and nothing else survives that. */
+const fieldKey: unique symbol = Symbol('stowage.drizzle.field')
+
+/** A file column: `avatar: fileColumn(field)` in a table. */
+export function fileColumn(field: FileField): FileColumnBuilder {
+  const { maxLength } = field
+  const params = { dataType: () => `varchar(${maxLength})` }
+  const types = {
+    pg: pgType(params),
+    mysql: mysqlType(params),
+    sqlite: sqliteType({ dataType: () => 'text' }),
+  }
+  const builders = Object.values(types).map(type =>
+    type()
+      .notNull()
+      .default(field.default ?? ''),
+  )
+  const [pg, mysql, sqlite] = builders
+  // Which table it is for turns out when that is built, and the right one then takes its place.
+  return new Proxy(Object(sqlite), {
+    get(_target, method) {
+      return (...args: unknown[]) => {
+        const table = args.find(arg => is(arg, PgTable) || is(arg, MySqlTable))
+        const own = table === undefined ? sqlite : is(table, PgTable) ? pg : mysql
+        const chosen = method === 'setName' ? builders : [own]
+        const results = chosen.map(builder =>
+          Reflect.apply(Reflect.get(Object(builder), method), builder, args),
+        )
+        if (method === 'build') Object.assign(Object(results[0]), { [fieldKey]: field })
+        return results[0]
+      }
+    },
+  })
+}
+
+/** Columns that hold files. */
+type FileKeys<T extends Table> = {
+  [K in keyof T['_']['columns']]: T['_']['columns'][K]['_']['columnType'] extends 'StowageFile'
+    ? K
+    : never
+}[keyof T['_']['columns']]
+
+/** A row: its columns, and its files where names of files are. */
+export type FileRow<T extends Table> = Omit<InferSelectModel<T>, FileKeys<T>> & {
+  readonly [K in FileKeys<T>]: FieldFile
+}
+
+/** What a row may be built of. */
+export type FileValues<T extends Table> = {
+  readonly [K in keyof InferSelectModel<T>]?:
+    | (K extends FileKeys<T> ? FileInput : InferSelectModel<T>[K])
+    | undefined
+}
+
+/** Any of Drizzle's databases or transactions. */
+export interface AnyDatabase {
+  select(...fields: never[]): unknown
+  insert(table: never): unknown
+  update(table: never): unknown
+  delete(table: never): unknown
+}
+
+/**
+ * The rows of a table with their files. In a transaction it is made of the transaction, and the
+ * transaction stands in `fileTransaction`: `fileTransaction(() => db.transaction(async tx => { const
+ * users = fileTable(tx, usersTable) … }))`.
+ *
+ * @throws ImproperlyConfigured for a table without a primary key, and for rows that the database
+ *   deletes by itself (`ON DELETE CASCADE`)
+ */
+export function fileTable<T extends Table>(db: AnyDatabase, table: T): FileTable<T> {
+  return new FileTable(db, table)
+}
+
+type Values = Record<string, unknown>
+type Row = Values & { [loadedKey]?: Values | undefined }
+
+/** What a row had when it was read; a row without is new. */
+const loadedKey: unique symbol = Symbol('stowage.drizzle.loaded')
+
+/** How often a write is tried again that met another one of the same row. */
+const maxAttempts = 20
+
+/** Of Drizzle's databases, as much as is needed here. */
+interface Database {
+  select(fields?: Record<string, unknown>): { from(table: Table): Query }
+  insert(table: Table): { values(values: Values): Query }
+  update(table: Table): { set(values: Values): Query }
+  delete(table: Table): Query
+}
+
+interface Query extends PromiseLike<unknown> {
+  where(condition: SQL | undefined): Query
+  returning(fields?: Record<string, unknown>): Query
+  $returningId(): Query
+}
+
+export class FileTable<T extends Table> {
+  readonly #db: Database
+  readonly #table: T
+  readonly #columns: Readonly<Record<string, Column>>
+  readonly #files = new Map<string, FileProperty<Row>>()
+  readonly #keys: readonly string[]
+  readonly #Row: new () => Row
+
+  constructor(db: AnyDatabase, table: T) {
+    this.#db = db as Database
+    this.#table = table
+    this.#columns = getTableColumns(table)
+    this.#keys = primaryKeys(table, this.#columns)
+    for (const [key, column] of Object.entries(this.#columns)) {
+      const field = (column as Column & { [fieldKey]?: FileField })[fieldKey]
+      if (field === undefined) continue
+      field.attach(getTableName(table), column.name)
+      this.#files.set(
+        key,
+        new FileProperty(key, field, (row, file) => new TableHost(this, row, file)),
+      )
+    }
+    checkCascades(table, this.#files)
+    this.#Row = this.#rowClass()
+  }
+
+  /** A new row, which `insert`, or its files' `save`, writes. */
+  build(values: FileValues<T> = {}): FileRow<T> {
+    const row = Object.assign(new this.#Row(), values)
+    return this.#typed(row)
+  }
+
+  /** Writes new rows; their content is stored first, and removed again if they cannot be written. */
+  async insert(...rows: readonly (FileRow<T> | FileValues<T>)[]): Promise<FileRow<T>[]> {
+    const own = rows.map(row => this.#own(row))
+    await inScope(this.#writeScope(), async scope => {
+      for (const row of own) await this.#insert(row, scope)
+    })
+    return own.map(row => this.#typed(row))
+  }
+
+  /** Writes what has changed in a row, and what `values` say. */
+  async update(row: FileRow<T>, values: FileValues<T> = {}): Promise<FileRow<T>> {
+    const own = Object.assign(this.#own(row), values)
+    await inScope(this.#writeScope(), scope => this.#update(own, scope))
+    return row
+  }
+
+  /** The rows that meet a condition, all without one. */
+  async find(where?: SQL | undefined): Promise<FileRow<T>[]> {
+    const found = (await this.#db.select().from(this.#table).where(where)) as Values[]
+    return found.map(values => this.#typed(this.#loaded(new this.#Row(), values)))
+  }
+
+  /** Deletes rows; their files go with them, unless other rows use them. */
+  async delete(...rows: readonly FileRow<T>[]): Promise<void> {
+    await inScope(this.#writeScope(), async scope => {
+      for (const row of rows) await this.#delete(this.#own(row), scope)
+    })
+  }
+
+  /** Inserts or updates. */
+  async save(row: object): Promise<void> {
+    const own = this.#own(row)
+    await inScope(this.#writeScope(), scope =>
+      own[loadedKey] === undefined ? this.#insert(own, scope) : this.#update(own, scope),
+    )
+  }
+
+  /** Number of rows of this table that name the file. */
+  async uses(storage: unknown, name: string): Promise<number> {
+    const columns = [...this.#files].flatMap(([key, { field }]) =>
+      field.storage === storage ? [this.#column(key)] : [],
+    )
+    const condition = or(...columns.map(column => eq(column, name)))
+    const found = await this.#db.select({ one: sql`1` }).from(this.#table).where(condition)
+    return (found as unknown[]).length
+  }
+
+  /** A transaction, which counts its own rows: nobody else can once it is over. */
+  get isTransaction(): boolean {
+    return 'nestedIndex' in this.#db
+  }
+
+  #writeScope(): FileScope | undefined {
+    const scope = currentScope()
+    if (scope !== undefined || !this.isTransaction) return scope
+    throw new UnsupportedError(
+      'Drizzle tells nobody how a transaction ends: put fileTransaction(() => db.transaction(…)) around it.',
+      { operation: 'transaction' },
+    )
+  }
+
+  async #insert(row: Row, scope: FileScope): Promise<void> {
+    for (const file of this.#files.values()) await file.get(row)[beforeWrite](scope)
+    const values = this.#values(row, Object.keys(this.#columns))
+    const insert = this.#db.insert(this.#table).values(values)
+    if (is(this.#table, MySqlTable)) {
+      const [id] = (await insert.$returningId()) as Values[]
+      const [written] = (await this.#read({ ...values, ...id })) as Values[]
+      this.#loaded(row, written ?? values)
+    } else {
+      const [written] = (await insert.returning()) as Values[]
+      this.#loaded(row, written ?? values)
+    }
+    for (const file of this.#files.values()) await file.get(row)[afterWrite](scope, null)
+  }
+
+  async #update(row: Row, scope: FileScope): Promise<void> {
+    for (const file of this.#files.values()) await file.peek(row)?.[beforeWrite](scope)
+    const before = row[loadedKey] ?? {}
+    const values = this.#values(row, Object.keys(this.#columns))
+    const changed = Object.keys(values).filter(key => values[key] !== before[key])
+    const files = changed.filter(key => this.#files.has(key))
+    const set = Object.fromEntries(changed.map(key => [key, values[key]]))
+    const previous =
+      changed.length === 0
+        ? before
+        : await this.#swap(before, files, condition => this.#set(set, condition))
+    if (previous === undefined) throw vanished(this.#table)
+    row[loadedKey] = { ...before, ...set }
+    for (const [key, file] of this.#files)
+      await file.peek(row)?.[afterWrite](scope, text(previous[key]))
+  }
+
+  async #delete(row: Row, scope: FileScope): Promise<void> {
+    const keys = [...this.#files.keys()]
+    const previous = await this.#swap(row[loadedKey] ?? {}, keys, condition =>
+      this.#erase(condition),
+    )
+    row[loadedKey] = undefined
+    for (const [key, file] of this.#files)
+      await file.get(row)[afterDelete](scope, text(previous?.[key]))
+  }
+
+  /**
+   * Does a write on the condition that the row still has the files that we know of, so that each
+   * file is replaced by one writer only, which then removes it. Resolves to what the row had, to
+   * `undefined` if there is no such row any more.
+   */
+  async #swap(
+    known: Values,
+    files: readonly string[],
+    write: (condition: SQL | undefined) => Promise<number>,
+  ): Promise<Values | undefined> {
+    let expected: Values | undefined = known
+    for (let attempt = 0; attempt < maxAttempts && expected !== undefined; attempt++) {
+      const same: Values = expected
+      const condition = and(this.#byKey(known), ...files.map(key => this.#equals(key, same[key])))
+      if ((await write(condition)) > 0) return expected
+      expected = ((await this.#read(known)) as Values[])[0]
+    }
+    if (expected === undefined) return undefined
+    throw new UnavailableError('The row was changed by others at the same time, again and again.', {
+      attempts: maxAttempts,
+    })
+  }
+
+  async #set(values: Values, condition: SQL | undefined): Promise<number> {
+    return await this.#affected(this.#db.update(this.#table).set(values).where(condition))
+  }
+
+  async #erase(condition: SQL | undefined): Promise<number> {
+    return await this.#affected(this.#db.delete(this.#table).where(condition))
+  }
+
+  async #affected(query: Query): Promise<number> {
+    if (!is(this.#table, MySqlTable))
+      return ((await query.returning({ one: sql`1` })) as unknown[]).length
+    const [result] = (await query) as [{ readonly affectedRows: number }]
+    return result.affectedRows
+  }
+
+  async #read(row: Values): Promise<unknown> {
+    return await this.#db.select().from(this.#table).where(this.#byKey(row))
+  }
+
+  #byKey(row: Values): SQL | undefined {
+    return and(...this.#keys.map(key => this.#equals(key, row[key])))
+  }
+
+  #equals(key: string, value: unknown): SQL {
+    return value === null || value === undefined
+      ? isNull(this.#column(key))
+      : eq(this.#column(key), value)
+  }
+
+  #column(key: string): Column {
+    const column = this.#columns[key]
+    if (column === undefined) throw new TypeError(`there is no column ${key}`)
+    return column
+  }
+
+  /** What a row's columns are to hold; what nobody has set is left to the database. */
+  #values(row: Row, keys: readonly string[]): Values {
+    const values: Values = {}
+    for (const key of keys) {
+      const file = this.#files.get(key)
+      const value = file === undefined ? row[key] : columnOf(file, row)
+      if (value !== undefined) values[key] = value
+    }
+    return values
+  }
+
+  #loaded(row: Row, values: Values): Row {
+    row[loadedKey] = values
+    return Object.assign(row, values)
+  }
+
+  /** A row of ours, or a new one of plain values. */
+  #own(row: object): Row {
+    return row instanceof this.#Row ? row : Object.assign(new this.#Row(), row)
+  }
+
+  /** Columns are own properties, files are accessors of the class, made at their first access. */
+  #rowClass(): new () => Row {
+    const files = this.#files
+    const Row = class {
+      toJSON(): Values {
+        const row = this as object as Row
+        return { ...row, ...Object.fromEntries([...files.keys()].map(key => [key, row[key]])) }
+      }
+    }
+    for (const [key, file] of files) {
+      Object.defineProperty(Row.prototype, key, {
+        get(this: Row) {
+          return file.get(this)
+        },
+        set(this: Row, value: FileInput) {
+          file.set(this, value)
+        },
+      })
+    }
+    const fields = Object.fromEntries([...files].map(([key, { field }]) => [key, field]))
+    Object.defineProperty(Row.prototype, rowFields, { value: fields })
+    return Row as new () => object as new () => Row
+  }
+
+  #typed(row: Row): FileRow<T> {
+    return row as object as FileRow<T>
+  }
+}
+
+/** What a file needs of the table of its row. */
+interface RowTable {
+  readonly isTransaction: boolean
+  save(row: object): Promise<void>
+  uses(storage: unknown, name: string): Promise<number>
+}
+
+/** A row as its files see it. */
+class TableHost implements FieldHost {
+  readonly owner: Row
+  readonly attribute: string
+  readonly #table: RowTable
+  readonly #file: FileProperty<Row>
+
+  constructor(table: RowTable, row: Row, file: FileProperty<Row>) {
+    this.#table = table
+    this.owner = row
+    this.attribute = file.property
+    this.#file = file
+  }
+
+  get countsInside(): boolean {
+    return this.#table.isTransaction
+  }
+
+  setName(): void {
+    this.#file.told(this.owner)
+  }
+
+  setColumn(column: string, value: number | null): void {
+    this.owner[column] = value
+  }
+
+  async persist(): Promise<void> {
+    await this.#table.save(this.owner)
+  }
+
+  scope(): FileScope | undefined {
+    return currentScope()
+  }
+
+  async uses(name: string): Promise<number> {
+    return await this.#table.uses(this.#file.field.storage, name)
+  }
+}
+
+function columnOf(file: FileProperty<Row>, row: Row): string | undefined {
+  const name = file.column(row)
+  if (name === pendingName) return undefined
+  return name === null && file.peek(row) !== undefined ? '' : (name ?? undefined)
+}
+
+function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}
+
+/** Names of the properties that hold the primary key, also one of several columns. */
+function primaryKeys(table: Table, columns: Readonly<Record<string, Column>>): readonly string[] {
+  const composite = configOf(table).primaryKeys.flatMap(key => key.columns.map(({ name }) => name))
+  const keys = Object.entries(columns).flatMap(([key, column]) =>
+    column.primary || composite.includes(column.name) ? [key] : [],
+  )
+  if (keys.length > 0) return keys
+  throw new ImproperlyConfigured(`The table "${getTableName(table)}" has no primary key.`)
+}
+
+interface TableShape {
+  readonly primaryKeys: readonly { readonly columns: readonly { readonly name: string }[] }[]
+  readonly foreignKeys: readonly { readonly onDelete: string | undefined }[]
+}
+
+function configOf(table: Table): TableShape {
+  if (is(table, PgTable)) return pgConfig(table)
+  if (is(table, MySqlTable)) return mysqlConfig(table)
+  if (is(table, SQLiteTable)) return sqliteConfig(table)
+  throw new ImproperlyConfigured('fileTable() takes a table of PostgreSQL, MySQL or SQLite.')
+}
+
+function checkCascades(table: Table, files: ReadonlyMap<string, FileProperty<Row>>): void {
+  if (!configOf(table).foreignKeys.some(({ onDelete }) => onDelete === 'cascade')) return
+  for (const { field, property } of files.values()) {
+    if (field.onDelete !== 'cleanup') continue
+    throw new ImproperlyConfigured(
+      `The database deletes rows of "${getTableName(table)}" by itself (ON DELETE CASCADE), and nobody would delete their files: delete the rows before their parent, or give the field of "${property}" onDelete: 'keep' and run stowage gc.`,
+      { setting: 'onDelete' },
+    )
+  }
+}
+
+function vanished(table: Table): PreconditionFailedError {
+  return new PreconditionFailedError(
+    `The row of "${getTableName(table)}" was deleted by others in the meantime.`,
+  )
+}
