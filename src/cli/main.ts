@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { cleanupUploads } from './cleanup-uploads.ts'
+import { defineCollectstatic } from './collectstatic.ts'
 import { runDemo } from './demo/demo.ts'
 import { doctor } from './doctor.ts'
+import { defineFindstatic } from './findstatic.ts'
 
 /** Exit statuses: done, failed, wrong usage. */
 const done = 0
@@ -44,6 +46,9 @@ program
   .action(async (options: Parameters<typeof doctor>[0]) => {
     process.exitCode = (await doctor(options)) ? done : failed
   })
+
+defineCollectstatic(program)
+defineFindstatic(program)
 
 // Whoever reads us may have read enough (`| head`): the work goes on, its words go nowhere.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -6,7 +6,7 @@ import { type ArgumentTypes, checkArguments } from '../core/options.ts'
 import { type CollectSettings, collectSettings, type SettingsOptions } from './collect-settings.ts'
 import { type FoundFiles, findFiles, isInside } from './finders.ts'
 import { generationsBehind, prunable, storedNames, trimGenerations } from './generations.ts'
-import { type HashedFiles, type HashOptions, hashFiles } from './hash-files.ts'
+import type { HashedFiles, HashOptions } from './hash-files.ts'
 import { FileLinks } from './link-files.ts'
 import { emptyManifest, type Manifest, manifestHash } from './manifest.ts'
 import { publish } from './publish.ts'
@@ -209,6 +209,8 @@ class Collection {
   async #hash(found: FoundFiles, previous: Manifest): Promise<HashedFiles> {
     const { languages, integrity } = this.#settings
     const site = await this.#site()
+    // Here, so that programs that only ask for URLs do not load the tokenizers.
+    const { hashFiles } = await import('./hash-files.ts')
     return await hashFiles(found, {
       languages,
       integrity,

@@ -7,15 +7,14 @@ import { hashedName, shortHash } from './hashed-name.ts'
 import type { CollectedState, Manifest } from './manifest.ts'
 import { type LinkedFile, linkFile, rewriteLinks, type Site } from './references/linked-file.ts'
 import { loadScriptLexer } from './references/modules.ts'
+import { decodeText, scanText } from './scan-file.ts'
 import {
-  decodeText,
   type Language,
   type LanguageOptions,
   languageOf,
   readAgain,
   readSource,
   type SourceFile,
-  scanText,
 } from './source-file.ts'
 import { strongComponents } from './strong-components.ts'
 import type { StaticWarning } from './warning.ts'

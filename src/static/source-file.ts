@@ -1,15 +1,9 @@
-import { isUtf8 } from 'node:buffer'
 import { createReadStream, readFileSync, statSync } from 'node:fs'
 import type { Bytes } from '../core/bytes.ts'
 import { FileChangedError, isStorageError, StorageError } from '../core/errors.ts'
 import { quoteName } from '../core/quote.ts'
 import { md5, md5Hash } from './digest.ts'
 import type { FoundFile } from './finders.ts'
-import { scanCss } from './references/css.ts'
-import { scanMarkup } from './references/markup.ts'
-import { scanScript } from './references/modules.ts'
-import type { Scan } from './references/reference.ts'
-import { scanWebManifest } from './references/web-manifest.ts'
 
 /** A file that is collected, with what its bytes are named by. */
 export interface SourceFile extends FoundFile {
@@ -32,8 +26,6 @@ export interface LanguageOptions {
 
 /** Bytes up to which a file is read in one go; larger ones are read in pieces, here and on their way. */
 export const wholeLimit: number = 4 * 1024 * 1024
-/** Bytes up to which a file is searched for references. */
-const searchLimit = 64 * 1024 * 1024
 
 /** What a name is searched as. By lower-case suffix alone, as Django. */
 export function languageOf(name: string, options: LanguageOptions): Language | undefined {
@@ -99,32 +91,6 @@ export async function* streamAgain(file: SourceFile): AsyncGenerator<Uint8Array>
   }
   if (hash.digest('hex') !== file.digest) throw changed(file)
   if (last !== undefined) yield last
-}
-
-/** The text of a file that is to be searched; `undefined` where it is none, or too much. */
-export function decodeText(bytes: Uint8Array): string | undefined {
-  if (bytes.byteLength > searchLimit || !isUtf8(bytes)) return undefined
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')
-}
-
-/** The references of a file. */
-export function scanText(text: string | undefined, language: Language): Scan {
-  if (text === undefined) {
-    const message = 'it is no UTF-8, or too large to be searched, and was left as it is'
-    return { references: [], problems: [{ line: 1, message }] }
-  }
-  switch (language) {
-    case 'css':
-      return scanCss(text)
-    case 'script':
-    case 'module':
-      return scanScript(text, language === 'module')
-    case 'html':
-    case 'svg':
-      return scanMarkup(text, language)
-    default:
-      return scanWebManifest(text)
-  }
 }
 
 async function hashLarge(found: FoundFile, language: Language | undefined): Promise<SourceFile> {

@@ -102,8 +102,8 @@ export class StaticManifest {
     try {
       // In this order: a version that is older than the text makes a later write fail, not win.
       const { etag } = await storage.stat(this.manifestName, options)
-      await using reader = await storage.open(this.manifestName, 'r', options)
-      return { manifest: parseManifest(await reader.read(), this.manifestName), etag: etag ?? '' }
+      const text = await readText(storage, this.manifestName, options)
+      return { manifest: parseManifest(text, this.manifestName), etag: etag ?? '' }
     } catch (error) {
       if (error instanceof FileNotFoundError) return { manifest: emptyManifest, etag: undefined }
       throw error
@@ -225,6 +225,19 @@ export class StaticManifest {
         { operation: 'staticUrl.sync' },
       )
     return { prefix: url.slice(0, -ending.length), strictEscapes: ending !== probe }
+  }
+}
+
+async function readText(
+  storage: Storage,
+  name: string,
+  options: { readonly signal?: AbortSignal | undefined },
+): Promise<string> {
+  const reader = await storage.open(name, 'r', options)
+  try {
+    return await reader.read()
+  } finally {
+    await reader.close()
   }
 }
 

@@ -71,8 +71,12 @@ export class StoredFiles {
 
   async #read(name: string, signal: AbortSignal | undefined): Promise<string> {
     const hash = md5Hash()
-    await using reader = await this.#storage.open(name, 'rb', { signal })
-    for await (const chunk of reader.chunks()) hash.update(chunk)
+    const reader = await this.#storage.open(name, 'rb', { signal })
+    try {
+      for await (const chunk of reader.chunks()) hash.update(chunk)
+    } finally {
+      await reader.close()
+    }
     return hash.digest('hex')
   }
 
