@@ -124,7 +124,8 @@ export class RangeDownload {
 
   /** Ends the transfer; who waits for bytes gets the reason. */
   cancel(reason: unknown): void {
-    if (!this.complete) this.#fail(reason)
+    if (this.complete) return
+    this.#fail(reason)
     this.#cancel?.abort(reason)
   }
 

@@ -66,6 +66,11 @@ export class ReadAhead {
     return await this.#from(this.#windowAt(at) ?? this.#begin(at), window => window.take(at))
   }
 
+  /** Whether something is on its way. */
+  get busy(): boolean {
+    return this.#windows.some(window => !window.complete)
+  }
+
   /** Lets go of all windows, and of what is on its way. */
   close(reason?: unknown): void {
     for (const window of this.#windows) window.cancel(reason)
