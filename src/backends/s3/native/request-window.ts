@@ -1,0 +1,113 @@
+/** Requests in flight at the beginning. */
+const firstLimit = 64
+/** How much faster a wider window has to be, to be worth it. */
+const worthIt = 1.03
+/** Milliseconds after a cut in which further refusals are answers to requests of before. */
+const settlingTime = 200
+
+/**
+ * How many requests of a storage are in flight at a time. The window widens while that makes more
+ * of them per second succeed, and is halved when the service says that there are too many.
+ */
+export class RequestWindow {
+  readonly #max: number
+  #limit: number
+  #inFlight = 0
+  readonly #waiting: Turn[] = []
+  /** Since the last look at the rate. */
+  #done = 0
+  #since = 0
+  #wasFull = false
+  #bestRate = 0
+  #lastCut = Number.NEGATIVE_INFINITY
+
+  constructor(max: number) {
+    this.#max = max
+    this.#limit = Math.min(firstLimit, max)
+  }
+
+  get limit(): number {
+    return this.#limit
+  }
+
+  get inFlight(): number {
+    return this.#inFlight
+  }
+
+  /**
+   * Takes a place. `undefined` when one was free; else it is taken when the promise resolves.
+   * An abort rejects it with `signal.reason`, and takes no place.
+   */
+  enter(signal: AbortSignal | undefined): Promise<void> | undefined {
+    if (this.#inFlight < this.#limit) {
+      this.#inFlight++
+      return undefined
+    }
+    this.#wasFull = true
+    return this.#wait(signal)
+  }
+
+  /** Gives the place back, after an answer or a failure of any kind. */
+  leave(overloaded: boolean): void {
+    this.#inFlight--
+    if (overloaded) this.#halve()
+    else if (++this.#done >= this.#limit) this.#adapt()
+    while (this.#inFlight < this.#limit) {
+      const next = this.#waiting.shift()
+      if (next === undefined) return
+      this.#inFlight++
+      next.start()
+    }
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const onAbort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(turn), 1)
+        reject(signal?.reason)
+      }
+      const turn: Turn = {
+        start() {
+          signal?.removeEventListener('abort', onAbort)
+          resolve()
+        },
+      }
+      this.#waiting.push(turn)
+      if (signal?.aborted === true) onAbort()
+      else signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  #halve(): void {
+    const now = performance.now()
+    if (now - this.#lastCut < settlingTime) return
+    this.#lastCut = now
+    this.#limit = Math.max(1, Math.floor(this.#limit / 2))
+    this.#bestRate = 0
+    this.#restart(now)
+  }
+
+  /** Looks at the rate of the last window: only a full one says something about its width. */
+  #adapt(): void {
+    const now = performance.now()
+    const rate = this.#done / Math.max(now - this.#since, 0.01)
+    if (this.#wasFull && rate > this.#bestRate * worthIt) {
+      this.#bestRate = rate
+      this.#limit = Math.min(this.#max, this.#limit + Math.max(1, this.#limit >> 2))
+    } else {
+      // Forgets slowly, so that a service that became faster is found out.
+      this.#bestRate *= 0.99
+    }
+    this.#restart(now)
+  }
+
+  #restart(now: number): void {
+    this.#done = 0
+    this.#since = now
+    this.#wasFull = false
+  }
+}
+
+interface Turn {
+  start(): void
+}
