@@ -23,11 +23,11 @@ export interface FieldHost {
   /** Writes a further column of the row in memory, such as an image's width. */
   setColumn?(column: string, value: number | null): void
   /** Writes the row to the database, which calls the file's `[beforeWrite]` and `[afterWrite]`. */
-  persist?(): Promise<void>
+  persist?(file: FieldFile): Promise<void>
   /** The scope of the transaction that the row is written in, if one is open. */
   scope?(): FileScope | undefined
   /** Number of rows in the database that name a file of this storage. */
-  uses?(name: string): Promise<number>
+  uses?(name: string, storage: Storage): Promise<number>
   /** Writes that run at once may share one transaction, and overwrite each other unseen. */
   readonly sharesTransactions?: boolean | undefined
   /** `uses` is answered by a transaction's own handle, and only while that is open. */
@@ -42,6 +42,8 @@ export const afterWrite: unique symbol = Symbol('stowage.afterWrite')
 export const afterDelete: unique symbol = Symbol('stowage.afterDelete')
 /** For adapters: what the column holds, `null` for nothing. Content that waits is not in it. */
 export const columnName: unique symbol = Symbol('stowage.columnName')
+/** For adapters without row objects: what goes into further columns with the next write. */
+export const changedColumns: unique symbol = Symbol('stowage.changedColumns')
 /** For adapters: whether content waits for the row to be written. */
 export const isPending: unique symbol = Symbol('stowage.isPending')
 
@@ -67,6 +69,7 @@ export class FieldFile {
   #forgotten = new Set<string>()
   /** Set from `delete` until the row is written. */
   #deletion: { readonly default: boolean } | undefined
+  #columns: StoredUpload['columns'] = {}
   #reader: BinaryReader | TextReader | undefined
   #closed = false
   #turn: Promise<unknown> = Promise.resolve()
@@ -264,6 +267,10 @@ export class FieldFile {
     return this.#stored
   }
 
+  get [changedColumns](): StoredUpload['columns'] {
+    return this.#columns
+  }
+
   get [isPending](): boolean {
     return this.#pending !== undefined
   }
@@ -290,6 +297,7 @@ export class FieldFile {
     this.#forgotten.clear()
     this.#deletion = undefined
     this.#unsaved = false
+    this.#columns = {}
     if (this.#creation !== undefined)
       this.#creation.settled = this.#host.sharesTransactions !== true
     if (this.#stored !== null && this.#stored !== previous) scope.named(this.storage, this.#stored)
@@ -336,7 +344,7 @@ export class FieldFile {
       const creation = this.#apply(scope, upload)
       creation.settled = !persist
       await this.#dropReader()
-      if (persist) await this.#host.persist?.()
+      if (persist) await this.#host.persist?.(this)
     })
   }
 
@@ -350,7 +358,7 @@ export class FieldFile {
     this.#deletion = { default: alsoDefault }
     if (!persist) return await this.#deleteUnsaved(before.stored, alsoDefault)
     try {
-      await this.#host.persist?.()
+      await this.#host.persist?.(this)
     } catch (error) {
       this.#restore(before)
       throw error
@@ -363,7 +371,7 @@ export class FieldFile {
     // In a transaction the row's own write decides, or nothing is removed.
     if (name === null || open !== undefined) return
     // The row itself still names the file in the database.
-    if (((await this.#host.uses?.(name)) ?? 0) > 1) return
+    if (((await this.#host.uses?.(name, this.storage)) ?? 0) > 1) return
     await inScope(undefined, async scope => {
       if (name !== this.#field.default || alsoDefault)
         scope.removed({ storage: this.storage, name })
@@ -384,8 +392,8 @@ export class FieldFile {
     // Every row without a file of its own uses the default; who asks for it means all of them.
     const uses = name === this.#field.default ? undefined : this.#host.uses
     if (this.#host.countsInside !== true || uses === undefined)
-      scope.removed({ storage, name, uses: uses && (() => uses.call(this.#host, name)) })
-    else if ((await uses.call(this.#host, name)) === 0) scope.removed({ storage, name })
+      scope.removed({ storage, name, uses: uses && (() => uses.call(this.#host, name, storage)) })
+    else if ((await uses.call(this.#host, name, storage)) === 0) scope.removed({ storage, name })
   }
 
   /** The row in memory has the new file; if that file goes again, it has what it had before. */
@@ -400,7 +408,7 @@ export class FieldFile {
       storage,
       name,
       settled: false,
-      uses: uses && (() => uses.call(this.#host, name)),
+      uses: uses && (() => uses.call(this.#host, name, storage)),
       revert: () => {
         if (this.#stored === name) this.#restore(before)
       },
@@ -415,6 +423,7 @@ export class FieldFile {
     this.#pending = undefined
     this.#unsaved = false
     this.#host.setName(name)
+    this.#columns = { ...this.#columns, ...columns }
     for (const [column, value] of Object.entries(columns)) this.#host.setColumn?.(column, value)
   }
 

@@ -269,7 +269,8 @@ export function testAdapter(name: string, harness: Harness): void {
         await saved('taken')
         const row = await saved('a', 'old')
         row.title = 'taken'
-        await expect(row.normal.save('new.txt', 'new')).rejects.toThrow()
+        row.normal.assign(new ContentFile('new', 'new.txt'))
+        await expect(session.save(row)).rejects.toThrow()
         expect(await (await session.find('a')).normal.text()).toBe('old')
         await expectNoOrphan()
       })

@@ -1,0 +1,439 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { ImproperlyConfigured, UnavailableError, UnsupportedError } from '../core/errors.ts'
+import { bypass } from '../fields/bypass.ts'
+import {
+  afterDelete,
+  afterWrite,
+  beforeWrite,
+  changedColumns,
+  columnName,
+  FieldFile,
+  type FieldHost,
+  type FileInput,
+} from '../fields/field-file.ts'
+import type { FileField } from '../fields/file-field.ts'
+import { currentScope, type FileScope, fileTransaction, inScope } from '../fields/lifecycle.ts'
+
+/** File columns by model and column, as in `{ user: { avatar: field } }`. */
+export type PrismaFiles<F> = {
+  readonly [M in keyof F]: { readonly [C in keyof F[M]]: FileField }
+}
+
+type FilesByModel = Readonly<Record<string, Readonly<Record<string, FileField>>>>
+
+type Nothing = Record<never, never>
+
+/** What `$extends` takes: the columns are files in what queries give. */
+export type FileExtension<F extends PrismaFiles<F>> = (client: object) => {
+  $extends: {
+    extArgs: {
+      result: {
+        [M in keyof F]: { [C in keyof F[M]]: () => { needs: Nothing; compute: () => FieldFile } }
+      }
+      model: Nothing
+      query: Nothing
+      client: Nothing
+    }
+  }
+}
+
+/**
+ * Makes text columns files: `prisma.$extends(fileExtension({ user: { avatar: field } }))`. The
+ * columns are `String @default("")`; `''` stands for no file. `$transaction` with a function
+ * carries the files along.
+ *
+ * @param options.keys unique column of the models that have no `id`
+ * @throws ImproperlyConfigured for unknown models and columns, and for rows that the database deletes
+ *   by itself (`onDelete: Cascade`)
+ */
+export function fileExtension<const F extends PrismaFiles<F>>(
+  files: F,
+  options: { readonly keys?: { readonly [M in keyof F]?: string } | undefined } = {},
+): FileExtension<F> {
+  return client =>
+    new PrismaExtension(client as Client, files as object as FilesByModel, options.keys ?? {})
+      .extended as never
+}
+
+/**
+ * A file as a value of a file column in `create` and `update`: content, a stored name, or the file
+ * of a row that something was assigned to.
+ */
+export function fileData(value: FileInput): string {
+  if (value === null || typeof value === 'string') return value ?? ''
+  const token = `${tokenPrefix}${crypto.randomUUID()}`
+  waiting().set(token, value)
+  return token
+}
+
+/** Prisma clones arguments, and only text survives that: content waits here for its query. */
+const waitingKey: unique symbol = Symbol.for('stowage.prisma.waiting')
+const tokenPrefix = '\0stowage:'
+
+function waiting(): Map<string, Exclude<FileInput, string | null>> {
+  const shared = globalThis as { [waitingKey]?: ReturnType<typeof waiting> | undefined }
+  shared[waitingKey] ??= new Map()
+  return shared[waitingKey]
+}
+
+type Values = Record<string, unknown>
+
+interface Delegate {
+  count(args: Values): Promise<number>
+  findUnique(args: Values): Promise<Values | null>
+  update(args: Values): Promise<unknown>
+}
+
+/** Of Prisma's client, as much as is needed here. */
+interface Client {
+  readonly _runtimeDataModel: DataModel
+  readonly _engineConfig: { readonly inlineSchema?: unknown }
+  $extends(extension: object): Client
+  $transaction(work: unknown, options?: unknown): Promise<unknown>
+}
+
+type Transact = Client['$transaction']
+
+interface DataModel {
+  readonly models: Readonly<
+    Record<string, { readonly fields: readonly { name: string; kind: string; type: string }[] }>
+  >
+}
+
+interface Query {
+  readonly model: string
+  readonly operation: string
+  readonly args: Values
+  readonly query: (args: Values) => Promise<unknown>
+  readonly __internalParams?: { readonly transaction?: { readonly kind: string } | undefined }
+}
+
+/** How often a write is tried again that met another one of the same row. */
+const maxAttempts = 20
+
+class PrismaExtension {
+  /** The client whose rows have files. */
+  readonly extended: unknown
+  readonly #files: Readonly<Record<string, Readonly<Record<string, FileField>>>>
+  readonly #keys: Readonly<Record<string, string | undefined>>
+  readonly #models: DataModel['models']
+  readonly #client: Client
+  /** The client of the interactive transaction that is running. */
+  readonly #transaction = new AsyncLocalStorage<Client>()
+  /** Our own queries are not looked at once more. */
+  readonly #own = new AsyncLocalStorage<true>()
+
+  constructor(
+    client: Client,
+    files: FilesByModel,
+    keys: Readonly<Record<string, string | undefined>>,
+  ) {
+    this.#models = client._runtimeDataModel.models
+    this.#files = byModelName(files, this.#models)
+    this.#keys = keys
+    this.#check(client._engineConfig)
+    const result = Object.fromEntries(
+      Object.keys(this.#files).map(model => [lower(model), this.#results(model)]),
+    )
+    const query = { $allModels: { $allOperations: (call: Query) => this.#query(call) } }
+    const own = client.$extends({ name: 'stowage', result, query })
+    this.#client = own
+    const $transaction: Transact = (work, options) =>
+      this.#transact(own.$transaction.bind(own), work, options)
+    this.extended = own.$extends({ name: 'stowage transactions', client: { $transaction } })
+  }
+
+  /** Number of rows that name a file of this storage. */
+  async uses(storage: unknown, name: string): Promise<number> {
+    let count = 0
+    for (const [model, fields] of Object.entries(this.#files)) {
+      for (const [column, field] of Object.entries(fields)) {
+        if (field.storage !== storage) continue
+        count += await this.#quietly(() =>
+          this.#delegate(model).count({ where: { [column]: name } }),
+        )
+      }
+    }
+    return count
+  }
+
+  /** Writes one column of a row. */
+  async persist(model: string, column: string, row: Values, file: FieldFile): Promise<void> {
+    const key = this.#keyOf(model)
+    const data = { [column]: fileData(file) }
+    await this.#delegate(model).update({ where: { [key]: row[key] }, data })
+  }
+
+  #results(model: string): object {
+    const fields = this.#files[model] ?? {}
+    const scalars = this.#models[model]?.fields.filter(({ kind }) => kind !== 'object') ?? []
+    const plain = scalars.map(({ name }) => name).filter(name => !(name in fields))
+    return Object.fromEntries(
+      Object.entries(fields).map(([column, field]) => {
+        field.attach(model, column)
+        const needs = Object.fromEntries([column, ...plain].map(name => [name, true]))
+        const compute = (row: Values): FieldFile => {
+          const name: unknown = row[column]
+          return field.file(
+            typeof name === 'string' ? name : null,
+            new PrismaHost(this, model, column, row),
+          )
+        }
+        return [column, { needs, compute }]
+      }),
+    )
+  }
+
+  async #transact(run: Transact, work: unknown, options: unknown): Promise<unknown> {
+    if (typeof work !== 'function') return await run(work, options)
+    const inside = (own: Client): unknown => this.#transaction.run(own, () => work(own))
+    return await fileTransaction(() => run(inside, options))
+  }
+
+  async #query(call: Query): Promise<unknown> {
+    const { model, operation, args, query } = call
+    if (this.#own.getStore() === true) return await query(args)
+    const written = [args?.['data'], args?.['create'], args?.['update']].filter(isValues)
+    for (const data of written) this.#refuseNested(model, data)
+    const fields = this.#files[model]
+    if (fields === undefined) return await query(args)
+    const columns = Object.keys(fields)
+    const rows = [args?.['data'] ?? []].flat().filter(isValues)
+    const touched = [...rows, ...written].some(data => columns.some(column => column in data))
+    this.#checkTransaction(call, touched || operation === 'delete')
+    if (operation.startsWith('create')) return await this.#create(call, rows)
+    if (operation === 'update') return await this.#update(call, columns, args['data'] as Values)
+    if (operation === 'delete') return await this.#delete(call, columns)
+    if (touched) throw bypass(`${operation}()`, columns, 'create() and update()')
+    const cleans = Object.values(fields).some(field => field.onDelete === 'cleanup')
+    if (operation === 'deleteMany' && cleans)
+      throw bypass('deleteMany()', columns, 'delete() of each row')
+    return await query(args)
+  }
+
+  async #create({ model, args, query }: Query, rows: readonly Values[]): Promise<unknown> {
+    return await inScope(currentScope(), async scope => {
+      const files: FieldFile[] = []
+      for (const data of rows) files.push(...(await this.#store(model, data, scope)).values())
+      const result = await query(args)
+      for (const file of files) await file[afterWrite](scope, null)
+      return result
+    })
+  }
+
+  async #update(call: Query, columns: readonly string[], data: Values): Promise<unknown> {
+    const changed = columns.filter(column => column in data)
+    if (changed.length === 0) return await call.query(call.args)
+    return await inScope(currentScope(), async scope => {
+      const files = await this.#store(call.model, data, scope)
+      const [result, previous] = await this.#swap(call, changed)
+      for (const [column, file] of files) await file[afterWrite](scope, text(previous[column]))
+      return result
+    })
+  }
+
+  async #delete(call: Query, columns: readonly string[]): Promise<unknown> {
+    return await inScope(currentScope(), async scope => {
+      const [result, previous] = await this.#swap(call, columns)
+      for (const column of columns) {
+        const file = this.#file(call.model, column, null, previous)
+        await file[afterDelete](scope, text(previous[column]))
+      }
+      return result
+    })
+  }
+
+  /** Puts names where content stood, in the very data that the query gets. */
+  async #store(model: string, data: Values, scope: FileScope): Promise<Map<string, FieldFile>> {
+    const files = new Map<string, FieldFile>()
+    for (const column of Object.keys(this.#files[model] ?? {})) {
+      if (!(column in data)) continue
+      const value = isValues(data[column]) ? data[column]['set'] : data[column]
+      const file = this.#file(model, column, value, data)
+      files.set(column, file)
+      await file[beforeWrite](scope)
+      data[column] = file[columnName] ?? ''
+      Object.assign(data, file[changedColumns])
+    }
+    return files
+  }
+
+  /** The file that a value of a column stands for. */
+  #file(model: string, column: string, value: unknown, row: Values): FieldFile {
+    const field = this.#files[model]?.[column]
+    if (field === undefined) throw new TypeError(`there is no column ${column}`)
+    const token = typeof value === 'string' && value.startsWith(tokenPrefix) ? value : ''
+    const given = waiting().get(token)
+    waiting().delete(token)
+    if (given instanceof FieldFile && given.field === field) return given
+    const file = field.file(null, new PrismaHost(this, model, column, row))
+    if (given !== undefined) file.assign(given)
+    else if (typeof value === 'string' && token === '') file.assign(value)
+    return file
+  }
+
+  /**
+   * Does a write on the condition that the row still has the files that it was seen with, so that
+   * each file is replaced by one writer only, which then removes it.
+   */
+  async #swap(
+    { model, args, query }: Query,
+    columns: readonly string[],
+  ): Promise<[result: unknown, previous: Values]> {
+    const given = isValues(args['where']) ? args['where'] : {}
+    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+      const found = await this.#quietly(() => this.#delegate(model).findUnique({ where: given }))
+      const names = columns.map(column => ({ [column]: text(found?.[column]) }))
+      const where = {
+        ...given,
+        AND: [...[given['AND'] ?? []].flat(), ...(found === null ? [] : names)],
+      }
+      try {
+        const result = await query({ ...args, where })
+        return [result, Object.assign({}, ...names)]
+      } catch (error) {
+        // "Record not found": another writer came in between, or there never was such a row.
+        if (Reflect.get(Object(error), 'code') !== 'P2025' || found === null) throw error
+      }
+    }
+    throw new UnavailableError('The row was changed by others at the same time, again and again.', {
+      attempts: maxAttempts,
+    })
+  }
+
+  #refuseNested(model: string, data: Values): void {
+    for (const { name, kind, type } of this.#models[model]?.fields ?? []) {
+      const nested = data[name]
+      if (kind !== 'object' || !isValues(nested)) continue
+      const columns = Object.keys(this.#files[type] ?? {})
+      for (const [operation, given] of Object.entries(nested)) {
+        if (columns.length > 0 && operation.startsWith('delete'))
+          throw bypass(`a nested ${operation}`, columns, `delete() of ${lower(type)}`)
+        for (const value of [given].flat().flatMap(partsOf)) {
+          if (columns.some(column => column in value))
+            throw bypass(`a nested ${operation}`, columns, `${operation}() of ${lower(type)}`)
+          this.#refuseNested(type, value)
+        }
+      }
+    }
+  }
+
+  #checkTransaction({ __internalParams }: Query, writesFiles: boolean): void {
+    const kind = __internalParams?.transaction?.kind
+    if (!writesFiles || kind === undefined) return
+    if (kind === 'itx' && this.#transaction.getStore() !== undefined) return
+    throw new UnsupportedError(
+      'Files follow a transaction with a function of the extended client: prisma.$transaction(async tx => …).',
+      { operation: '$transaction' },
+    )
+  }
+
+  #check(engine: { readonly inlineSchema?: unknown }): void {
+    for (const [, model = '', block = ''] of String(engine.inlineSchema ?? '').matchAll(
+      /^\s*model\s+(\w+)\s*\{([^}]*)\}/gm,
+    )) {
+      const cleans = Object.values(this.#files[model] ?? {}).some(
+        field => field.onDelete === 'cleanup',
+      )
+      for (const column of Object.keys(this.#files[model] ?? {})) {
+        if (new RegExp(`^\\s*${column}\\s+String\\?`, 'm').test(block))
+          throw nullable(model, column)
+      }
+      if (!cleans || !/onDelete:\s*Cascade/.test(block)) continue
+      throw new ImproperlyConfigured(
+        `The database deletes rows of ${model} by itself (onDelete: Cascade), and nobody would delete their files: delete them before their parent, or give the fields onDelete: 'keep' and run stowage gc.`,
+        { setting: 'onDelete' },
+      )
+    }
+  }
+
+  #keyOf(model: string): string {
+    const key = this.#keys[lower(model)] ?? 'id'
+    if (this.#models[model]?.fields.some(({ name }) => name === key) === true) return key
+    throw new ImproperlyConfigured(
+      `${model} has no column "${key}"; say which one is unique: fileExtension(files, { keys: { ${lower(model)}: 'column' } }).`,
+      { setting: 'keys' },
+    )
+  }
+
+  #delegate(model: string): Delegate {
+    const client = this.#transaction.getStore() ?? this.#client
+    return Reflect.get(client, lower(model)) as Delegate
+  }
+
+  /** Prisma's promises begin when they are awaited: that has to happen inside. */
+  async #quietly<T>(work: () => Promise<T>): Promise<T> {
+    return await this.#own.run(true, async () => await work())
+  }
+}
+
+/** A row as its files see it. */
+class PrismaHost implements FieldHost {
+  readonly owner: Values
+  readonly attribute: string
+  readonly #extension: PrismaExtension
+  readonly #model: string
+
+  constructor(extension: PrismaExtension, model: string, column: string, row: Values) {
+    this.#extension = extension
+    this.#model = model
+    this.attribute = column
+    this.owner = row
+  }
+
+  /** Rows are what a query gave: a write is made of the file itself. */
+  setName(): void {}
+
+  async persist(file: FieldFile): Promise<void> {
+    await this.#extension.persist(this.#model, this.attribute, this.owner, file)
+  }
+
+  scope(): FileScope | undefined {
+    return currentScope()
+  }
+
+  async uses(name: string, storage: unknown): Promise<number> {
+    return await this.#extension.uses(storage, name)
+  }
+}
+
+function nullable(model: string, column: string): ImproperlyConfigured {
+  return new ImproperlyConfigured(
+    `"${column}" of ${model} may be null; a file column is String @default(""), where "" stands for no file.`,
+    { setting: column },
+  )
+}
+
+function byModelName(files: FilesByModel, models: DataModel['models']): FilesByModel {
+  const found: Record<string, Readonly<Record<string, FileField>>> = {}
+  for (const [name, fields] of Object.entries(files)) {
+    const model = Object.keys(models).find(known => lower(known) === name)
+    const columns = models[model ?? '']?.fields.map(field => field.name) ?? []
+    const missing = Object.keys(fields).find(column => !columns.includes(column))
+    if (model === undefined || missing !== undefined) {
+      const what = model === undefined ? `model "${name}"` : `column "${missing}" in ${model}`
+      throw new ImproperlyConfigured(`The Prisma schema has no ${what}.`, { setting: name })
+    }
+    found[model] = fields
+  }
+  return found
+}
+
+/** The data in an argument of a nested write: itself, or what it holds. */
+function partsOf(given: unknown): Values[] {
+  if (!isValues(given)) return []
+  return [given, given['data'], given['create'], given['update']].flat().filter(isValues)
+}
+
+function lower(model: string): string {
+  return model.charAt(0).toLowerCase() + model.slice(1)
+}
+
+function text(value: unknown): string | null {
+  if (value instanceof FieldFile) return value[columnName] ?? ''
+  return typeof value === 'string' ? value : null
+}
+
+function isValues(value: unknown): value is Values {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,1 @@
+export { type FileExtension, fileData, fileExtension, type PrismaFiles } from './orm/prisma.ts'
