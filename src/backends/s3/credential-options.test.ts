@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { resolveOptions } from '../../core/options.ts'
 import type { SettingsSource } from '../../core/settings.ts'
-import { credentialOptions, credentialsOption } from './credential-options.ts'
-import type { CredentialFunction } from './credentials.ts'
+import { type CredentialFunction, credentialsOption } from './credential-function.ts'
+import { credentialOptions } from './credential-options.ts'
 
 const nothing: SettingsSource = { configured: undefined, environment: {} }
 

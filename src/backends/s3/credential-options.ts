@@ -1,7 +1,8 @@
 import { ImproperlyConfigured } from '../../core/errors.ts'
-import { type OptionSchema, type OptionSpec, resolveOptions } from '../../core/options.ts'
+import { type OptionSchema, resolveOptions } from '../../core/options.ts'
 import type { SettingsSource } from '../../core/settings.ts'
-import type { CredentialFunction, CredentialOptions } from './credentials.ts'
+import type { CredentialFunction } from './credential-function.ts'
+import type { CredentialOptions } from './credentials.ts'
 import { type S3StorageOptions, s3Schema } from './options.ts'
 
 type KeyOptions = Pick<S3StorageOptions, 'accessKey' | 'secretKey' | 'securityToken'>
@@ -12,13 +13,6 @@ const schema: OptionSchema<CredentialSettings> = {
   secretKey: s3Schema.secretKey,
   securityToken: s3Schema.securityToken,
   sessionProfile: s3Schema.sessionProfile,
-}
-
-/** Spec of the option `credentials`. */
-export const credentialsOption: OptionSpec = {
-  type: 'function',
-  meaning:
-    'Asked for keys at the first use and before they end: a function, such as a provider of the AWS SDK, that gives { accessKey, secretKey, securityToken?, expiresAt? }.',
 }
 
 /**

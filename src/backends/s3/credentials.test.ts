@@ -2,9 +2,9 @@ import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { ImproperlyConfigured } from '../../core/errors.ts'
 import type { Environment } from '../../core/settings.ts'
+import type { CredentialFunction } from './credential-function.ts'
 import {
   type AwsWay,
-  type CredentialFunction,
   type CredentialOptions,
   credentialProvider,
   type ExpiringCredentials,

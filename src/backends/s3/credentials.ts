@@ -1,6 +1,7 @@
 import { ImproperlyConfigured, isStorageError, UnavailableError } from '../../core/errors.ts'
 import { quoteName } from '../../core/quote.ts'
 import type { Environment } from '../../core/settings.ts'
+import type { CredentialFunction } from './credential-function.ts'
 import { askAws } from './platform/aws-providers.ts'
 import { type Profile, type ProfileFileKind, parseProfiles } from './profile-file.ts'
 import type { Credentials } from './sigv4.ts'
@@ -10,24 +11,6 @@ export interface ExpiringCredentials extends Credentials {
   /** Milliseconds since 1970; absent: they do not end by themselves. */
   readonly expiresAt?: number | undefined
 }
-
-/** What the option `credentials` gives: our names, or those of the AWS SDK's providers. */
-export type GivenCredentials =
-  | {
-      readonly accessKey: string
-      readonly secretKey: string
-      readonly securityToken?: string | undefined
-      readonly expiresAt?: Date | number | undefined
-    }
-  | {
-      readonly accessKeyId: string
-      readonly secretAccessKey: string
-      readonly sessionToken?: string | undefined
-      readonly expiration?: Date | undefined
-    }
-
-/** The option `credentials`: asked at the first use, and again before its keys end. */
-export type CredentialFunction = () => GivenCredentials | Promise<GivenCredentials>
 
 /** What constructor and configuration say; see `credential-options.ts`. */
 export interface CredentialOptions {
