@@ -1,8 +1,8 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 
 /** MD5, as Django: it names contents and guards nothing. */
 export function md5(bytes: Uint8Array | string): string {
-  return md5Hash().update(bytes).digest('hex')
+  return hash('md5', bytes)
 }
 
 /** For contents that come in pieces. */

@@ -136,7 +136,7 @@ function* walk(
       const kind = kindOf(root, path, entry, warnings)
       if (kind === 'folder') below.push(`${path}/`)
       else if (kind === 'file' && isStorable(root.prefix + path, warnings))
-        yield { name: root.prefix + path, path: join(root.dir, path), root }
+        yield { name: root.prefix + path, path: root.dir + sep + path, root }
     }
     folders.push(...below.reverse())
   }

@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Bytes } from '../core/bytes.ts'
 import { type FileNotFoundError, isStorageError, StorageError } from '../core/errors.ts'
 import { integrityOf, md5 } from './digest.ts'
 import type { FoundFile, FoundFiles } from './finders.ts'
@@ -7,14 +6,14 @@ import { hashedName, shortHash } from './hashed-name.ts'
 import type { CollectedState, Manifest } from './manifest.ts'
 import { type LinkedFile, linkFile, rewriteLinks, type Site } from './references/linked-file.ts'
 import { loadScriptLexer } from './references/modules.ts'
-import { decodeText, scanText } from './scan-file.ts'
+import { decodeText, scanFile } from './scan-file.ts'
 import {
   type Language,
   type LanguageOptions,
   languageOf,
   readAgain,
-  readSource,
   type SourceFile,
+  SourceReader,
 } from './source-file.ts'
 import { strongComponents } from './strong-components.ts'
 import type { StaticWarning } from './warning.ts'
@@ -33,6 +32,8 @@ export interface HashOptions {
 
 /** Milliseconds of reading after which others get a turn. */
 const turn = 20
+/** Bytes of rewritten files that are kept for the upload. */
+const keptLimit = 32 * 1024 * 1024
 /** Failures that are named; the rest is counted. */
 const maxNamed = 20
 
@@ -47,7 +48,7 @@ export class HashedFiles {
   readonly warnings: readonly StaticWarning[]
   /** See {@link rulesOf}. */
   readonly rules: string
-  readonly #render: (file: SourceFile) => Bytes
+  readonly #render: (file: SourceFile) => Uint8Array
 
   constructor(content: {
     readonly files: ReadonlyMap<string, SourceFile>
@@ -56,7 +57,7 @@ export class HashedFiles {
     readonly integrity: ReadonlyMap<string, string>
     readonly warnings: readonly StaticWarning[]
     readonly rules: string
-    readonly render: (file: SourceFile) => Bytes
+    readonly render: (file: SourceFile) => Uint8Array
   }) {
     this.files = content.files
     this.paths = content.paths
@@ -68,7 +69,7 @@ export class HashedFiles {
   }
 
   /** Bytes of a file with its references rewritten. @throws FileChangedError */
-  render(file: SourceFile): Bytes {
+  render(file: SourceFile): Uint8Array {
     return this.#render(file)
   }
 
@@ -105,6 +106,7 @@ class Hasher {
   readonly #site: Site
   readonly #rules: string
   readonly #known: CollectedState['sources'] | undefined
+  readonly #reader = new SourceReader()
   readonly #files = new Map<string, SourceFile>()
   readonly #linked = new Map<string, LinkedFile>()
   /** What unchanged files refer to, by the manifest. */
@@ -112,6 +114,9 @@ class Hasher {
   readonly #paths = new Map<string, string>()
   readonly #integrity = new Map<string, string>()
   readonly #errors: StorageError[] = []
+  /** Rewritten files between the hash and the upload. */
+  readonly #kept = new Map<string, Uint8Array>()
+  #keptSize = 0
 
   constructor(found: FoundFiles, options: HashOptions) {
     this.#found = found
@@ -158,7 +163,7 @@ class Hasher {
 
   async #readOne(found: FoundFile, language: Language | undefined): Promise<void> {
     try {
-      const { file, bytes } = await readSource(found, language)
+      const { file, bytes } = await this.#reader.read(found, language)
       this.#files.set(found.name, file)
       if (language === undefined || isBuilt(found)) return
       const remembered = this.#recall(file)
@@ -188,9 +193,9 @@ class Hasher {
     return need.endsWith('/') ? this.#site.hasFolder(need.slice(0, -1)) : this.#site.hasFile(need)
   }
 
-  #link(file: SourceFile, bytes: Bytes): LinkedFile {
+  #link(file: SourceFile, bytes: Uint8Array): LinkedFile {
     const { name, language } = file
-    const scan = scanText(decodeText(bytes), language ?? 'css')
+    const scan = scanFile(bytes, language ?? 'css')
     const linked = linkFile(name, scan, this.#site)
     this.#linked.set(name, linked)
     this.#errors.push(...linked.errors)
@@ -245,7 +250,7 @@ class Hasher {
       return
     }
     const rewritten = this.#isRewritten(file)
-    const digest = rewritten ? md5(this.#render(file)) : file.digest
+    const digest = rewritten ? md5(this.#renderToHash(file)) : file.digest
     this.#paths.set(name, hashedName(name, shortHash(digest)))
     if (this.#options.integrity && isLoadedByPages(name)) this.#addIntegrity(name)
   }
@@ -260,7 +265,7 @@ class Hasher {
       members.has(name) ? undefined : this.#paths.get(name)
     const parts = [...component]
       .sort()
-      .map(name => `${name}\0${md5(this.#render(this.#file(name), outside))}`)
+      .map(name => `${name}\0${md5(this.#rewrite(this.#file(name), outside))}`)
     const hash = shortHash(md5(parts.join('\n')))
     for (const name of component) this.#paths.set(name, hashedName(name, hash))
     if (!this.#options.integrity) return
@@ -268,7 +273,10 @@ class Hasher {
   }
 
   #addIntegrity(name: string): void {
-    this.#integrity.set(name, integrityOf(this.#render(this.#file(name))))
+    this.#integrity.set(
+      name,
+      integrityOf(this.#rewrite(this.#file(name), need => this.#paths.get(need))),
+    )
   }
 
   #file(name: string): SourceFile {
@@ -283,16 +291,32 @@ class Hasher {
     return (this.#known?.[file.name]?.length ?? 0) > 0 && this.#remembered.has(file.name)
   }
 
-  #render(
-    file: SourceFile,
-    storedName: (name: string) => string | undefined = name => this.#paths.get(name),
-  ): Bytes {
+  /** The bytes that are stored under the hashed name, made but once if there is room to keep them. */
+  #render(file: SourceFile): Uint8Array {
+    const kept = this.#kept.get(file.name)
+    if (kept !== undefined) {
+      this.#kept.delete(file.name)
+      this.#keptSize -= kept.byteLength
+      return kept
+    }
+    return this.#rewrite(file, name => this.#paths.get(name))
+  }
+
+  #renderToHash(file: SourceFile): Uint8Array {
+    const bytes = this.#rewrite(file, name => this.#paths.get(name))
+    if (this.#keptSize + bytes.byteLength > keptLimit) return bytes
+    this.#kept.set(file.name, bytes)
+    this.#keptSize += bytes.byteLength
+    return bytes
+  }
+
+  #rewrite(file: SourceFile, storedName: (name: string) => string | undefined): Uint8Array {
     const bytes = readAgain(file)
     if (!this.#isRewritten(file)) return bytes
     const { links } = this.#linked.get(file.name) ?? this.#link(file, bytes)
     const text = decodeText(bytes)
     if (text === undefined || links.length === 0) return bytes
-    return new TextEncoder().encode(rewriteLinks(text, links, this.#site, storedName))
+    return Buffer.from(rewriteLinks(text, links, this.#site, storedName), 'utf8')
   }
 
   #sources(): CollectedState['sources'] {

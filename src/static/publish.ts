@@ -119,5 +119,5 @@ class Publisher {
 }
 
 function isStreamed({ file, rewritten, encoding }: Upload): boolean {
-  return file.size > wholeLimit && !rewritten && encoding === undefined
+  return file.size >= wholeLimit && !rewritten && encoding === undefined
 }

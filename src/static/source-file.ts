@@ -1,5 +1,5 @@
-import { createReadStream, readFileSync, statSync } from 'node:fs'
-import type { Bytes } from '../core/bytes.ts'
+import { closeSync, createReadStream, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import { setImmediate } from 'node:timers/promises'
 import { FileChangedError, isStorageError, StorageError } from '../core/errors.ts'
 import { quoteName } from '../core/quote.ts'
 import { md5, md5Hash } from './digest.ts'
@@ -11,6 +11,8 @@ export interface SourceFile extends FoundFile {
   /** MD5 of its bytes. */
   readonly digest: string
   readonly language: Language | undefined
+  /** Tells whether it was written to since. */
+  readonly version: string
 }
 
 /** What a file is searched for references as. */
@@ -24,7 +26,7 @@ export interface LanguageOptions {
   readonly webManifests: boolean
 }
 
-/** Bytes up to which a file is read in one go; larger ones are read in pieces, here and on their way. */
+/** Bytes below which a file is read in one go; larger ones are read in pieces, here and on their way. */
 export const wholeLimit: number = 4 * 1024 * 1024
 
 /** What a name is searched as. By lower-case suffix alone, as Django. */
@@ -38,24 +40,67 @@ export function languageOf(name: string, options: LanguageOptions): Language | u
   return suffix === '.webmanifest' && options.webManifests ? 'web-manifest' : undefined
 }
 
-/**
- * Reads and hashes a file.
- *
- * @returns its bytes, too, unless it is large
- * @throws StorageError naming a file that cannot be read
- */
-export async function readSource(
-  found: FoundFile,
-  language: Language | undefined,
-): Promise<{ readonly file: SourceFile; readonly bytes: Bytes | undefined }> {
-  try {
-    const { size } = statSync(found.path)
-    if (size > wholeLimit) return { file: await hashLarge(found, language), bytes: undefined }
-    const bytes = new Uint8Array(readFileSync(found.path))
-    const file = { ...found, language, size: bytes.byteLength, digest: md5(bytes) }
-    return { file, bytes }
-  } catch (error) {
-    throw unreadable(found, error)
+/** Reads and hashes one file after another, into the same memory. */
+export class SourceReader {
+  readonly #buffer = Buffer.allocUnsafeSlow(wholeLimit)
+
+  /**
+   * Reads and hashes a file.
+   *
+   * @returns its bytes, too, unless it is large; they are gone at the next call
+   * @throws StorageError naming a file that cannot be read
+   */
+  async read(
+    found: FoundFile,
+    language: Language | undefined,
+  ): Promise<{ readonly file: SourceFile; readonly bytes: Uint8Array | undefined }> {
+    try {
+      const fd = openSync(found.path, 'r')
+      try {
+        return await this.#read(fd, found, language)
+      } finally {
+        closeSync(fd)
+      }
+    } catch (error) {
+      throw unreadable(found, error)
+    }
+  }
+
+  async #read(
+    fd: number,
+    found: FoundFile,
+    language: Language | undefined,
+  ): Promise<{ readonly file: SourceFile; readonly bytes: Uint8Array | undefined }> {
+    const { name, path, root } = found
+    const version = versionOf(fd)
+    const size = this.#fill(fd)
+    const bytes = this.#buffer.subarray(0, size)
+    if (size < wholeLimit)
+      return { file: { name, path, root, language, size, version, digest: md5(bytes) }, bytes }
+    const rest = await this.#hashAll(fd)
+    return { file: { name, path, root, language, version, ...rest }, bytes: undefined }
+  }
+
+  /** Reads as much as there is room for. Synchronous: the pool takes ten times as long. */
+  #fill(fd: number): number {
+    let size = 0
+    for (;;) {
+      const read = readSync(fd, this.#buffer, size, this.#buffer.byteLength - size, null)
+      size += read
+      if (read === 0 || size === this.#buffer.byteLength) return size
+    }
+  }
+
+  /** Goes on with what is in the buffer already. */
+  async #hashAll(fd: number): Promise<{ readonly size: number; readonly digest: string }> {
+    const hash = md5Hash()
+    let size = 0
+    for (let read = wholeLimit; read > 0; read = this.#fill(fd)) {
+      hash.update(this.#buffer.subarray(0, read))
+      size += read
+      await setImmediate()
+    }
+    return { size, digest: hash.digest('hex') }
   }
 }
 
@@ -64,15 +109,29 @@ export async function readSource(
  *
  * @throws FileChangedError if they are others now
  */
-export function readAgain(file: SourceFile): Bytes {
-  let bytes: Bytes
+export function readAgain(file: SourceFile): Uint8Array {
+  let bytes: Uint8Array
+  let version: string
   try {
-    bytes = new Uint8Array(readFileSync(file.path))
+    const fd = openSync(file.path, 'r')
+    try {
+      bytes = readFileSync(fd)
+      version = versionOf(fd)
+    } finally {
+      closeSync(fd)
+    }
   } catch (error) {
     throw unreadable(file, error)
   }
-  if (md5(bytes) !== file.digest) throw changed(file)
+  // What was only touched is the same file still.
+  if (version !== file.version && md5(bytes) !== file.digest) throw changed(file)
   return bytes
+}
+
+/** Whether bytes were written since: every write and every rename over it shows in one of these. */
+function versionOf(fd: number): string {
+  const { ino, size, mtimeNs, ctimeNs } = fstatSync(fd, { bigint: true })
+  return `${ino}-${size}-${mtimeNs}-${ctimeNs}`
 }
 
 /** The same for a large file, piece by piece: the last piece is held back until all are right. */
@@ -91,17 +150,6 @@ export async function* streamAgain(file: SourceFile): AsyncGenerator<Uint8Array>
   }
   if (hash.digest('hex') !== file.digest) throw changed(file)
   if (last !== undefined) yield last
-}
-
-async function hashLarge(found: FoundFile, language: Language | undefined): Promise<SourceFile> {
-  const hash = md5Hash()
-  let size = 0
-  for await (const chunk of createReadStream(found.path, { highWaterMark: 1024 * 1024 })) {
-    if (!(chunk instanceof Uint8Array)) continue
-    hash.update(chunk)
-    size += chunk.byteLength
-  }
-  return { ...found, language, size, digest: hash.digest('hex') }
 }
 
 function unreadable(file: FoundFile, error: unknown): StorageError {

@@ -6,9 +6,11 @@ export async function loadScriptLexer(): Promise<void> {
   await init()
 }
 
-/** Words without which a script names no file; none of them can be written with escapes. */
-const moduleWords = /import|export|Worker/
+const moduleWords = ['import', 'export', 'Worker'] as const
 const mapWord = 'sourceMappingURL='
+
+/** Words without which a script names no file; none of them can be written with escapes. */
+export const scriptWords: readonly string[] = [...moduleWords, mapWord]
 
 /**
  * The references of a script: static and dynamic imports of relative and absolute paths,
@@ -18,7 +20,7 @@ const mapWord = 'sourceMappingURL='
  * @param modules false: the source map alone, as Django's default
  */
 export function scanScript(text: string, modules: boolean): Scan {
-  const wantsModules = modules && moduleWords.test(text)
+  const wantsModules = modules && moduleWords.some(word => text.includes(word))
   if (!wantsModules && !text.includes(mapWord)) return { references: [], problems: [] }
   return new ScriptScanner(text, wantsModules).scan()
 }
@@ -78,6 +80,7 @@ class ScriptScanner {
       pieces.push(this.#text.slice(from, start), text)
       from = start + text.length
     }
+    if (from === 0) return this.#text
     pieces.push(this.#text.slice(from))
     return pieces.join('')
   }
