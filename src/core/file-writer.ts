@@ -3,6 +3,7 @@ import { type ContentSource, MemoryContent, present } from './content.ts'
 import { encodeContent } from './content-text.ts'
 import { ClosedFileError, ValidationError, withContext } from './errors.ts'
 import { refuseOtherMode, type Writer } from './open-file.ts'
+import { UnclosedWriters } from './unclosed-writers.ts'
 
 /** Bytes gathered before they go on to the backend, so that small writes cost little. */
 const bufferSize = 256 * 1024
@@ -18,6 +19,7 @@ export type Commit = (content: ContentSource, signal?: AbortSignal) => Promise<u
  * backend reads while writing goes on; a file that fits the buffer is stored in one piece.
  */
 export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
+  static readonly #unclosed = new UnclosedWriters()
   readonly name: string
   readonly mode: string
   readonly #backend: string
@@ -26,7 +28,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
   #buffer = new Uint8Array(0)
   #filled = 0
   #written = 0
-  #pipe: Pipe | undefined
+  readonly #pipe = new Pipe()
   #storing: Promise<unknown> | undefined
   #closing: Promise<void> | undefined
   #aborted: ClosedFileError | undefined
@@ -43,6 +45,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
     this.#backend = file.backend
     this.#commit = commit
     this.#signal = signal
+    this.#watch()
   }
 
   get closed(): boolean {
@@ -77,14 +80,17 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#turn.then(() => this.#finish())
+    if (this.#closing !== undefined) return this.#closing
+    FileWriter.#unclosed.forget(this)
+    this.#closing = this.#turn.then(() => this.#finish())
     return this.#closing
   }
 
   abort(): Promise<void> {
     if (this.#closing !== undefined) return Promise.resolve()
+    FileWriter.#unclosed.forget(this)
     this.#aborted = new ClosedFileError('The file was aborted.', this.#context('abort'))
-    this.#pipe?.fail(this.#aborted)
+    this.#pipe.fail(this.#aborted)
     this.#cancel.abort(this.#aborted)
     this.#closing = (this.#storing ?? Promise.resolve()).then(
       () => {},
@@ -95,6 +101,21 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.abort()
+  }
+
+  #watch(): void {
+    const pipe = this.#pipe
+    const cancel = this.#cancel
+    FileWriter.#unclosed.watch(this, {
+      name: this.name,
+      backend: this.#backend,
+      opened: new Error('opened').stack,
+      signal: this.#signal,
+      abandon(reason) {
+        pipe.fail(reason)
+        cancel.abort(reason)
+      },
+    })
   }
 
   async #guarded(data: T): Promise<number> {
@@ -156,9 +177,9 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
 
   /** Lets the backend begin. Its failure shows at the next `write` or at `close`. */
   #start(): Pipe {
-    if (this.#pipe !== undefined) return this.#pipe
-    const pipe = new Pipe()
-    this.#pipe = pipe
+    if (this.#storing !== undefined) return this.#pipe
+    const pipe = this.#pipe
+    // What waits here for the next bytes must not hold the writer: see `UnclosedWriters`.
     this.#storing = this.#commit(pipe, this.#cancel.signal).catch(error => {
       pipe.stop(error)
       throw error
@@ -172,7 +193,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
     this.#buffer = new Uint8Array(0)
     try {
       this.#signal?.throwIfAborted()
-      if (this.#pipe === undefined) {
+      if (this.#storing === undefined) {
         await this.#commit(new MemoryContent(rest))
         return
       }
