@@ -10,7 +10,8 @@ import type {
   TransportRequest,
   TransportResponse,
 } from '../backends/s3/native/transport.ts'
-import { offerProbe, S3Probe } from '../backends/s3/probe.ts'
+import { S3Probe } from '../backends/s3/probe.ts'
+import { offerProbe } from '../backends/s3/probe-offer.ts'
 import { type ProviderName, profileOf } from '../backends/s3/profiles.ts'
 import { resolveAddress } from '../backends/s3/url.ts'
 import { UnavailableError } from '../core/errors.ts'

@@ -1,4 +1,5 @@
-import { probeOf, type S3Probe } from '../backends/s3/probe.ts'
+import type { S3Probe } from '../backends/s3/probe.ts'
+import { probeOf } from '../backends/s3/probe-offer.ts'
 import type { Storage } from '../core/storage.ts'
 import { adviceOn, problemOf } from './advice.ts'
 import { type Check, type Diagnosis, Findings, limited, type Step, steps } from './diagnosis.ts'
