@@ -4,6 +4,7 @@
  */
 import { once } from 'node:events'
 import { writeSync } from 'node:fs'
+import type { Content } from '../../src/core/content.ts'
 import { PreconditionFailedError } from '../../src/core/errors.ts'
 import type { Storage } from '../../src/core/storage.ts'
 import { type Contender, contentOf, type Task } from './contest.ts'
@@ -11,10 +12,11 @@ import { type Contender, contentOf, type Task } from './contest.ts'
 type Work = (storage: Storage, contender: Contender, start: number) => Promise<void>
 
 const tasks: Readonly<Record<Task, Work>> = {
-  save: async (storage, { id, name, count, pace = 0 }, start) => {
+  save: async (storage, { id, name, count, size, pace = 0 }, start) => {
     for (let turn = 0; turn < count; turn++) {
       waitUntil(start + turn * pace)
-      say(await storage.save(name.replace('%', String(turn)), contentOf(id, turn)))
+      const content = size === undefined ? contentOf(id, turn) : largeContent(id, turn, size)
+      say(await storage.save(name.replace('%', String(turn)), content))
     }
   },
   overwrite: async (storage, { name, count, size = 0 }) => {
@@ -29,6 +31,11 @@ const tasks: Readonly<Record<Task, Work>> = {
     for (let turn = 0; turn < (count || Number.POSITIVE_INFINITY); turn++)
       say(await increment(storage, name))
   },
+}
+
+function largeContent(id: number, turn: number, size: number): Content {
+  const bytes = new Uint8Array(size).fill(id)
+  return (id + turn) % 2 === 0 ? bytes : new Blob([bytes]).stream()
 }
 
 /** Reads the number and its version in one go, so that what is written belongs to what was read. */

@@ -22,7 +22,8 @@ export interface Contender {
 }
 
 /**
- * - `save`: saves contents of its own and says the names that they got.
+ * - `save`: saves contents of its own and says the names that they got; with a `size`, bytes that
+ *   are the contender's number, in turn as one piece and as a stream of unknown length.
  * - `overwrite`: replaces the file by as many equal bytes.
  * - `increment`: adds one to the number in the file, on the condition that nobody else did.
  */

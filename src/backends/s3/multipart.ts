@@ -1,11 +1,9 @@
 import type { WriteCondition } from '../../core/backend.ts'
-import type { S3Engine, UploadedPart } from './engine.ts'
-import type { ObjectParameters } from './object-parameters.ts'
+import type { S3Engine, Upload, UploadedPart } from './engine.ts'
 import { openPartSize } from './part-buffers.ts'
 import type { Part, PartReader } from './part-reader.ts'
 
 export interface MultipartOptions {
-  readonly parameters: ObjectParameters
   readonly condition: WriteCondition
   readonly signal: AbortSignal | undefined
   /** Of the parts, when the content's length is known; else they grow from `partSize`. */
@@ -21,17 +19,17 @@ export interface MultipartOptions {
 const cleanupTime = 30_000
 
 /**
- * Uploads `first` and everything that `reader` still has as one object. A failure aborts the
+ * Sends `first` and everything that `reader` still has to an upload and ends it. A failure aborts the
  * upload on the server before it is thrown.
  */
 export async function uploadInParts(
   engine: S3Engine,
   key: string,
+  { uploadId, strayFrom }: Upload,
   first: Part,
   reader: PartReader,
   options: MultipartOptions,
 ): Promise<void> {
-  const { uploadId, strayFrom } = await engine.createUpload(key, options)
   const upload = new MultipartUpload(engine, key, uploadId, options)
   try {
     await upload.send(first, reader)

@@ -15,7 +15,6 @@ import type { ContentSource } from '../../core/content.ts'
 import { contentTypeOf } from '../../core/content-type.ts'
 import { copyThrough } from '../../core/copy.ts'
 import {
-  FileExistsError,
   FileNotFoundError,
   IntegrityError,
   noSuchFile,
@@ -26,19 +25,20 @@ import {
 import type { FileStat } from '../../core/file-stat.ts'
 import { baseName, type Folder, filepathToUri, maxKeyBytes, type Name } from '../../core/names.ts'
 import { queryOf } from '../../core/public-url.ts'
-import { quoteName } from '../../core/quote.ts'
 import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
 import { contentDisposition } from './encoding.ts'
-import type { GetOptions, ListResult, S3Engine } from './engine.ts'
-import { uploadInParts } from './multipart.ts'
+import type { GetOptions, ListResult, S3Engine, StreamContent } from './engine.ts'
+import { LargeWrite, TakenError } from './large-write.ts'
 import {
   checkObjectParameters,
   copyParameters,
   type ObjectParameters,
 } from './object-parameters.ts'
 import { defaultTransfer, maxExpiry, type S3StorageOptions } from './options.ts'
-import { knownPartSize, openPartSize, partsInFlight } from './part-buffers.ts'
+import { knownPartSize, openPartSize } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
+import { profileOf } from './profiles.ts'
+import { isTemporaryKey, temporaryPrefix } from './temporary-key.ts'
 import { urlRequest } from './url-parameters.ts'
 import { withoutUndefined } from './without-undefined.ts'
 
@@ -119,12 +119,18 @@ export class S3Backend implements Backend {
     const single = size !== undefined && size <= multipartThreshold
     if (single && content.bytes !== undefined)
       return await this.#putFirst(name, content, content.bytes, options)
-    const evenSize = size === undefined ? undefined : knownPartSize(size, partSize)
+    // Some services want all parts of one size; a stream then ends at 10,000 of them.
+    const { equalParts } = profileOf(this.#options).limits
+    const open = equalParts ? partSize : undefined
+    const evenSize = size === undefined ? open : knownPartSize(size, partSize)
+    const large = single ? undefined : await this.#largeWrite(content, options, evenSize)
+    if (large?.fitsOneRequest === true && size !== undefined)
+      return await large.putAtOnce(name, streamOf(content, size, options.onProgress))
     const reader = new PartReader(content)
     try {
       const first = await reader.next(single ? size : (evenSize ?? openPartSize(1, partSize)))
       if (first.last) return await this.#putFirst(name, content, first.bytes, options)
-      return await this.#upload(name, content, first, reader, options, evenSize)
+      return await this.#writeLarge(name, content, first, reader, options, evenSize)
     } finally {
       await reader.stop()
     }
@@ -160,7 +166,9 @@ export class S3Backend implements Backend {
         signal: options.signal,
       })
       checkPage(page, prefix, token)
-      const objects = page.objects.filter(({ key }) => key !== prefix)
+      const objects = page.objects.filter(
+        ({ key }) => key !== prefix && !isTemporaryKey(key, this.#prefix),
+      )
       yield {
         files: objects.map(({ key, size, lastModified, etag }) => ({
           name: key.slice(this.#prefix.length),
@@ -221,7 +229,30 @@ export class S3Backend implements Backend {
       await engine.abortUpload(upload.key, upload.uploadId, options)
       removed.push(`upload ${upload.uploadId} of ${upload.key.slice(this.#prefix.length)}`)
     }
+    for (const key of await this.#leftKeys(engine, before, options.signal)) {
+      await engine.deleteObject(key, options)
+      removed.push(`object ${key.slice(this.#prefix.length)}`)
+    }
     return removed
+  }
+
+  /** Contents that died on their way to a name. */
+  async #leftKeys(
+    engine: S3Engine,
+    before: number,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly string[]> {
+    const prefix = temporaryPrefix(this.#prefix)
+    const keys: string[] = []
+    let token: string | undefined
+    do {
+      const page = await engine.listObjects({ prefix, delimiter: undefined, token, signal })
+      checkPage(page, prefix, token)
+      for (const { key, lastModified } of page.objects)
+        if (isTemporaryKey(key, this.#prefix) && lastModified <= before) keys.push(key)
+      token = page.nextToken
+    } while (token !== undefined)
+    return keys
   }
 
   /** The engine is loaded at the first use: programs that only import a storage need none. */
@@ -284,11 +315,7 @@ export class S3Backend implements Backend {
     }
   }
 
-  /**
-   * Stores a large content in parts. The name is looked up first, so that a taken one does not
-   * cost the upload; a name that is taken meanwhile is found when the parts are put together.
-   */
-  async #upload(
+  async #writeLarge(
     name: Name,
     content: ContentSource,
     first: Part,
@@ -296,73 +323,30 @@ export class S3Backend implements Backend {
     options: WriteOptions,
     evenSize: number | undefined,
   ): Promise<Name> {
-    const { partSize, concurrency } = this.#transfer
-    const target = await this.#freeName(name, options)
+    const write = await this.#largeWrite(content, options, evenSize)
     try {
-      await uploadInParts(
-        this.#opened ?? (await this.#open()),
-        this.#prefix + target,
-        first,
-        reader,
-        {
-          parameters: this.#writeParameters(target, content, options),
-          condition: options.condition,
-          signal: options.signal,
-          evenSize,
-          partSize,
-          inFlight: partsInFlight(evenSize ?? partSize, concurrency),
-          onProgress: options.onProgress,
-          beforeComplete: () => this.#checkCondition(target, options),
-        },
-      )
-      return target
+      return await write.upload(name, first, reader)
     } catch (error) {
-      if (!(error instanceof PreconditionFailedError) || options.nextName === undefined) throw error
-      if (!content.replayable) throw takenMeanwhile(target, error)
+      if (!(error instanceof TakenError) || options.nextName === undefined) throw error
       return await this.write(options.nextName(), content, options)
     }
   }
 
-  async #freeName(name: Name, options: WriteOptions): Promise<Name> {
-    const { condition, nextName, signal } = options
-    if (condition !== 'absent') {
-      await this.#checkCondition(name, options)
-      return name
+  async #largeWrite(
+    content: ContentSource,
+    options: WriteOptions,
+    evenSize: number | undefined,
+  ): Promise<LargeWrite> {
+    const { partSize, concurrency } = this.#transfer
+    const setup = {
+      engine: this.#opened ?? (await this.#open()),
+      prefix: this.#prefix,
+      profile: profileOf(this.#options),
+      partSize,
+      concurrency,
+      parametersOf: (name: Name) => this.#writeParameters(name, content, options),
     }
-    for (let candidate = name; ; ) {
-      if (!(await this.#isTaken(candidate, signal))) return candidate
-      if (nextName === undefined) throw new PreconditionFailedError('The name is taken.')
-      candidate = nextName()
-    }
-  }
-
-  /**
-   * Looks whether the condition of a write (still) holds. The service checks it again when the
-   * parts are put together, but some (Ceph) ignore it there.
-   */
-  async #checkCondition(name: Name, options: WriteOptions): Promise<void> {
-    const { condition, signal } = options
-    if (condition === undefined) return
-    if (condition === 'absent') {
-      if (await this.#isTaken(name, signal)) throw new PreconditionFailedError('The name is taken.')
-      return
-    }
-    const etag = await this.#etag(name, signal)
-    if (etag !== condition.ifMatch) throw anotherVersion()
-  }
-
-  async #isTaken(name: Name, signal: AbortSignal | undefined): Promise<boolean> {
-    return (await this.#etag(name, signal)) !== undefined
-  }
-
-  async #etag(name: Name, signal: AbortSignal | undefined): Promise<string | undefined> {
-    const engine = this.#opened ?? (await this.#open())
-    try {
-      return (await engine.headObject(this.#prefix + name, { signal })).etag ?? ''
-    } catch (error) {
-      if (error instanceof FileNotFoundError) return undefined
-      throw error
-    }
+    return new LargeWrite(setup, content, options, evenSize)
   }
 
   /**
@@ -467,9 +451,31 @@ function anotherVersion(): PreconditionFailedError {
   return new PreconditionFailedError('The file is not the version that "ifMatch" asks for.')
 }
 
-function takenMeanwhile(name: Name, cause: unknown): FileExistsError {
-  return new FileExistsError(
-    `Another file was stored as ${quoteName(name)} while this stream was uploaded, and a stream cannot be read again; save it once more.`,
-    { cause },
-  )
+/** A content that is sent while it is read; `onProgress` hears what was given to the connection. */
+function streamOf(
+  content: ContentSource,
+  size: number,
+  onProgress: WriteOptions['onProgress'],
+): StreamContent {
+  return {
+    size,
+    replayable: content.replayable,
+    async *chunks() {
+      let sent = 0
+      for await (const chunk of piecesOf(content)) {
+        yield chunk
+        sent += chunk.byteLength
+        onProgress?.(sent)
+      }
+    },
+  }
 }
+
+async function* piecesOf(content: ContentSource): AsyncGenerator<Uint8Array> {
+  const { bytes } = content
+  if (bytes === undefined) return yield* content.chunks()
+  for (let at = 0; at < bytes.byteLength; at += pieceSize) yield bytes.subarray(at, at + pieceSize)
+}
+
+/** Bytes that are given to the connection at a time. */
+const pieceSize = 256 * 1024

@@ -36,7 +36,8 @@ export function md5Hex(data: Uint8Array): string {
 
 /** CRC-32 of `data`, going on from the one of what stood before it. */
 export function crc32(data: Uint8Array, before = 0): number {
-  return zlibCrc32(data, before)
+  // zlib begins anew at an empty buffer without memory.
+  return data.byteLength === 0 ? before : zlibCrc32(data, before)
 }
 
 /** An MD5 of bytes that come one after the other. */
@@ -50,4 +51,14 @@ export class RunningMd5 {
   hex(): string {
     return this.#hash.digest('hex')
   }
+}
+
+/** HMAC-SHA-1 (RFC 2104) in base64, as signature version 2 has it. */
+export function hmacSha1Base64(key: string, data: string): string {
+  return createHmac('sha1', key).update(data).digest('base64')
+}
+
+/** HMAC-SHA-256 in lower-case hexadecimal. */
+export function hmacSha256Hex(key: Uint8Array, data: string): string {
+  return createHmac('sha256', key).update(data).digest('hex')
 }
