@@ -77,6 +77,7 @@ describe('a service that lists what was not asked for', () => {
   it('leaves the uploads of other locations alone', async () => {
     const storage = await connect((request, response) => {
       if (request.method === 'DELETE') response.writeHead(204).end()
+      else if (request.url?.includes('list-type=2')) listing('')(request, response)
       else response.end(`<ListMultipartUploadsResult>${upload}</ListMultipartUploadsResult>`)
     })
     const upload = ['private/a', 'media/b']
