@@ -276,7 +276,12 @@ class Collection {
       generations: same
         ? trimGenerations(previous, this.#keep)
         : generationsBehind(paths, previous, this.#keep),
-      state: { rules: collected.rules, sources: collected.sources, stored: {} },
+      state: {
+        rules: collected.rules,
+        sources: collected.sources,
+        problems: collected.problems,
+        stored: {},
+      },
     }
   }
 

@@ -44,6 +44,7 @@ export class HashedFiles {
   readonly paths: ReadonlyMap<string, string>
   /** What the next run can do without. */
   readonly sources: CollectedState['sources']
+  readonly problems: CollectedState['problems']
   readonly integrity: ReadonlyMap<string, string>
   readonly warnings: readonly StaticWarning[]
   /** See {@link rulesOf}. */
@@ -54,6 +55,7 @@ export class HashedFiles {
     readonly files: ReadonlyMap<string, SourceFile>
     readonly paths: ReadonlyMap<string, string>
     readonly sources: CollectedState['sources']
+    readonly problems: CollectedState['problems']
     readonly integrity: ReadonlyMap<string, string>
     readonly warnings: readonly StaticWarning[]
     readonly rules: string
@@ -62,6 +64,7 @@ export class HashedFiles {
     this.files = content.files
     this.paths = content.paths
     this.sources = content.sources
+    this.problems = content.problems
     this.integrity = content.integrity
     this.warnings = content.warnings
     this.rules = content.rules
@@ -134,7 +137,6 @@ class Hasher {
 
   async read(): Promise<void> {
     const { signal, hashing, languages } = this.#options
-    if (hashing) await loadScriptLexer()
     let since = performance.now()
     for (const found of this.#found.files.values()) {
       if (performance.now() - since > turn) {
@@ -154,8 +156,9 @@ class Hasher {
       files: this.#files,
       paths: this.#paths,
       sources: this.#sources(),
+      problems: this.#problems(),
       integrity: this.#integrity,
-      warnings: [...this.#linked.values()].flatMap(({ warnings }) => warnings),
+      warnings: this.#warnings(),
       rules: this.#rules,
       render: file => this.#render(file),
     })
@@ -167,8 +170,12 @@ class Hasher {
       this.#files.set(found.name, file)
       if (language === undefined || isBuilt(found)) return
       const remembered = this.#recall(file)
-      if (remembered === undefined) this.#link(file, bytes ?? readAgain(file))
-      else this.#remembered.set(file.name, remembered)
+      if (remembered !== undefined) {
+        this.#remembered.set(file.name, remembered)
+        return
+      }
+      if (language === 'script' || language === 'module') await loadScriptLexer()
+      this.#link(file, bytes ?? readAgain(file))
     } catch (error) {
       if (!isStorageError(error)) throw error
       this.#errors.push(error)
@@ -317,6 +324,29 @@ class Hasher {
     const text = decodeText(bytes)
     if (text === undefined || links.length === 0) return bytes
     return Buffer.from(rewriteLinks(text, links, this.#site, storedName), 'utf8')
+  }
+
+  #warnings(): StaticWarning[] {
+    const { state } = this.#options.previous
+    const again = [...this.#remembered.keys()].flatMap(file =>
+      // Those that were read after all are among the linked ones.
+      this.#linked.has(file)
+        ? []
+        : (state?.problems[file] ?? []).map(problem => ({ file, ...problem })),
+    )
+    return [...again, ...[...this.#linked.values()].flatMap(({ warnings }) => warnings)]
+  }
+
+  #problems(): CollectedState['problems'] {
+    const problems: Record<string, CollectedState['problems'][string]> = {}
+    const before = this.#options.previous.state?.problems
+    for (const name of this.#remembered.keys()) {
+      const known = before?.[name]
+      if (known !== undefined) problems[name] = known
+    }
+    for (const [name, linked] of this.#linked)
+      if (linked.problems.length > 0) problems[name] = linked.problems
+    return Object.fromEntries(Object.entries(problems).sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 
   #sources(): CollectedState['sources'] {

@@ -2,6 +2,7 @@ import { ImproperlyConfigured } from '../core/errors.ts'
 import { quoteName } from '../core/quote.ts'
 import { md5 } from './digest.ts'
 import { shortHash } from './hashed-name.ts'
+import type { ScanProblem } from './references/reference.ts'
 
 /** What the manifest knows of a generation before the current one. */
 export interface Generation {
@@ -30,6 +31,8 @@ export interface CollectedState {
    * it has to be read again (a reference was missing, it did not parse).
    */
   readonly sources: Readonly<Record<string, readonly string[]>>
+  /** What was not understood in files that need not be read again: it is said at every run. */
+  readonly problems: Readonly<Record<string, readonly ScanProblem[]>>
   /** What is not stored as its source is: MD5 of the stored bytes and of the source, by stored name. */
   readonly stored: Readonly<Record<string, readonly [stored: string, source: string, size: number]>>
 }
@@ -181,8 +184,20 @@ function isState(value: unknown): value is CollectedState {
     typeof value['rules'] === 'string' &&
     isRecord(value['sources']) &&
     Object.values(value['sources']).every(isTexts) &&
+    isRecord(value['problems']) &&
+    Object.values(value['problems']).every(isProblems) &&
     isRecord(value['stored']) &&
     Object.values(value['stored']).every(item => Array.isArray(item) && item.length === 3)
+  )
+}
+
+function isProblems(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every(
+      item =>
+        isRecord(item) && typeof item['line'] === 'number' && typeof item['message'] === 'string',
+    )
   )
 }
 

@@ -353,6 +353,7 @@ describe('collectStatic', () => {
     using site = new Site({ 'a.css': latin, 'b.js': 'import "./x.js', 'c.css': 'a{b:url(x' })
     const { warnings } = await site.collect()
     expect(warnings.map(({ file }) => file)).toEqual(['a.css', 'b.js', 'c.css'])
+    expect((await site.collect()).warnings).toEqual(warnings)
     const paths = await site.paths()
     const stored = await (await site.files.file(paths['a.css'] ?? '')).bytes()
     expect(Buffer.from(stored).equals(latin)).toBe(true)

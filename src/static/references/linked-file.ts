@@ -2,7 +2,7 @@ import { FileNotFoundError, type StorageError, SuspiciousFileOperation } from '.
 import { quoteName } from '../../core/quote.ts'
 import type { MissingRule } from '../missing-policy.ts'
 import type { StaticWarning } from '../warning.ts'
-import type { Reference, Scan } from './reference.ts'
+import type { Reference, Scan, ScanProblem } from './reference.ts'
 import { resolveReference, rewrittenUrl, type Target } from './resolve.ts'
 import { rewriteReferences } from './rewrite.ts'
 
@@ -31,8 +31,9 @@ export interface LinkedFile {
   /** Names of the files that it refers to, and of folders with a final `/`. */
   readonly needs: readonly string[]
   readonly warnings: readonly StaticWarning[]
+  readonly problems: readonly ScanProblem[]
   readonly errors: readonly StorageError[]
-  /** Whether everything was found and understood, so that it need not be searched again. */
+  /** Whether everything was found, so that it need not be searched again. */
   readonly settled: boolean
 }
 
@@ -42,7 +43,7 @@ export function linkFile(name: string, scan: Scan, site: Site): LinkedFile {
   const needs = new Set<string>()
   const warnings: StaticWarning[] = scan.problems.map(problem => ({ file: name, ...problem }))
   const errors: StorageError[] = []
-  let settled = scan.problems.length === 0
+  let settled = true
   for (const reference of scan.references) {
     const target = resolveReference(reference.url, name, site.root)
     if (target.kind === 'foreign') continue
@@ -56,7 +57,7 @@ export function linkFile(name: string, scan: Scan, site: Site): LinkedFile {
     if (reference.weight !== 'optional')
       reportMissing(name, reference, target, site, warnings, errors)
   }
-  return { links, needs: [...needs], warnings, errors, settled }
+  return { links, needs: [...needs], warnings, problems: scan.problems, errors, settled }
 }
 
 /** The text of a linked file under the hashed names that `storedName` gives. */
