@@ -8,7 +8,7 @@ import { type FoundFiles, findFiles, isInside } from './finders.ts'
 import { generationsBehind, prunable, storedNames, trimGenerations } from './generations.ts'
 import type { HashedFiles, HashOptions } from './hash-files.ts'
 import { FileLinks } from './link-files.ts'
-import { emptyManifest, type Manifest, manifestHash } from './manifest.ts'
+import { emptyManifest, type Manifest, manifestHash, sameEntries } from './manifest.ts'
 import { publish } from './publish.ts'
 import type { StoredManifest } from './static-manifest.ts'
 import { StoredFiles } from './stored-files.ts'
@@ -266,8 +266,8 @@ class Collection {
 
   #nextManifest(collected: HashedFiles, previous: Manifest): Manifest {
     const paths = withAliases(collected)
-    const hash = manifestHash(paths)
-    const same = hash === previous.hash
+    const same = previous.hash !== '' && sameEntries(paths, previous.paths)
+    const hash = same ? previous.hash : manifestHash(paths)
     return {
       paths,
       hash,

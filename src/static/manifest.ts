@@ -102,7 +102,23 @@ export function formatManifest(manifest: Manifest): string {
 
 /** Whether two manifests are written alike. */
 export function sameManifest(a: Manifest, b: Manifest): boolean {
-  return formatManifest(a) === formatManifest(b)
+  return (
+    a.hash === b.hash &&
+    a.created === b.created &&
+    sameEntries(a.paths, b.paths) &&
+    sameEntries(a.integrity, b.integrity) &&
+    JSON.stringify([a.generations, a.state]) === JSON.stringify([b.generations, b.state])
+  )
+}
+
+/** Whether two maps hold the same, in whatever order. */
+export function sameEntries(
+  a: ReadonlyMap<string, string>,
+  b: ReadonlyMap<string, string>,
+): boolean {
+  if (a.size !== b.size) return false
+  for (const [name, value] of a) if (b.get(name) !== value) return false
+  return true
 }
 
 /**

@@ -66,6 +66,22 @@ export class SourceReader {
     }
   }
 
+  /** MD5 of a file; `undefined` for one that cannot be read. */
+  async digest(path: string): Promise<string | undefined> {
+    try {
+      const fd = openSync(path, 'r')
+      try {
+        const size = this.#fill(fd)
+        if (size < wholeLimit) return md5(this.#buffer.subarray(0, size))
+        return (await this.#hashAll(fd)).digest
+      } finally {
+        closeSync(fd)
+      }
+    } catch {
+      return undefined
+    }
+  }
+
   async #read(
     fd: number,
     found: FoundFile,
@@ -130,8 +146,8 @@ export function readAgain(file: SourceFile): Uint8Array {
 
 /** Whether bytes were written since: every write and every rename over it shows in one of these. */
 function versionOf(fd: number): string {
-  const { ino, size, mtimeNs, ctimeNs } = fstatSync(fd, { bigint: true })
-  return `${ino}-${size}-${mtimeNs}-${ctimeNs}`
+  const { ino, size, mtimeMs, ctimeMs } = fstatSync(fd)
+  return `${ino}-${size}-${mtimeMs}-${ctimeMs}`
 }
 
 /** The same for a large file, piece by piece: the last piece is held back until all are right. */

@@ -2,6 +2,7 @@ import type { FileStat } from '../core/file-stat.ts'
 import type { Storage } from '../core/storage.ts'
 import { md5Hash } from './digest.ts'
 import type { Manifest } from './manifest.ts'
+import { SourceReader } from './source-file.ts'
 
 /** What a stored file has to be. */
 export interface Wanted {
@@ -20,6 +21,7 @@ export class StoredFiles {
   readonly #storage: Storage
   readonly #stats: ReadonlyMap<string, FileStat>
   readonly #manifest: Manifest
+  readonly #reader = new SourceReader()
   /** Whether etags of this storage are digests of the contents: with KMS they only look like it. */
   readonly #digests: boolean
 
@@ -69,7 +71,10 @@ export class StoredFiles {
     return remembered && (etag.includes('-') || !this.#digests)
   }
 
-  async #read(name: string, signal: AbortSignal | undefined): Promise<string> {
+  async #read(name: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+    // On disk without a reader, which is made for services.
+    if (this.#storage.backend.path !== undefined)
+      return await this.#reader.digest(this.#storage.path(name))
     const hash = md5Hash()
     const reader = await this.#storage.open(name, 'rb', { signal })
     try {
