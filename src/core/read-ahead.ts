@@ -36,22 +36,17 @@ export class ReadAhead {
 
   /** `length` bytes, which are the caller's. The file has them. */
   async read(start: number, length: number): Promise<Bytes> {
-    const end = start + length
-    const first = length === 0 ? new Uint8Array(0) : await this.#within(start, length)
-    if (first?.byteLength === length) return copyBytes(first)
-    const bytes = new Uint8Array(length)
-    let at = start
-    const add = (piece: Bytes): void => {
-      bytes.set(piece, at - start)
-      at += piece.byteLength
+    const piece = length === 0 ? new Uint8Array(0) : await this.#within(start, length)
+    if (piece?.byteLength === length) return copyBytes(piece)
+    const whole = new Assembly(length)
+    if (piece !== undefined) whole.add(piece)
+    for (let at = start + whole.filled; at < start + length; at = start + whole.filled) {
+      const wanted = start + length - at
+      const next = whole.filled === 0 ? undefined : await this.#within(at, wanted)
+      if (next !== undefined) whole.add(next)
+      else await this.#receive(at, at + wanted, chunk => whole.take(chunk))
     }
-    if (first !== undefined) add(first)
-    while (at < end) {
-      const piece = await this.#within(at, end - at)
-      if (piece !== undefined) add(piece)
-      else await this.#receive(at, end, add)
-    }
-    return bytes
+    return whole.bytes
   }
 
   /** At most `limit` bytes that lie in one piece. They stay here: not to be changed or kept. */
@@ -146,5 +141,37 @@ export class ReadAhead {
     const { end } = window
     const next = this.#goOn(end, Math.min(end + this.#nextSize(end), this.#size))
     this.#windows.push(RangeDownload.begin(this.#request, end, next, this.#signal))
+  }
+}
+
+/** Bytes of a known number, put together from pieces. */
+class Assembly {
+  filled = 0
+  readonly #length: number
+  #bytes: Bytes | undefined
+
+  constructor(length: number) {
+    this.#length = length
+  }
+
+  get bytes(): Bytes {
+    this.#bytes ??= new Uint8Array(this.#length)
+    return this.#bytes
+  }
+
+  /** Copies the piece. */
+  add(piece: Bytes): void {
+    this.bytes.set(piece, this.filled)
+    this.filled += piece.byteLength
+  }
+
+  /** As {@link add}, for a piece that nobody else has: if it is all of it, it is not copied. */
+  take(piece: Bytes): void {
+    if (piece.byteLength !== this.#length || piece.buffer.byteLength !== this.#length) {
+      this.add(piece)
+      return
+    }
+    this.#bytes = piece
+    this.filled = this.#length
   }
 }
