@@ -1,6 +1,7 @@
 export { type FileCodec, fileCodec } from './fields/codec.ts'
 export { FieldFile, type FieldHost, type FileInput } from './fields/field-file.ts'
 export { FileField, type FileFieldOptions, type StoredUpload } from './fields/file-field.ts'
+export { collectGarbage, type GarbageFinding, type GarbageOptions } from './fields/garbage.ts'
 export { ImageField, ImageFieldFile, type ImageFieldOptions } from './fields/image-field.ts'
 export { defaultMaxPixels, type ImageSize } from './fields/image-size.ts'
 export { fileTransaction } from './fields/lifecycle.ts'

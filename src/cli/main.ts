@@ -5,6 +5,7 @@ import { defineCollectstatic } from './collectstatic.ts'
 import { runDemo } from './demo/demo.ts'
 import { doctor } from './doctor.ts'
 import { defineFindstatic } from './findstatic.ts'
+import { gc } from './gc.ts'
 
 /** Exit statuses: done, failed, wrong usage. */
 const done = 0
@@ -35,6 +36,24 @@ program
   .option('--json', 'one JSON object per line')
   .action(async (options: Parameters<typeof cleanupUploads>[0]) => {
     process.exitCode = (await cleanupUploads(options)) ? done : failed
+  })
+
+program
+  .command('gc')
+  .description('find files that no row of the database names, and names without a file')
+  .requiredOption(
+    '--used <source>',
+    'names in use: a file with one per line, - for standard input, or a module',
+  )
+  .option('--config <file>', 'configuration file')
+  .option('--storage <alias>', 'storage of the configuration', 'default')
+  .option('--folder <name>', 'only files in this folder')
+  .option('--older-than <seconds>', 'only what is older', parseSeconds, 86_400)
+  .option('--delete', 'remove orphans; without it they are only reported')
+  .option('--allow-empty', 'remove orphans even if not one name is in use')
+  .option('--json', 'one JSON object per line')
+  .action(async (options: Parameters<typeof gc>[0]) => {
+    process.exitCode = (await gc(options)) ? done : failed
   })
 
 program

@@ -1,0 +1,64 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { MemoryStorage } from '../backends/memory/memory-storage.ts'
+import { configure } from '../config/active-configuration.ts'
+import { settingsKey } from '../core/settings.ts'
+import { gc } from './gc.ts'
+
+describe('gc', () => {
+  const storage = new MemoryStorage({})
+  let folder: string
+  let lines: string[]
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'stowage-gc-'))
+    configure({ storages: { default: storage } })
+    await storage.save('used.txt', 'x', { overwrite: true })
+    await storage.save('orphan.txt', 'x', { overwrite: true })
+    lines = []
+    vi.spyOn(process.stdout, 'write').mockImplementation(line => {
+      lines.push(String(line).trim())
+      return true
+    })
+  })
+
+  afterEach(async () => {
+    vi.restoreAllMocks()
+    Reflect.deleteProperty(globalThis, settingsKey)
+    await rm(folder, { recursive: true })
+  })
+
+  const used = async (name: string, text: string): Promise<string> => {
+    await writeFile(join(folder, name), text)
+    return join(folder, name)
+  }
+
+  it('reads names from a file, a line each, and prints what it finds', async () => {
+    const options = { storage: 'default', olderThan: 0 }
+    expect(await gc({ ...options, used: await used('names', 'used.txt\r\ngone.txt\n') })).toBe(
+      false,
+    )
+    expect(lines).toEqual(['missing gone.txt', 'orphan orphan.txt'])
+  })
+
+  it('reads names from a module', async () => {
+    const module = await used('names.mjs', `export default async function* () { yield 'used.txt' }`)
+    expect(
+      await gc({ storage: 'default', olderThan: 0, used: module, delete: true, json: true }),
+    ).toBe(true)
+    expect(lines).toEqual(['{"name":"orphan.txt","state":"deleted"}'])
+  })
+
+  it('removes nothing when not one name is in use', async () => {
+    const run = gc({
+      storage: 'default',
+      olderThan: 0,
+      used: await used('none', '\n'),
+      delete: true,
+    })
+    await expect(run).rejects.toThrow('--allow-empty')
+    expect(await storage.exists('orphan.txt')).toBe(true)
+  })
+})

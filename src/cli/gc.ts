@@ -1,0 +1,77 @@
+import { createReadStream } from 'node:fs'
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { pathToFileURL } from 'node:url'
+import { loadConfig } from '../config/configured-storage.ts'
+import { StorageStandIn } from '../config/stand-in.ts'
+import { ValidationError } from '../core/errors.ts'
+import { collectGarbage } from '../fields/garbage.ts'
+
+/** Options of `stowage gc`. */
+export interface GcOptions {
+  readonly config?: string
+  readonly storage: string
+  /** `-` for standard input, a text file with a name per line, or a module. */
+  readonly used: string
+  readonly folder?: string
+  readonly olderThan: number
+  readonly delete?: boolean
+  readonly allowEmpty?: boolean
+  readonly json?: boolean
+}
+
+/**
+ * Compares a configured storage with the names that a database holds, and prints a line per
+ * finding. Without `--delete` nothing is removed.
+ *
+ * @returns whether every name that is used has its file
+ */
+export async function gc(options: GcOptions): Promise<boolean> {
+  await loadConfig({ file: options.config })
+  const storage = new StorageStandIn(options.storage)
+  const { folder, olderThan } = options
+  const used = guarded(await namesOf(options.used), options)
+  let complete = true
+  for await (const { name, state } of collectGarbage({
+    storage,
+    used,
+    folder,
+    olderThan,
+    delete: options.delete ?? false,
+  })) {
+    if (state === 'missing') complete = false
+    const line = options.json === true ? JSON.stringify({ name, state }) : `${state} ${name}`
+    process.stdout.write(`${line}\n`)
+  }
+  return complete
+}
+
+/** The names that are used: lines of text, or what a module's default function yields. */
+async function namesOf(source: string): Promise<AsyncIterable<string> | Iterable<string>> {
+  if (!/\.(m?js|m?ts)$/.test(source)) return linesOf(source)
+  const module: object = await import(pathToFileURL(resolve(source)).href)
+  const names: unknown = Reflect.get(module, 'default')
+  if (typeof names === 'function') return names()
+  throw new ValidationError(`${source} has no default export that is a function of names.`)
+}
+
+function linesOf(source: string): AsyncIterable<string> {
+  const input = source === '-' ? process.stdin : createReadStream(source)
+  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
+}
+
+/** A query that went wrong gives no names, and every file would look like garbage. */
+async function* guarded(
+  names: AsyncIterable<string> | Iterable<string>,
+  options: GcOptions,
+): AsyncGenerator<string> {
+  let count = 0
+  for await (const name of names) {
+    if (name !== '') count++
+    yield name
+  }
+  if (count > 0 || options.delete !== true || options.allowEmpty === true) return
+  throw new ValidationError(
+    'Not one name is in use, so every file would be removed; say --allow-empty if that is right.',
+  )
+}

@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { MemoryStorage } from '../backends/memory/memory-storage.ts'
+import { StorageError, ValidationError } from '../core/errors.ts'
+import { collectGarbage, type GarbageFinding, type GarbageOptions } from './garbage.ts'
+import { NameSet } from './name-set.ts'
+
+const day = 86_400_000
+
+describe('collectGarbage', () => {
+  let storage: MemoryStorage
+
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 10 * day })
+    storage = new MemoryStorage({})
+    for (const name of ['a/used.txt', 'a/orphan.txt', 'ab/orphan.txt'])
+      await storage.save(name, 'x')
+    vi.setSystemTime(20 * day)
+    await storage.save('a/young.txt', 'x')
+  })
+
+  afterEach(() => {
+    vi.useRealTimers()
+  })
+
+  const collect = async (options: Partial<GarbageOptions> = {}): Promise<GarbageFinding[]> => {
+    const found: GarbageFinding[] = []
+    const used = ['a/used.txt', '', null, 'a/gone.txt']
+    for await (const finding of collectGarbage({ storage, used, ...options })) found.push(finding)
+    return found
+  }
+
+  it('reports orphans and missing files, and removes nothing by itself', async () => {
+    expect(await collect()).toEqual([
+      { name: 'a/gone.txt', state: 'missing' },
+      { name: 'a/orphan.txt', state: 'orphan' },
+      { name: 'ab/orphan.txt', state: 'orphan' },
+    ])
+    expect(await storage.exists('a/orphan.txt')).toBe(true)
+  })
+
+  it('removes orphans when told, and leaves what is young or used', async () => {
+    expect(await collect({ delete: true })).toContainEqual({
+      name: 'a/orphan.txt',
+      state: 'deleted',
+    })
+    expect(await storage.listdir('a')).toEqual([[], ['used.txt', 'young.txt']])
+  })
+
+  it('takes young files, too, without an age', async () => {
+    expect(await collect({ olderThan: 0 })).toContainEqual({ name: 'a/young.txt', state: 'orphan' })
+  })
+
+  it('looks at one folder, never at its siblings', async () => {
+    expect(await collect({ folder: 'a', used: ['a/used.txt', 'ab/missing.txt'] })).toEqual([
+      { name: 'a/orphan.txt', state: 'orphan' },
+    ])
+  })
+
+  it('takes a file that is stored and named meanwhile for what it is', async () => {
+    async function* used() {
+      yield 'a/used.txt'
+      await storage.save('new.txt', 'x')
+      yield 'new.txt'
+    }
+    const states = (await collect({ used: used(), olderThan: 0 })).map(({ name }) => name)
+    expect(states).not.toContain('new.txt')
+  })
+
+  it('goes on when a file cannot be removed, and says so at the end', async () => {
+    const remove = storage.deleteMany.bind(storage)
+    storage.deleteMany = async names => {
+      const others = [...(names as string[])].filter(name => name !== 'a/orphan.txt')
+      await remove(others)
+      const failure = new StorageError('gone', { file: 'a/orphan.txt' })
+      throw new StorageError('1 failed', { errors: [failure] })
+    }
+    const found: GarbageFinding[] = []
+    const run = async () => {
+      for await (const finding of collectGarbage({ storage, used: ['a/used.txt'], delete: true }))
+        found.push(finding)
+    }
+    await expect(run()).rejects.toMatchObject({ errors: [{ file: 'a/orphan.txt' }] })
+    expect(found).toEqual([
+      { name: 'a/orphan.txt', state: 'orphan' },
+      { name: 'ab/orphan.txt', state: 'deleted' },
+    ])
+  })
+
+  it('reports a name that no storage would take as missing', async () => {
+    expect(await collect({ used: ['../etc/passwd'] })).toContainEqual({
+      name: '../etc/passwd',
+      state: 'missing',
+    })
+  })
+
+  it.each([{ used: 'a/used.txt' }, { olderThan: -1 }, { olderthan: 1 }])(
+    'refuses %j',
+    async options => {
+      await expect(collect(options)).rejects.toBeInstanceOf(ValidationError)
+    },
+  )
+})
+
+describe('NameSet', () => {
+  it('knows what was added, and what was marked since', () => {
+    const names = new NameSet()
+    for (let i = 0; i < 5000; i++) names.add(`uploads/${i}.txt`)
+    names.add('uploads/0.txt')
+    expect(names.count).toBe(5000)
+    for (let i = 0; i < 5000; i += 2) expect(names.mark(`uploads/${i}.txt`)).toBe(true)
+    expect(names.mark('uploads/5000.txt')).toBe(false)
+    for (let i = 0; i < 5000; i++) {
+      expect(names.has(`uploads/${i}.txt`)).toBe(true)
+      expect(names.isMarked(`uploads/${i}.txt`)).toBe(i % 2 === 0)
+    }
+  })
+})
