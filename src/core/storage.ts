@@ -25,6 +25,7 @@ import {
 import { FileReader } from './file-reader.ts'
 import type { FileStat } from './file-stat.ts'
 import { type Commit, FileWriter } from './file-writer.ts'
+import { heldNames } from './held-names.ts'
 import {
   alternativeName,
   generateFilename,
@@ -476,8 +477,10 @@ export class Storage {
     const files: string[] = []
     const { signal } = options
     for await (const page of this.backend.list({ folder, recursive: false, signal })) {
-      for (const { name } of page.files) files.push(name.slice(folder.length))
-      for (const name of page.folders) directories.push(name.slice(folder.length, -1))
+      for (const name of heldNames(page.files.map(({ name }) => name.slice(folder.length))))
+        files.push(name)
+      for (const name of heldNames(page.folders.map(name => name.slice(folder.length, -1))))
+        directories.push(name)
     }
     const found =
       directories.length > 0 || files.length > 0 || (await this.#folderExists(folder, options))
