@@ -97,7 +97,7 @@ function resultingTree() {
 async function execute([command, args]) {
   const child = spawn('/usr/bin/time', ['-f', '%U %S %e %M', command, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, AWS_EC2_METADATA_DISABLED: 'true' },
+    env: cleanEnvironment(),
   })
   let output = ''
   let errors = ''
@@ -112,6 +112,12 @@ async function execute([command, args]) {
     rss: Math.round(rss / 1024),
     output: output.trim().split('\n').at(-1),
   }
+}
+
+/** Settings of other services must not reach the peers. */
+function cleanEnvironment() {
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('AWS_'))
+  return { ...Object.fromEntries(others), AWS_EC2_METADATA_DISABLED: 'true' }
 }
 
 async function startServer() {

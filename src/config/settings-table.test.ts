@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { fileSystemSchema } from '../backends/filesystem/options.ts'
 import type { OptionSpec } from '../core/options.ts'
 import { S3Boto3Storage, S3StaticStorage, S3Storage } from '../s3.ts'
+import { manifestSchema } from '../static/manifest-options.ts'
 
 type Schema = Readonly<Record<string, OptionSpec>>
 
@@ -17,6 +18,9 @@ it('docs/settings.md shows every option as the schemas have it (vitest -u writes
     table(s3),
     differences('S3Boto3Storage', s3, S3Boto3Storage.optionSchema),
     differences('S3StaticStorage', s3, S3StaticStorage.optionSchema),
+    '## Storages with a manifest',
+    'Options of `ManifestStaticStorage`, and besides those of `S3StaticStorage` and `FileSystemStorage` of `S3ManifestStaticStorage` and `ManifestStaticFilesStorage`. [Static files](staticfiles.md) explains them.',
+    table(manifestSchema),
   ]
   await expect(`${text.join('\n\n')}\n`).toMatchFileSnapshot('../../docs/settings.md')
 })

@@ -2,7 +2,7 @@ import { siblingsOf } from './delivery.ts'
 import type { Generation, Manifest } from './manifest.ts'
 
 /** Paths of every generation that the manifest knows, the current one first. */
-export function pathsOfGenerations(manifest: Manifest): ReadonlyMap<string, string>[] {
+function pathsOfGenerations(manifest: Manifest): ReadonlyMap<string, string>[] {
   const all = [manifest.paths]
   let paths = manifest.paths
   for (const { differs } of manifest.generations) {

@@ -133,7 +133,7 @@ export function manifestHash(paths: ReadonlyMap<string, string>): string {
 }
 
 /** UTF-16 order differs from that of code points for surrogates alone. */
-export function compareCodePoints(a: string, b: string): number {
+function compareCodePoints(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
   for (let at = 0; at < length; at++) {
     const left = a.charCodeAt(at)

@@ -86,6 +86,62 @@ describe('a run on S3', () => {
   })
 })
 
+describe('a live site', () => {
+  it('lacks no file at any moment of a run, whatever changes', async () => {
+    using folders = new Folders()
+    const tree = (version: number): Tree => ({
+      ...manyFiles(40),
+      'p.png': `${version}`,
+      'a.js': `import "./f/b${version}.js"`,
+      [`f/b${version}.js`]: 'x',
+    })
+    const storage = bucket('live')
+    await collectStatic({ storage, dirs: [folders.make('0', tree(0))] })
+    const missing: string[] = []
+    let looks = 0
+    let running = true
+    const polling = (async () => {
+      const visitor = bucket('live')
+      while (running) {
+        const { paths } = await manifestOf(visitor)
+        for (const name of ['p.png', 'a.js', 'f/1.css', 'f/39.css']) {
+          for (const file of [name, paths[name]])
+            if (!(await visitor.exists(file))) missing.push(file)
+          looks++
+        }
+      }
+    })()
+    for (const [version, options] of [
+      [1, {}],
+      [1, {}],
+      [2, { clear: true }],
+      [3, { keepGenerations: 2 }],
+    ] as const)
+      await collectStatic({
+        storage,
+        dirs: [folders.make(`${version}`, tree(version))],
+        ...options,
+      })
+    running = false
+    await polling
+    expect(looks).toBeGreaterThan(10)
+    expect(missing).toEqual([])
+  })
+})
+
+describe('names with a plus', () => {
+  it('stay escaped in a bucket, where S3 would read a blank', async () => {
+    using folders = new Folders()
+    const source = folders.make('source', { 'a.css': 'b{c:url(x%2By%20z.png)}', 'x+y z.png': 'p' })
+    const storage = bucket('plus')
+    await collectStatic({ storage, dirs: [source] })
+    const { paths } = await manifestOf(storage)
+    expect(await (await storage.file(paths['a.css'])).text()).toBe(
+      'b{c:url("x%2By z.83878c911713.png")}',
+    )
+  })
+})
+
 /** A storage whose backend fails as told; the files below are seen without faults. */
 function failing(fail: NonNullable<Parameters<typeof faulty>[1]['fail']>) {
   const files = new MemoryStorage({ baseUrl: '/static/' })
