@@ -14,8 +14,8 @@ export function byteAt(at: number): number {
 export interface SyntheticOptions {
   /** Bytes of every object. */
   readonly size: number
-  /** Keys in the bucket, by their number. Default none. */
-  readonly keys?: { readonly count: number; name(number: number): string } | undefined
+  /** Pages of 1,000 keys in the bucket, named by {@link keyOf}. Default none. */
+  readonly pages?: number | undefined
   /** As a service that knows no ranges does: whole objects with 200. */
   readonly ignoresRanges?: boolean | undefined
 }
@@ -80,23 +80,32 @@ export class SyntheticEndpoint {
   }
 
   #list(url: URL, response: ServerResponse): void {
-    const { count = 0, name = String } = this.#options.keys ?? {}
-    const first = Number(url.searchParams.get('continuation-token') ?? 0)
-    const next = Math.min(first + 1000, count)
-    const items: string[] = []
-    for (let number = first; number < next; number++)
-      items.push(
-        `<Contents><Key>${name(number)}</Key><LastModified>2026-11-24T12:00:00.000Z</LastModified><ETag>&quot;${String(number).padStart(32, '0')}&quot;</ETag><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType><Size>${number}</Size><StorageClass>STANDARD</StorageClass></Contents>`,
-      )
+    const { pages = 0 } = this.#options
+    const page = Number(url.searchParams.get('continuation-token') ?? 0)
     const rest =
-      next < count
-        ? `<IsTruncated>true</IsTruncated><NextContinuationToken>${next}</NextContinuationToken>`
+      page + 1 < pages
+        ? `<IsTruncated>true</IsTruncated><NextContinuationToken>${page + 1}</NextContinuationToken>`
         : '<IsTruncated>false</IsTruncated>'
     response.end(
-      `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>media</Name><Prefix></Prefix><KeyCount>${next - first}</KeyCount><MaxKeys>1000</MaxKeys><EncodingType>url</EncodingType>${rest}${items.join('')}</ListBucketResult>`,
+      `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>media</Name><Prefix></Prefix><KeyCount>1000</KeyCount><MaxKeys>1000</MaxKeys><EncodingType>url</EncodingType>${rest}${pageOfKeys.replaceAll('page', String(page).padStart(4, '0'))}</ListBucketResult>`,
     )
   }
 }
+
+/** The key of a number, of eight digits with its page in front. */
+export function keyOf(number: number): string {
+  return keyOn(String(Math.floor(number / 1000)).padStart(4, '0'), number % 1000)
+}
+
+function keyOn(page: string, number: number): string {
+  return `a-folder-of-keys/file-${page}${String(number).padStart(4, '0')}.jpeg`
+}
+
+const pageOfKeys = Array.from(
+  { length: 1000 },
+  (_, n) =>
+    `<Contents><Key>${keyOn('page', n)}</Key><LastModified>2026-11-24T12:00:00.000Z</LastModified><ETag>&quot;0123456789abcdef0123456789abcdef&quot;</ETag><ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType><Size>${n}</Size><StorageClass>STANDARD</StorageClass></Contents>`,
+).join('')
 
 function send(response: ServerResponse, start: number, end: number): void {
   for (let at = start; at < end; ) {
