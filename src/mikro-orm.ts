@@ -1,0 +1,1 @@
+export { FileSubscriber, fileProperty } from './orm/mikro-orm.ts'

@@ -1,0 +1,366 @@
+import {
+  type EntityManager,
+  type EntityMetadata,
+  type EntityProperty,
+  type EventArgs,
+  type EventSubscriber,
+  helper,
+  LockMode,
+  type Platform,
+  type PropertyChain,
+  p,
+  type TransactionEventArgs,
+  type TransformContext,
+  Type,
+} from '@mikro-orm/core'
+import { ImproperlyConfigured, UnsupportedError } from '../core/errors.ts'
+import { bypass } from '../fields/bypass.ts'
+import {
+  afterDelete,
+  afterWrite,
+  beforeWrite,
+  FieldFile,
+  type FieldHost,
+  type FileInput,
+} from '../fields/field-file.ts'
+import type { FileField } from '../fields/file-field.ts'
+import { FileScope, inScope } from '../fields/lifecycle.ts'
+import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
+
+type Row = Record<string, unknown>
+type Property = FileProperty<Row>
+
+/** On the prototype of an entity: its file columns. */
+const columnsKey: unique symbol = Symbol('stowage.mikro-orm.columns')
+/** On an entity: the manager that made it, or wrote it last. */
+const managerKey: unique symbol = Symbol('stowage.mikro-orm.manager')
+
+interface Made {
+  [managerKey]?: EntityManager
+}
+
+interface Prototype {
+  [columnsKey]?: Map<string, Property>
+  [rowFields]?: Record<string, FileField>
+}
+
+/**
+ * A file column: `avatar: fileProperty(field)` in `defineEntity`. It is never null; `''` stands for no
+ * file. {@link FileSubscriber} belongs to it.
+ */
+export function fileProperty(
+  field: FileField,
+): PropertyChain<FieldFile, { default: string; length: number }> {
+  // MikroORM clones its metadata with everything in it: the field stays in the closure.
+  class FileType extends StoredName {
+    get field(): FileField {
+      return field
+    }
+  }
+  const column = p.type(FileType).$type<FieldFile>().length(field.maxLength)
+  return column.default(field.default ?? '') as never
+}
+
+/** The column's value: a name in the database, and in memory until somebody asks for the file. */
+abstract class StoredName extends Type<unknown, string | undefined> {
+  abstract get field(): FileField
+
+  /** Called while the entities are discovered: the prototype gets its accessor then. */
+  override getColumnType(prop: EntityProperty, platform: Platform): string {
+    if (this.meta !== undefined) addAccessor(this.meta, prop, this.field)
+    return platform.getVarcharTypeDeclarationSQL({ length: this.field.maxLength })
+  }
+
+  override convertToJSValue(value: string | undefined): unknown {
+    return value
+  }
+
+  override convertToDatabaseValue(
+    value: unknown,
+    _platform: Platform,
+    context?: TransformContext,
+  ): string | undefined {
+    if (context?.mode === 'query-data' && value !== undefined)
+      throw bypass('A native query', [this.prop?.name ?? 'the column'], 'entities and flush()')
+    if (value instanceof FieldFile) return nameOf(value)
+    return typeof value === 'string' ? value : undefined
+  }
+
+  override compareAsType(): string {
+    return 'string'
+  }
+
+  override ensureComparable(): boolean {
+    return false
+  }
+
+  override toJSON(value: unknown): string | undefined {
+    return value instanceof FieldFile
+      ? String(value)
+      : this.convertToDatabaseValue(value, this.platform as Platform)
+  }
+}
+
+/** What the column of a file's row is to hold. */
+function nameOf(file: FieldFile): string | undefined {
+  const row = file.owner as Row | null
+  const column = row === null ? undefined : columnsOf(row).find(known => known.peek(row) === file)
+  if (row === null || column === undefined) return file.name ?? ''
+  const name = column.column(row)
+  if (name !== undefined) return name ?? ''
+  // Nobody has said: a row that was loaded keeps what it has, also if that was not loaded.
+  const loaded: Row | undefined = helper(row).__originalEntityData
+  return loaded === undefined ? (file.name ?? '') : (loaded[column.property] as string | undefined)
+}
+
+function columnsOf(row: object): Property[] {
+  return [...((row as Prototype)[columnsKey]?.values() ?? [])]
+}
+
+function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileField): void {
+  const prototype: Prototype & object = meta.prototype as object
+  const column: Property = new FileProperty(prop.name, field, (row, of) => new EntityHost(row, of))
+  field.attach(meta.tableName || meta.className, prop.fieldNames?.[0] ?? prop.name)
+  if (!Object.hasOwn(prototype, columnsKey)) prototype[columnsKey] = new Map(prototype[columnsKey])
+  prototype[columnsKey]?.set(prop.name, column)
+  prototype[rowFields] = { ...prototype[rowFields], [prop.name]: field }
+  // MikroORM uses accessors of the prototype for what says so, and leaves them alone.
+  prop.accessor = prop.name
+  prop.getter = true
+  prop.setter = true
+  Object.defineProperty(prototype, prop.name, {
+    get(this: Row) {
+      return column.get(this)
+    },
+    set(this: Row, value: FileInput) {
+      column.set(this, value)
+    },
+    configurable: true,
+    enumerable: true,
+  })
+}
+
+/** Lets files follow entities and transactions: `subscribers: [new FileSubscriber()]`. */
+export class FileSubscriber implements EventSubscriber<Row> {
+  readonly #scopes = new WeakMap<object, FileScope>()
+  /** Transactions in which managers are about to begin a savepoint. */
+  readonly #starting = new WeakMap<EntityManager, object | undefined>()
+  /** What the database held right before a row is written or deleted. */
+  readonly #previous = new WeakMap<object, ReadonlyMap<Property, string | null>>()
+  readonly #watched = new WeakSet<object>()
+  /** Deletions of entities that are under way, which are no native ones. */
+  #deleting = 0
+
+  onInit({ entity, em, meta }: EventArgs<Row>): void {
+    if (columnsKey in entity) this.#watch(em, meta)
+    const made: Made = entity
+    made[managerKey] = em
+  }
+
+  beforeTransactionStart({ em, transaction }: TransactionEventArgs): void {
+    this.#starting.set(em, transaction)
+  }
+
+  afterTransactionStart({ em, transaction }: TransactionEventArgs): void {
+    if (transaction === undefined) return
+    const outer = this.#starting.get(em)
+    this.#scopes.set(transaction, new FileScope(outer && this.#scopes.get(outer)))
+  }
+
+  async afterTransactionCommit({ transaction }: TransactionEventArgs): Promise<void> {
+    if (transaction !== undefined) await this.#scopes.get(transaction)?.commit()
+  }
+
+  async afterTransactionRollback({ transaction }: TransactionEventArgs): Promise<void> {
+    if (transaction !== undefined) await this.#scopes.get(transaction)?.rollback()
+  }
+
+  async beforeCreate({ entity, em }: EventArgs<Row>): Promise<void> {
+    await this.#store(entity, em)
+  }
+
+  async beforeUpdate(args: EventArgs<Row>): Promise<void> {
+    if (columnsOf(args.entity).length === 0) return
+    this.#previous.set(args.entity, await this.#lock(args))
+    await this.#store(args.entity, args.em)
+  }
+
+  async beforeDelete(args: EventArgs<Row>): Promise<void> {
+    if (columnsOf(args.entity).length === 0) return
+    this.#deleting++
+    this.#previous.set(args.entity, await this.#lock(args))
+  }
+
+  async afterCreate({ entity, em }: EventArgs<Row>): Promise<void> {
+    await this.#written(entity, em)
+  }
+
+  async afterUpdate({ entity, em }: EventArgs<Row>): Promise<void> {
+    await this.#written(entity, em)
+  }
+
+  async afterDelete({ entity, em }: EventArgs<Row>): Promise<void> {
+    const columns = columnsOf(entity)
+    if (columns.length === 0) return
+    this.#deleting = 0
+    const previous = this.#previous.get(entity)
+    await inScope(this.scopeOf(em), async scope => {
+      for (const column of columns)
+        await column.get(entity)[afterDelete](scope, previous?.get(column) ?? null)
+    })
+  }
+
+  scopeOf(em: EntityManager): FileScope | undefined {
+    const transaction: object | undefined = em.getTransactionContext()
+    return transaction && this.#scopes.get(transaction)
+  }
+
+  async #store(entity: Row & Made, em: EntityManager): Promise<void> {
+    if (columnsKey in entity) entity[managerKey] = em
+    for (const column of columnsOf(entity)) {
+      if (column.column(entity) !== pendingName) continue
+      const scope = this.scopeOf(em)
+      if (scope === undefined) throw bypass('flush()', [column.property], 'a transaction')
+      await column.get(entity)[beforeWrite](scope)
+    }
+  }
+
+  async #written(entity: Row, em: EntityManager): Promise<void> {
+    const columns = columnsOf(entity)
+    if (columns.length === 0) return
+    const previous = this.#previous.get(entity)
+    this.#previous.delete(entity)
+    await inScope(this.scopeOf(em), async scope => {
+      for (const column of columns) {
+        const old = previous?.get(column) ?? null
+        if (column.peek(entity) === undefined && old === (column.column(entity) ?? old)) continue
+        await column.get(entity)[afterWrite](scope, old)
+      }
+    })
+  }
+
+  /** The names that the row has right now, with a lock where the database has locks for rows. */
+  async #lock({ entity, em, meta }: EventArgs<Row>): Promise<ReadonlyMap<Property, string | null>> {
+    const columns = columnsOf(entity)
+    const own = em.fork({ keepTransactionContext: true, clear: true })
+    const found: Row | null = await own.findOne<Row>(
+      meta.class,
+      helper(entity).getPrimaryKey() as never,
+      {
+        lockMode: LockMode.PESSIMISTIC_WRITE,
+        filters: false,
+      } as never,
+    )
+    return new Map(columns.map(column => [column, found === null ? null : column.get(found).name]))
+  }
+
+  /** Native deletions give no event: the driver tells. */
+  #watch(em: EntityManager, meta: EntityMetadata): void {
+    this.#checkCascades(meta)
+    const driver = em.getDriver()
+    if (this.#watched.has(driver)) return
+    this.#watched.add(driver)
+    const { nativeDelete } = driver
+    const files = this
+    Object.assign(driver, {
+      nativeDelete(...args: unknown[]) {
+        const [entityName] = args
+        const { prototype } = em.getMetadata().get(entityName as never)
+        const columns = columnsOf(prototype as object)
+        if (files.#deleting === 0 && columns.some(({ field }) => field.onDelete === 'cleanup'))
+          throw bypass(
+            'nativeDelete()',
+            columns.map(({ property }) => property),
+            'em.remove() and flush()',
+          )
+        return Reflect.apply(nativeDelete, driver, args)
+      },
+    })
+  }
+
+  #checkCascades(meta: EntityMetadata): void {
+    if (!meta.relations.some(({ deleteRule }) => deleteRule === 'cascade')) return
+    for (const { field, property } of columnsOf(meta.prototype as object)) {
+      if (field.onDelete !== 'cleanup') continue
+      throw new ImproperlyConfigured(
+        `The database deletes rows of ${meta.className} by itself (ON DELETE CASCADE), and nobody would delete their files: let MikroORM remove them (cascade), or give the field of "${property}" onDelete: 'keep' and run stowage gc.`,
+        { setting: 'onDelete' },
+      )
+    }
+  }
+}
+
+/** A row as its files see it. */
+class EntityHost implements FieldHost {
+  readonly owner: Row
+  readonly attribute: string
+  readonly #column: Property
+
+  constructor(row: Row, column: Property) {
+    this.owner = row
+    this.attribute = column.property
+    this.#column = column
+  }
+
+  setName(): void {
+    this.#column.told(this.owner)
+  }
+
+  setColumn(column: string, value: number | null): void {
+    this.owner[column] = value
+  }
+
+  async persist(): Promise<void> {
+    await this.#em().persist(this.owner).flush()
+  }
+
+  scope(): FileScope | undefined {
+    const em = managerOf(this.owner)
+    return em && subscriberOf(em)?.scopeOf(em)
+  }
+
+  async uses(name: string, storage: unknown): Promise<number> {
+    const em = this.#em()
+    const own = em.fork({ clear: true, keepTransactionContext: isOpen(em.getTransactionContext()) })
+    let count = 0
+    for (const meta of own.getMetadata().getAll().values()) {
+      for (const { field, property } of columnsOf(meta.prototype as object)) {
+        if (field.storage !== storage) continue
+        const where = { [property]: name }
+        count += await own.count(meta.class, where as never, { filters: false })
+      }
+    }
+    return count
+  }
+
+  #em(): EntityManager {
+    const em = managerOf(this.owner)
+    if (em !== undefined) return em
+    throw new UnsupportedError(
+      'The entity belongs to no EntityManager yet: em.persist() it first.',
+      {
+        operation: 'save',
+      },
+    )
+  }
+}
+
+function managerOf(row: Row & Made): EntityManager | undefined {
+  return helper(row).__em ?? row[managerKey]
+}
+
+/** A manager keeps its transaction a little longer than the database does. */
+function isOpen(transaction: object | undefined): boolean {
+  if (transaction === undefined) return false
+  return (
+    Reflect.get(transaction, 'isCommitted') !== true &&
+    Reflect.get(transaction, 'isRolledBack') !== true
+  )
+}
+
+/** The subscriber that follows a manager's transactions. */
+function subscriberOf(em: EntityManager): FileSubscriber | undefined {
+  return [...em.getEventManager().getSubscribers()].find(
+    (subscriber): subscriber is FileSubscriber => subscriber instanceof FileSubscriber,
+  )
+}
