@@ -1,0 +1,1 @@
+export { filePlugin } from './orm/mongoose.ts'
