@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { FileSystemStorage } from '../../src/backends/filesystem/filesystem-storage.ts'
+import { S3Storage } from '../../src/backends/s3/s3-storage.ts'
+import type { Storage } from '../../src/core/storage.ts'
+import { S3Server } from '../../src/testing/s3-server/s3-server.ts'
+
+/** Each costs the start of a process. */
+const rounds = process.env['CI'] === 'true' ? 100 : 25
+const mebi = 1024 * 1024
+/** Bundled, a process starts in a fifth of the time. It finds undici from here. */
+const folder = fileURLToPath(new URL('../../node_modules/.cache/stowage-kills', import.meta.url))
+let work = ''
+let script = ''
+
+beforeAll(async () => {
+  await mkdir(folder, { recursive: true })
+  work = await mkdtemp(join(folder, 'run-'))
+  const input = fileURLToPath(new URL('./overwriter.ts', import.meta.url))
+  const bundle = await rolldown({ input, platform: 'node', external: /^(undici|mime|saxes)/ })
+  await bundle.write({ dir: work, entryFileNames: 'overwriter.mjs', chunkFileNames: '[name].mjs' })
+  await bundle.close()
+  script = join(work, 'overwriter.mjs')
+})
+
+afterAll(() => rm(work, { recursive: true }))
+
+interface Victim {
+  readonly kind: 's3' | 'disk'
+  readonly options: object
+  readonly size: number
+}
+
+/** Milliseconds that a save lasts about: grows until it is found too long. */
+let lasting = 5
+
+/** Lets a process overwrite once, and kills it anywhere in the next time or two. */
+async function overwriteAndDie(victim: Victim): Promise<void> {
+  const child = spawn(process.execPath, [script, JSON.stringify(victim)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, AWS_EC2_METADATA_DISABLED: 'true' },
+  })
+  const ended = once(child, 'exit')
+  await once(child.stdout, 'data')
+  const begun = performance.now()
+  await sleep(Math.random() * lasting)
+  if (child.stdout.readableLength > 0) lasting = performance.now() - begun
+  else lasting *= 1.2
+  child.kill('SIGKILL')
+  expect(await ended).toEqual([null, 'SIGKILL'])
+}
+
+async function expectWhole(storage: Storage, size: number): Promise<void> {
+  const bytes = await (await storage.file('file.bin')).bytes()
+  expect(bytes.byteLength).toBe(size)
+  expect(Buffer.compare(bytes, Buffer.alloc(size, bytes[0])), 'bytes of one content').toBe(0)
+}
+
+describe(`${rounds} processes that are killed while they overwrite`, () => {
+  it('leave the old file or the new one, whole, on disk', async () => {
+    const size = 3 * mebi
+    const location = join(work, 'files')
+    const storage = new FileSystemStorage({ location })
+    for (let round = 0; round < rounds; round++) {
+      await overwriteAndDie({ kind: 'disk', options: { location }, size })
+      await expectWhole(storage, size)
+    }
+    expect(await storage.listdir('')).toEqual([[], ['file.bin']])
+    await storage.cleanupUploads({ olderThan: 0 })
+    expect(await readdir(location)).toEqual(['file.bin'])
+  }, 240_000)
+
+  it('leave the old file or the new one, whole, on S3', async () => {
+    const size = 5 * mebi + 70_000
+    await using server = await S3Server.start({ buckets: ['media'] })
+    const { endpoint: endpointUrl, accessKey, secretKey } = server
+    const place = { bucketName: 'media', regionName: 'us-east-1', endpointUrl }
+    const transferConfig = { partSize: 5 * mebi, multipartThreshold: 5 * mebi }
+    const options = { ...place, accessKey, secretKey, transferConfig }
+    const storage = new S3Storage(options)
+    for (let round = 0; round < rounds; round++) {
+      await overwriteAndDie({ kind: 's3', options, size })
+      await expectWhole(storage, size)
+    }
+    expect(await storage.listdir('')).toEqual([[], ['file.bin']])
+    expect(server.openUploads(), 'uploads that died with their process').toBeGreaterThan(0)
+    await storage.cleanupUploads({ olderThan: 0 })
+    expect(server.openUploads()).toBe(0)
+  }, 240_000)
+})
