@@ -20,7 +20,7 @@ const inPlace = ['cli/demo/places', 'cli/demo/server']
 
 /** Packages that are bundled instead of installed with us: see docs/dependencies.md. */
 const inlined =
-  /^(?:@csstools\/css-tokenizer|es-module-lexer|htmlparser2|image-size|dom(?:elementtype|handler|utils)|dom-serializer|entities)(?:\/|$)|^\/.*\/node_modules\//
+  /^(?:@csstools\/css-tokenizer|commander|es-module-lexer|htmlparser2|image-size|mime|saxes|xmlchars|dom(?:elementtype|handler|utils)|dom-serializer|entities)(?:\/|$)|^\/.*\/node_modules\//
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const { exports } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
@@ -102,8 +102,8 @@ async function bundle(output) {
     input: Object.fromEntries(names.map(name => [name, `${root}src/${name}.ts`])),
     platform: 'node',
     external: specifier => /^[^./]/.test(specifier) && !inlined.test(specifier),
-    // What Node 20 does not know (`await using`) is written out.
-    transform: { target: 'node20' },
+    // `await using`, which Node 20 lacks, would need helpers of a package that is not there.
+    transform: { target: 'es2022' },
   })
   await build.write({
     dir: output,

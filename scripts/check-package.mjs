@@ -8,10 +8,11 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { output, run } from './command.mjs'
 
@@ -21,7 +22,16 @@ const maxPackages = 10
 /** The oldest TypeScript whose users we promise types, and the newest, which is ours. */
 const oldestTypeScript = '5.7'
 /** Packages that may be loaded with `stowage` and `stowage/s3`; the rest waits for its first use. */
-const loadedAtImport = ['stowage', 'mime']
+const loadedAtImport = ['stowage']
+/** Entries that do nothing without a package that their users have. */
+const peers = {
+  'stowage/drizzle': 'drizzle-orm',
+  'stowage/mikro-orm': '@mikro-orm/core',
+  'stowage/mongoose': 'mongoose',
+  'stowage/prisma': '@prisma/client',
+  'stowage/sequelize': 'sequelize',
+  'stowage/typeorm': 'typeorm',
+}
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const work = mkdtempSync(join(tmpdir(), 'stowage-package-'))
@@ -30,16 +40,21 @@ const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const entries = Object.keys(exports)
   .filter(entry => entry !== './package.json')
   .map(entry => join('stowage', entry))
+const ownEntries = entries.filter(entry => !Object.hasOwn(peers, entry))
 
 try {
   await install(process.argv[2] === undefined ? await pack() : resolve(process.argv[2]))
   checkFiles()
   const size = checkSize()
-  for (const entry of entries) await checkEntry(entry)
+  for (const entry of ownEntries) await checkEntry(entry)
   await checkLoaded()
   await checkTypes()
   await checkProgram()
   await checkCommandLine()
+  for (const [entry, peer] of Object.entries(peers)) {
+    linkPeer(peer)
+    await checkEntry(entry)
+  }
   const time = (await output(['node', join(root, 'bench/cold-import.mjs'), app])).trim()
   console.log(`${entries.length} entries; ${size}; ${time}`)
 } catch (error) {
@@ -98,6 +113,13 @@ async function checkEntry(entry) {
     throw new Error(`${entry}: import gives ${imported}require gives ${required}`)
 }
 
+/** As installed by the user: the one that the tests use. */
+function linkPeer(name) {
+  const path = join(app, 'node_modules', name)
+  mkdirSync(dirname(path), { recursive: true })
+  symlinkSync(join(root, 'node_modules', name), path)
+}
+
 /** V8's coverage names every script that was loaded, whoever imported or required it. */
 async function checkLoaded() {
   const control = await packagesLoadedBy("await import('undici')")
@@ -146,7 +168,7 @@ async function checkTypes() {
   )
   writeFileSync(
     join(app, 'entries.ts'),
-    entries.map((entry, index) => `export * as e${index} from '${entry}'\n`).join(''),
+    ownEntries.map((entry, index) => `export * as e${index} from '${entry}'\n`).join(''),
   )
   for (const [module, moduleResolution] of [
     ['nodenext', 'nodenext'],

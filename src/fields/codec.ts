@@ -45,7 +45,7 @@ export const fileCodec: FileCodec = {
 }
 
 /** What caches keep of a file: the id of its field, and its name. */
-export function portableFile(file: FieldFile): readonly [id: string, name: string | null] {
+function portableFile(file: FieldFile): readonly [id: string, name: string | null] {
   if (file[isPending]) {
     throw new ValidationError(
       `${JSON.stringify(file.name)} is not stored yet: save its row before it goes into a cache.`,
@@ -56,7 +56,7 @@ export function portableFile(file: FieldFile): readonly [id: string, name: strin
 }
 
 /** The file of a field by what a cache kept; it belongs to no row. @throws ImproperlyConfigured */
-export function revivedFile(id: unknown, name: unknown): FieldFile {
+function revivedFile(id: unknown, name: unknown): FieldFile {
   if (typeof id === 'string' && (typeof name === 'string' || name === null))
     return fieldOf(id).file(name)
   throw notEncoded()

@@ -191,8 +191,12 @@ export class FieldFile {
       yield* this.#pending.chunks(options.chunkSize)
       return
     }
-    await using reader = await this.storage.open(name, 'rb')
-    yield* reader.chunks(options.chunkSize)
+    const reader = await this.storage.open(name, 'rb')
+    try {
+      yield* reader.chunks(options.chunkSize)
+    } finally {
+      await reader.close()
+    }
   }
 
   /** The file from its start; nothing is requested before the first read. */

@@ -51,7 +51,7 @@ export interface Harness {
 }
 
 /** 2 × 3 pixels, white. */
-export const png: Uint8Array = Uint8Array.from(
+const png: Uint8Array = Uint8Array.from(
   atob(
     'iVBORw0KGgoAAAANSUhEUgAAAAIAAAADCAAAAACVYPITAAAADklEQVR4nGP4DwUMcAYAafMOAeNzEqcAAAAASUVORK5CYII=',
   ),

@@ -51,6 +51,9 @@ testStorageBackend(
         fileOverwrite: false,
         strict: false,
       }),
+    leftovers: async () => (server.openUploads() === 0 ? [] : ['open multipart uploads']),
+    // The path of large contents, in parts.
+    largeSize: 20 * 1024 * 1024,
   },
   { describe, it },
 )

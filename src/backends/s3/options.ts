@@ -96,17 +96,31 @@ export const maxExpiry = 604_800
 /** S3's least size of a part that is not the last. */
 const minPartSize = 5 * 1024 * 1024
 
-export const defaultTransfer = {
+export const defaultTransfer: {
+  readonly partSize: number
+  readonly concurrency: number
+  readonly multipartThreshold: number
+  readonly copyThreshold: number | undefined
+  readonly maxRequests: number
+} = {
   partSize: 8 * 1024 * 1024,
   concurrency: 4,
   multipartThreshold: 8 * 1024 * 1024,
   copyThreshold: undefined,
   maxRequests: 256,
-} as const
+}
 
-export const defaultRetries = { maxAttempts: 5, baseDelay: 100, maxDelay: 20_000 } as const
+export const defaultRetries: { readonly [K in keyof Required<RetryConfig>]: number } = {
+  maxAttempts: 5,
+  baseDelay: 100,
+  maxDelay: 20_000,
+}
 
-export const defaultTimeouts = { connect: 10_000, headers: 60_000, idle: 30_000 } as const
+export const defaultTimeouts: { readonly [K in keyof Required<Timeouts>]: number } = {
+  connect: 10_000,
+  headers: 60_000,
+  idle: 30_000,
+}
 
 const querystringExpireOption: OptionSpec = {
   type: 'integer',

@@ -315,8 +315,8 @@ export class NativeEngine implements S3Engine {
 
   async presign(key: string, options: PresignOptions): Promise<string> {
     const { method, expiresIn, query, headers } = options
+    if (expiresIn === undefined) return unsignedUrl(await this.#requester.address(), key, query)
     const { signer, address } = await this.#requester.connection()
-    if (expiresIn === undefined) return unsignedUrl(address, key, query)
     const { origin, host, prefix } = address
     const path = `${prefix}/${encodeKey(key)}`
     const request = { method, host, path, query, signedHeaders: headers, expiresIn }

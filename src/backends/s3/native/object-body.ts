@@ -1,5 +1,5 @@
 import type { ReadBody } from '../../../core/backend.ts'
-import { type Bytes, concatBytes } from '../../../core/bytes.ts'
+import type { Bytes } from '../../../core/bytes.ts'
 import { IntegrityError } from '../../../core/errors.ts'
 import { crc32 } from '../platform/hashes.ts'
 
@@ -87,15 +87,4 @@ function checkLength(length: number, expected: number): void {
 function checkCrc(crc: number, expected: number): void {
   if (crc === expected) return
   throw new IntegrityError('The bytes that arrived do not have the checksum of the object.')
-}
-
-/** Bytes of a body in one piece, where it only comes in chunks. */
-export async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Bytes> {
-  const pieces: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of chunks) {
-    pieces.push(chunk)
-    length += chunk.byteLength
-  }
-  return concatBytes(pieces, length)
 }

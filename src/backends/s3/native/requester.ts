@@ -78,7 +78,7 @@ export interface Connection {
 /** Reads an answer of success; what it throws is the failure of the attempt. */
 export type ReadAnswer<T> = (response: TransportResponse) => T | Promise<T>
 
-export const emptyHash: string = sha256Hex('')
+const emptyHash = sha256Hex('')
 /** Largest error document that is read. */
 const maxErrorBytes = 256 * 1024
 /** A signature is valid for 15 minutes; a clock that is off by this much is worth a correction. */
@@ -154,6 +154,11 @@ export class Requester {
     if (connection === undefined) return this.#connect()
     const credentials = this.#options.credentials.get()
     return credentials === connection.credentials ? connection : this.#renew(credentials)
+  }
+
+  /** Where the bucket is: what a URL without a signature needs. Asks for no keys. */
+  async address(): Promise<S3Address> {
+    return this.#connection?.address ?? (await this.#options.locate(undefined)).address
   }
 
   /** One attempt. The way of nearly all requests, with no promise more than it needs. */
