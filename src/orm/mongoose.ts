@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import {
   type ClientSession,
   type Document,
@@ -50,13 +51,13 @@ export function filePlugin(fields: FileFields): (schema: Schema) => void {
       const own = Object.create({ toRow }, Object.getOwnPropertyDescriptors(fields))
       Object.assign(model.prototype, { [rowFields]: own })
     })
-    schema.method(
-      'save',
-      function (this: FileDocument, options: SaveOptions = {}) {
+    // create() calls it under its other name.
+    for (const name of ['save', '$save']) {
+      function save(this: FileDocument, options: SaveOptions = {}): Promise<unknown> {
         return saveWithFiles(this, fields, options)
-      },
-      { suppressWarning: true },
-    )
+      }
+      schema.method(name, save, { suppressWarning: true })
+    }
     // Documents that are about to be deleted: Mongoose makes a query of it, which is no query of ours.
     const deleting = new Set<string>()
     followDeletion(schema, fields, deleting)
@@ -115,7 +116,7 @@ async function saveWithFiles(
     return file instanceof FieldFile && (touched || file[isPending]) ? [[path, file] as const] : []
   })
   if (files.length === 0) return await save(options)
-  const session = options.session ?? document.$session()
+  const session = options.session ?? sessionOf(document)
   return await inScope(openScope(session), async scope => {
     for (const [, file] of files) await file[beforeWrite](scope)
     const paths = files.map(([path]) => path)
@@ -194,8 +195,8 @@ function followDeletion(schema: Schema, fields: FileFields, deleting: Set<string
   const previous = new WeakMap<Document, Names>()
   const onDocument = { document: true, query: false } as const
   schema.pre('deleteOne', onDocument, async function (this: FileDocument) {
-    openScope(this.$session())
-    const names = await currentNames(this, paths, this.$session())
+    openScope(sessionOf(this))
+    const names = await currentNames(this, paths, sessionOf(this))
     if (names === null) {
       deleting.add(String(this._id))
       return
@@ -208,7 +209,7 @@ function followDeletion(schema: Schema, fields: FileFields, deleting: Set<string
     const names = previous.get(this)
     if (names === undefined) return
     Object.assign(this, { $where: undefined })
-    if ((await currentNames(this, paths, this.$session())) !== null) {
+    if ((await currentNames(this, paths, sessionOf(this))) !== null) {
       throw new UnavailableError('The document was changed by others while it was deleted.')
     }
     await inScope(currentScope(), async scope => {
@@ -283,7 +284,7 @@ class DocumentHost implements FieldHost {
 
   /** A transaction may be done over, and what it stored the first time is in no document then. */
   get sharesTransactions(): boolean {
-    return this.owner.$session()?.inTransaction() ?? false
+    return sessionOf(this.owner)?.inTransaction() ?? false
   }
 
   setName(name: string | null): void {
@@ -301,7 +302,7 @@ class DocumentHost implements FieldHost {
   }
 
   scope(): FileScope | undefined {
-    return openScope(this.owner.$session())
+    return openScope(sessionOf(this.owner))
   }
 
   /** Without the session: whoever asks, the transaction is over. */
@@ -316,6 +317,15 @@ class DocumentHost implements FieldHost {
     }
     return count
   }
+}
+
+/** The document's own session, or that of the `connection.transaction` that is running. */
+function sessionOf(document: Document): ClientSession | null {
+  const { base } = document.db
+  const running: unknown = Reflect.get(base, 'transactionAsyncLocalStorage')
+  if (!(running instanceof AsyncLocalStorage)) return document.$session()
+  const store: { readonly session?: ClientSession } | undefined = running.getStore()
+  return document.$session() ?? store?.session ?? null
 }
 
 function modelOf(document: Document): typeof Model {

@@ -52,13 +52,3 @@ export class RunningMd5 {
     return this.#hash.digest('hex')
   }
 }
-
-/** HMAC-SHA-1 (RFC 2104) in base64, as signature version 2 has it. */
-export function hmacSha1Base64(key: string, data: string): string {
-  return createHmac('sha1', key).update(data).digest('base64')
-}
-
-/** HMAC-SHA-256 in lower-case hexadecimal. */
-export function hmacSha256Hex(key: Uint8Array, data: string): string {
-  return createHmac('sha256', key).update(data).digest('hex')
-}
