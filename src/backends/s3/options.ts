@@ -1,5 +1,6 @@
 import type { OptionSchema, OptionSpec } from '../../core/options.ts'
 import { fileOverwriteOption, maxNameLengthOption } from '../../core/storage-options.ts'
+import { type CredentialFunction, credentialsOption } from './credential-function.ts'
 import { checkObjectParameters, type ObjectParameters } from './object-parameters.ts'
 import { type ProviderName, profileOption } from './profiles.ts'
 
@@ -64,6 +65,7 @@ export interface S3StorageOptions {
   readonly secretKey?: string | undefined
   readonly securityToken?: string | undefined
   readonly sessionProfile?: string | undefined
+  readonly credentials?: CredentialFunction | undefined
   readonly bucketName?: string | undefined
   readonly regionName?: string | undefined
   readonly endpointUrl?: string | undefined
@@ -155,6 +157,7 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     settings: ['AWS_S3_SESSION_PROFILE'],
     meaning: 'Profile of the shared credentials file (~/.aws/credentials).',
   },
+  credentials: credentialsOption,
   bucketName: {
     type: 'string',
     settings: ['AWS_STORAGE_BUCKET_NAME'],

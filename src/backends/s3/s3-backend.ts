@@ -70,7 +70,8 @@ export class S3Backend implements Backend {
     this.#transfer = { ...defaultTransfer, ...withoutUndefined(options.transferConfig ?? {}) }
     this.capabilities = {
       properties: true,
-      acl: true,
+      // An ACL that the service drops would be an option without effect.
+      acl: !['refused', 'ignored'].includes(profileOf(options).acls),
       ifMatch: true,
       createdTime: false,
       accessedTime: false,

@@ -8,6 +8,7 @@ import {
   s3Schema,
   withDefaults,
 } from './options.ts'
+import { offerProbe } from './probe-offer.ts'
 import { S3Backend } from './s3-backend.ts'
 
 /**
@@ -26,13 +27,18 @@ export class S3Storage extends Storage {
     const resolved = resolveOptions(owner, optionSchema, options, source)
     checkObjectParametersOption(resolved)
     const credentials = credentialOptions(owner, options, source)
+    const settings = { ...resolved, ...credentials }
     super(
       new S3Backend(async () => {
         const { openNativeEngine } = await import('./native/open-engine.ts')
-        return openNativeEngine(owner, { ...resolved, ...credentials }, source.environment)
+        return openNativeEngine(owner, settings, source.environment)
       }, resolved),
       resolved,
     )
+    offerProbe(this.backend, async () => {
+      const { openProbe } = await import('./native/open-engine.ts')
+      return openProbe(owner, settings, source.environment)
+    })
   }
 }
 

@@ -345,7 +345,7 @@ export class NativeEngine implements S3Engine {
   /** The answer of a request that must succeed, its document read by `parse`. */
   #document<T>(request: S3Request, parse: (text: string) => T): Promise<T> {
     return this.#requester.run(request, async response => {
-      const text = await readBounded(response.body, maxDocumentBytes)
+      const text = await readBounded(response.body, maxDocumentBytes, 'strict')
       // Complete, Copy and Delete begin their answer with 200 and may still fail.
       const error = /<Error[\s>]/.test(text) ? parseErrorDocument(text) : undefined
       if (error !== undefined) throw this.#requester.refusal(response, request, error)

@@ -8,6 +8,7 @@ import {
   regionFrom,
 } from '../credentials.ts'
 import type { S3Engine } from '../engine.ts'
+import { guardConditions } from '../guarded-engine.ts'
 import {
   defaultRetries,
   defaultTimeouts,
@@ -20,12 +21,13 @@ import {
   type TlsSettings,
   UndiciTransport,
 } from '../platform/undici-transport.ts'
+import { S3Probe } from '../probe.ts'
 import { profileOf, regionOfEndpoint } from '../profiles.ts'
 import { resolveAddress } from '../url.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { checksumPlan } from './checksums.ts'
 import { NativeEngine } from './native-engine.ts'
-import { type Location, Requester } from './requester.ts'
+import { type Location, Requester, type RequesterOptions } from './requester.ts'
 
 type EngineOptions = S3StorageOptions & CredentialOptions
 
@@ -39,6 +41,41 @@ export function openNativeEngine(
   options: EngineOptions,
   environment: Environment,
 ): S3Engine {
+  const profile = profileOf(options)
+  const { copyThreshold } = transferOf(options)
+  const engine = new NativeEngine({
+    requester: new Requester(requesterOptions(owner, options, environment)),
+    checksums: checksumPlan(profile, ownAlgorithm(options.checksumAlgorithm)),
+    quotedIfMatch: profile.conditions.quotedIfMatch,
+    copyThreshold,
+  })
+  return guardConditions(engine, profile.conditions)
+}
+
+/**
+ * What asks the service single questions, for the doctor.
+ *
+ * @throws ImproperlyConfigured when the bucket is not named
+ */
+export function openProbe(
+  owner: string,
+  options: EngineOptions,
+  environment: Environment,
+): S3Probe {
+  const location = (options.location ?? '').replace(/\/$/, '')
+  return new S3Probe({
+    ...requesterOptions(owner, options, environment),
+    prefix: location === '' ? '' : `${location}/`,
+    profile: profileOf(options),
+    defaultAcl: options.defaultAcl,
+  })
+}
+
+function requesterOptions(
+  owner: string,
+  options: EngineOptions,
+  environment: Environment,
+): RequesterOptions {
   const { bucketName } = options
   if (bucketName === undefined) {
     throw new ImproperlyConfigured(
@@ -46,12 +83,7 @@ export function openNativeEngine(
       { setting: 'bucketName' },
     )
   }
-  const profile = profileOf(options)
-  const { maxRequests, copyThreshold } = {
-    ...defaultTransfer,
-    ...withoutUndefined(options.transferConfig ?? {}),
-  }
-  const requester = new Requester({
+  return {
     bucketName,
     locate: region => locate({ ...options, bucketName }, region, environment),
     credentials: new CredentialCache(credentialProvider(options, environment, readTextFile)),
@@ -61,14 +93,12 @@ export function openNativeEngine(
       proxies: proxySettings(options, environment),
     }),
     retries: { ...defaultRetries, ...withoutUndefined(options.retries ?? {}) },
-    maxRequests,
-  })
-  return new NativeEngine({
-    requester,
-    checksums: checksumPlan(profile, ownAlgorithm(options.checksumAlgorithm)),
-    quotedIfMatch: profile.conditions.quotedIfMatch,
-    copyThreshold,
-  })
+    maxRequests: transferOf(options).maxRequests,
+  }
+}
+
+function transferOf(options: S3StorageOptions) {
+  return { ...defaultTransfer, ...withoutUndefined(options.transferConfig ?? {}) }
 }
 
 /**
