@@ -1,0 +1,244 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { FaultProxy } from '../../../testing/fault-proxy/fault-proxy.ts'
+import type { ProxiedRequest, ProxyFault } from '../../../testing/fault-proxy/proxy-fault.ts'
+import { S3Server } from '../../../testing/s3-server/s3-server.ts'
+import type { S3StorageOptions } from '../options.ts'
+import { S3Storage } from '../s3-storage.ts'
+
+type Decide = (request: ProxiedRequest) => ProxyFault | undefined
+
+let server: S3Server
+let proxy: FaultProxy
+
+beforeEach(async () => {
+  server = await S3Server.start({ buckets: ['media'] })
+  proxy = await FaultProxy.start({ target: server.endpoint })
+})
+
+afterEach(async () => {
+  await proxy.close()
+  await server.close()
+})
+
+/** A storage whose requests meet what `next` says; pauses are short. */
+function connect(next: Decide = () => undefined, options: S3StorageOptions = {}): S3Storage {
+  proxy.begin({ seed: 0, next })
+  return new S3Storage({
+    endpointUrl: proxy.endpoint,
+    accessKey: server.accessKey,
+    secretKey: server.secretKey,
+    bucketName: 'media',
+    retries: { baseDelay: 1 },
+    ...options,
+  })
+}
+
+/** The fault, for the first so many requests that are meant. */
+function first(
+  count: number,
+  fault: ProxyFault,
+  isMeant: (request: ProxiedRequest) => boolean,
+): Decide {
+  let left = count
+  return request => (isMeant(request) && left-- > 0 ? fault : undefined)
+}
+
+const lost: ProxyFault = { kind: 'cut', at: 'answer', how: 'reset' }
+const isPut = ({ method }: ProxiedRequest): boolean => method === 'PUT'
+const large = new Uint8Array(9 * 1024 * 1024).fill(7)
+
+describe('an answer that is lost', () => {
+  it('of a save without overwriting is no conflict with what that save did', async () => {
+    const storage = connect(first(1, lost, isPut), { fileOverwrite: false })
+    expect(await storage.save('a.txt', 'mine')).toBe('a.txt')
+    expect((await storage.listdir(''))[1]).toEqual(['a.txt'])
+    expect(proxy.story).toHaveLength(1)
+  })
+
+  it('of a save under a version leaves that save done', async () => {
+    const storage = connect(first(1, lost, ({ index }) => index === 2))
+    await storage.save('a.txt', 'old')
+    const { etag = '' } = await storage.stat('a.txt')
+    expect(await storage.save('a.txt', 'new', { ifMatch: etag })).toBe('a.txt')
+    expect(proxy.story).toHaveLength(1)
+  })
+
+  it('does not make the file of another ours', async () => {
+    const other = connect()
+    await other.save('a.txt', 'theirs')
+    // Nothing was carried out, and nobody knows that.
+    const cut: ProxyFault = { kind: 'cut', at: 'before', how: 'reset' }
+    const storage = connect(first(1, cut, isPut), { fileOverwrite: false })
+    expect(await storage.save('a.txt', 'mine')).toMatch(/^a_\w{7}\.txt$/)
+    expect(await (await storage.file('a.txt')).text()).toBe('theirs')
+  })
+
+  it('of the end of an upload leaves the file stored', async () => {
+    const isComplete = ({ method, path }: ProxiedRequest): boolean =>
+      method === 'POST' && path.includes('uploadId=')
+    const storage = connect(first(1, lost, isComplete), { fileOverwrite: false })
+    expect(await storage.save('a.bin', large)).toBe('a.bin')
+    expect((await storage.stat('a.bin')).size).toBe(large.byteLength)
+    expect([proxy.story.length, server.openUploads()]).toEqual([1, 0])
+  })
+
+  it('of the beginning of an upload leaves no other upload behind', async () => {
+    const isCreate = ({ path }: ProxiedRequest): boolean => path.includes('uploads=')
+    const storage = connect(
+      first(2, lost, request => request.method === 'POST' && isCreate(request)),
+    )
+    await storage.save('a.bin', large)
+    expect([proxy.story.length, server.openUploads()]).toEqual([2, 0])
+  })
+
+  it('of a deletion, a copy and a move leaves them done', async () => {
+    const storage = connect()
+    for (const name of ['a', 'b', 'c']) await storage.save(name, name)
+    proxy.begin({ seed: 0, next: first(1, lost, ({ method }) => method === 'DELETE') })
+    await storage.delete('a')
+    proxy.begin({ seed: 0, next: first(1, lost, isPut) })
+    await storage.copy('b', 'd')
+    proxy.begin({ seed: 0, next: first(1, lost, ({ method }) => method === 'DELETE') })
+    await storage.move('c', 'e')
+    expect((await storage.listdir(''))[1]).toEqual(['b', 'd', 'e'])
+  })
+})
+
+describe('a failure that stays', () => {
+  it('ends after the attempts, and says how many there were', async () => {
+    const down: ProxyFault = { kind: 'answer', status: 500 }
+    const storage = connect(() => down, { retries: { baseDelay: 1, maxAttempts: 3 } })
+    await expect(storage.stat('a')).rejects.toMatchObject({
+      name: 'UnavailableError',
+      attempts: 3,
+      retryable: true,
+      message: expect.stringContaining('after 3 attempts'),
+    })
+    expect(proxy.requests).toBe(3)
+  })
+
+  it('is not waited for longer than anybody waits', async () => {
+    const busy: ProxyFault = { kind: 'answer', status: 503, retryAfter: 3600 }
+    const storage = connect(() => busy)
+    await expect(storage.stat('a')).rejects.toMatchObject({ retryAfter: 3600, attempts: 1 })
+    expect(proxy.requests).toBe(1)
+  })
+
+  it('costs a storage no more than its budget', async () => {
+    const down: ProxyFault = { kind: 'answer', status: 500 }
+    const storage = connect(() => down)
+    const saves = Array.from({ length: 200 }, (_, index) => storage.save(`f${index}`, 'x'))
+    const results = await Promise.allSettled(saves)
+    expect(results.every(({ status }) => status === 'rejected')).toBe(true)
+    expect(proxy.requests).toBe(300)
+  })
+
+  it('of a kind that does not pass is not tried again', async () => {
+    const storage = connect(() => ({ kind: 'answer', status: 403, code: 'AccessDenied' }))
+    await expect(storage.stat('a')).rejects.toMatchObject({ name: 'PermissionDeniedError' })
+    expect(proxy.requests).toBeLessThanOrEqual(1)
+  })
+})
+
+describe('a connection that the service closed while it was idle', () => {
+  it.each(['reset', 'half-close'] as const)('costs no attempt (%s)', async how => {
+    const storage = connect(() => ({ kind: 'close-idle', how }), { retries: { maxAttempts: 1 } })
+    for (let i = 0; i < 20; i++) await storage.save(`f${i}`, 'x')
+    expect((await storage.listdir(''))[1]).toHaveLength(20)
+  })
+})
+
+describe('bytes that are spoilt on their way', () => {
+  it('to the service are sent again', async () => {
+    const spoil: ProxyFault = { kind: 'corrupt', at: 'request-body' }
+    const storage = connect(first(2, spoil, isPut), { profile: 'aws' })
+    await storage.save('a.bin', large)
+    expect(Buffer.compare(await (await storage.file('a.bin')).bytes(), large)).toBe(0)
+    expect(proxy.story).toHaveLength(2)
+  })
+
+  it('from the service are asked for again, as long as nobody has them', async () => {
+    const storage = connect(undefined, { profile: 'aws' })
+    await storage.save('a.txt', 'some text')
+    const spoil: ProxyFault = { kind: 'corrupt', at: 'answer-body' }
+    proxy.begin({ seed: 0, next: first(1, spoil, ({ method }) => method === 'GET') })
+    expect(await (await storage.file('a.txt')).text()).toBe('some text')
+    expect(proxy.story).toHaveLength(1)
+  })
+
+  it('from the service are an error when they stay so', async () => {
+    const storage = connect(undefined, { profile: 'aws' })
+    await storage.save('a.txt', 'some text')
+    proxy.begin({ seed: 0, next: () => ({ kind: 'corrupt', at: 'answer-body' }) })
+    const file = await storage.file('a.txt')
+    await expect(file.bytes()).rejects.toMatchObject({ name: 'IntegrityError' })
+  })
+
+  it('are told by SHA-256 where that is asked for', async () => {
+    const spoil: ProxyFault = { kind: 'corrupt', at: 'request-body' }
+    const storage = connect(first(1, spoil, isPut), { checksumAlgorithm: 'SHA256' })
+    await storage.save('a.txt', 'some text')
+    expect(await (await storage.file('a.txt')).text()).toBe('some text')
+  })
+})
+
+describe('a service that is elsewhere in place or time', () => {
+  async function at(options: Parameters<typeof S3Server.start>[0]): Promise<S3Server> {
+    await server.close()
+    server = await S3Server.start({ buckets: ['media'], ...options })
+    return server
+  }
+
+  function direct(options: S3StorageOptions = {}): S3Storage {
+    const { endpoint: endpointUrl, accessKey, secretKey } = server
+    return new S3Storage({ endpointUrl, accessKey, secretKey, bucketName: 'media', ...options })
+  }
+
+  it('names its region, which is remembered', async () => {
+    await at({ region: 'eu-central-1' })
+    const storage = direct({ regionName: 'us-east-1' })
+    expect(await storage.exists('a.txt')).toBe(false)
+    await storage.save('a.txt', 'x')
+    const refused = server.requests.filter(({ status }) => status === 400)
+    expect(refused.length).toBe(1)
+    expect((await fetch(await storage.url('a.txt'))).status).toBe(200)
+  })
+
+  it.each([3_600_000, -3_600_000])('tells the time by its clock, %i ms off', async offset => {
+    await at({ now: () => new Date(Date.now() + offset) })
+    const storage = direct()
+    expect(await storage.exists('a.txt')).toBe(false)
+    await storage.save('a.txt', 'x')
+    expect(server.requests.filter(({ status }) => status === 403)).toHaveLength(1)
+    expect((await fetch(await storage.url('a.txt'))).status).toBe(200)
+  })
+})
+
+describe('copies of objects that are too large for one request', () => {
+  const transferConfig = { copyThreshold: 5 * 1024 * 1024 }
+
+  it('go by parts, with type and metadata', async () => {
+    const storage = connect(undefined, { transferConfig })
+    const options = { contentType: 'video/mp4', metadata: { a: 'é' }, cacheControl: 'no-store' }
+    await storage.save('a.mp4', large, options)
+    await storage.copy('a.mp4', 'b.mp4')
+    const { contentType, metadata, cacheControl, size } = await storage.stat('b.mp4')
+    expect({ contentType, metadata, cacheControl, size }).toEqual({
+      ...options,
+      size: large.byteLength,
+    })
+    const { requests } = server
+    expect(requests.filter(({ path }) => path.includes('b.mp4?partNumber='))).toHaveLength(2)
+  })
+
+  it('leave no upload when they fail, and the source where it was', async () => {
+    const denied: ProxyFault = { kind: 'answer', status: 403, code: 'AccessDenied' }
+    const isCopy = ({ path }: ProxiedRequest): boolean => path.includes('b.mp4?partNumber=2')
+    const storage = connect(first(9, denied, isCopy), { transferConfig })
+    await storage.save('a.mp4', large)
+    await expect(storage.move('a.mp4', 'b.mp4')).rejects.toMatchObject({
+      name: 'PermissionDeniedError',
+    })
+    expect([(await storage.listdir(''))[1], server.openUploads()]).toEqual([['a.mp4'], 0])
+  })
+})
