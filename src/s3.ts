@@ -1,5 +1,20 @@
+export {
+  type CloudFrontCookies,
+  type CloudFrontKey,
+  CloudFrontSigner,
+  type CloudFrontSignerOptions,
+  type CloudFrontTerms,
+} from './backends/s3/cloudfront.ts'
 export type { ObjectParameters } from './backends/s3/object-parameters.ts'
-export type { S3StorageOptions, TransferConfig } from './backends/s3/options.ts'
+export type {
+  ClientCertificate,
+  Proxies,
+  RetryConfig,
+  S3StorageOptions,
+  Timeouts,
+  TransferConfig,
+  UrlSigner,
+} from './backends/s3/options.ts'
 export { S3Boto3Storage, S3StaticStorage, S3Storage } from './backends/s3/s3-storage.ts'
 export {
   S3ManifestStaticStorage,

@@ -12,6 +12,7 @@ export type OptionType =
   | 'object'
   | 'function'
   | 'object or function'
+  | 'string or object'
   | 'mode'
 
 /** One option of a constructor: everything that checks, messages and the docs table need. */
@@ -156,6 +157,8 @@ function isOfType(type: OptionType, value: unknown): boolean {
       return isPlainObject(value)
     case 'boolean or string':
       return typeof value === 'boolean' || typeof value === 'string'
+    case 'string or object':
+      return typeof value === 'string' || isPlainObject(value)
     case 'object or function':
       return isPlainObject(value) || typeof value === 'function'
     default:
@@ -176,6 +179,7 @@ const articles: Readonly<Record<OptionType, string>> = {
   object: 'an object',
   function: 'a function',
   'object or function': 'an object or a function',
+  'string or object': 'a string or an object',
   mode: 'permission bits such as 0o644',
 }
 

@@ -1,5 +1,6 @@
 import type { OptionSchema, OptionSpec } from '../../core/options.ts'
 import { fileOverwriteOption, maxNameLengthOption } from '../../core/storage-options.ts'
+import type { CloudFrontKey } from './cloudfront.ts'
 import { type CredentialFunction, credentialsOption } from './credential-function.ts'
 import { checkObjectParameters, type ObjectParameters } from './object-parameters.ts'
 import { type ProviderName, profileOption } from './profiles.ts'
@@ -59,6 +60,12 @@ export interface ClientCertificate {
   readonly key: string
 }
 
+/** Signs a URL of the custom domain: CloudFront's, or that of another network. */
+export type UrlSigner = (
+  url: string,
+  options: { readonly expiresAt: Date },
+) => string | Promise<string>
+
 /** Options of `S3Storage`, in the camelCase of django-storages' own. */
 export interface S3StorageOptions {
   readonly accessKey?: string | undefined
@@ -88,6 +95,10 @@ export interface S3StorageOptions {
   readonly location?: string | undefined
   readonly customDomain?: string | null | undefined
   readonly urlProtocol?: string | undefined
+  readonly cloudfrontKeyId?: string | undefined
+  /** PEM as text or bytes, the path of a file, or several keys by their ids. */
+  readonly cloudfrontKey?: CloudFrontKey | undefined
+  readonly cloudfrontSigner?: UrlSigner | null | undefined
   readonly contentEncodingFromName?: boolean | undefined
   readonly transferConfig?: TransferConfig | undefined
   readonly maxNameLength?: number | undefined
@@ -295,6 +306,23 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     check: (protocol: string) =>
       /^([a-z][a-z0-9+.-]*:)?$/i.test(protocol) ? undefined : 'must end in ":", such as https:',
     meaning: 'Scheme of custom domains; empty: //host.',
+  },
+  cloudfrontKeyId: {
+    type: 'string',
+    settings: ['AWS_CLOUDFRONT_KEY_ID'],
+    meaning: 'Id of the public key with which CloudFront checks signed URLs of customDomain.',
+  },
+  cloudfrontKey: {
+    type: 'string or object',
+    settings: ['AWS_CLOUDFRONT_KEY'],
+    meaning:
+      'Its private key: PEM as text or bytes, the path of a file, or several keys by their ids. Needs cloudfrontKeyId.',
+  },
+  cloudfrontSigner: {
+    type: 'function',
+    or: [null],
+    meaning:
+      'Signs URLs of customDomain instead: (url, { expiresAt }) => string or its promise; null: nothing does.',
   },
   contentEncodingFromName: {
     type: 'boolean',

@@ -203,9 +203,9 @@ export class S3Backend implements Backend {
   async url(name: Name, options: BackendUrlOptions): Promise<string> {
     const { customDomain, querystringAuth, querystringExpire } = this.#options
     const { method } = options
-    checkExpiry(options.expiresIn)
     if (customDomain !== undefined && customDomain !== null && method !== 'PUT')
-      return this.#publicUrl(customDomain, name, options)
+      return await this.#domainUrl(customDomain, name, options)
+    checkExpiry(options.expiresIn)
     const signed = querystringAuth ?? true
     const { query, headers } = urlRequest(method, this.#urlParameters(name, options))
     if (!signed) refuseUnsigned(method, query, headers)
@@ -380,6 +380,18 @@ export class S3Backend implements Backend {
       Metadata: { ...configured.Metadata, ...options.metadata },
       ServerSideEncryption: configured.ServerSideEncryption ?? (encryption ? 'AES256' : undefined),
     }
+  }
+
+  /** A URL of the custom domain; signed by its signer, unless URLs are not to be signed. */
+  async #domainUrl(domain: string, name: Name, options: BackendUrlOptions): Promise<string> {
+    const url = this.#publicUrl(domain, name, options)
+    const { cloudfrontSigner, querystringAuth, querystringExpire } = this.#options
+    if (!cloudfrontSigner || querystringAuth === false) {
+      checkExpiry(options.expiresIn)
+      return url
+    }
+    const seconds = options.expiresIn ?? querystringExpire ?? 3600
+    return await cloudfrontSigner(url, { expiresAt: new Date(Date.now() + seconds * 1000) })
   }
 
   #publicUrl(domain: string, name: Name, options: BackendUrlOptions): string {

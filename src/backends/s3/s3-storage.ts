@@ -1,11 +1,14 @@
+import { ImproperlyConfigured } from '../../core/errors.ts'
 import { type OptionSchema, resolveOptions } from '../../core/options.ts'
 import { currentSettings } from '../../core/settings.ts'
 import { Storage } from '../../core/storage.ts'
+import { CloudFrontSigner } from './cloudfront.ts'
 import { credentialOptions } from './credential-options.ts'
 import {
   checkObjectParametersOption,
   type S3StorageOptions,
   s3Schema,
+  type UrlSigner,
   withDefaults,
 } from './options.ts'
 import { offerProbe } from './probe-offer.ts'
@@ -28,11 +31,15 @@ export class S3Storage extends Storage {
     checkObjectParametersOption(resolved)
     const credentials = credentialOptions(owner, options, source)
     const settings = { ...resolved, ...credentials }
+    const cloudfrontSigner = urlSigner(owner, resolved)
     super(
-      new S3Backend(async () => {
-        const { openNativeEngine } = await import('./native/open-engine.ts')
-        return openNativeEngine(owner, settings, source.environment)
-      }, resolved),
+      new S3Backend(
+        async () => {
+          const { openNativeEngine } = await import('./native/open-engine.ts')
+          return openNativeEngine(owner, settings, source.environment)
+        },
+        { ...resolved, cloudfrontSigner },
+      ),
       resolved,
     )
     offerProbe(this.backend, async () => {
@@ -58,4 +65,28 @@ export class S3StaticStorage extends S3Storage {
   static override readonly optionSchema: OptionSchema<S3StorageOptions> = withDefaults({
     querystringAuth: false,
   })
+}
+
+/**
+ * What signs URLs of a custom domain: the option, else CloudFront's keys, which are read here, once.
+ *
+ * @throws ImproperlyConfigured for a key without its id, an id without a key, and for no key in PEM
+ */
+function urlSigner(owner: string, options: S3StorageOptions): UrlSigner | undefined {
+  const { cloudfrontSigner, cloudfrontKeyId: keyId, cloudfrontKey: key } = options
+  if (cloudfrontSigner === null) return undefined
+  if (cloudfrontSigner !== undefined) return cloudfrontSigner
+  if (keyId === undefined && key === undefined) return undefined
+  if (keyId === undefined || key === undefined) {
+    const [missing, present] =
+      keyId === undefined
+        ? ['cloudfrontKeyId', 'cloudfrontKey']
+        : ['cloudfrontKey', 'cloudfrontKeyId']
+    throw new ImproperlyConfigured(
+      `${owner} has "${present}" but no "${missing}": both must be provided together (AWS_CLOUDFRONT_KEY_ID and AWS_CLOUDFRONT_KEY).`,
+      { setting: missing },
+    )
+  }
+  const signer = new CloudFrontSigner({ keyId, key })
+  return (url, { expiresAt }) => signer.signUrl(url, { expiresAt })
 }
