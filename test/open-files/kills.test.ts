@@ -47,10 +47,15 @@ async function overwriteAndDie(victim: Victim): Promise<void> {
     env: { ...process.env, AWS_EC2_METADATA_DISABLED: 'true' },
   })
   const ended = once(child, 'exit')
+  let saves = 0
+  child.stdout.on('data', said => {
+    saves += said.length
+  })
   await once(child.stdout, 'data')
-  const begun = performance.now()
-  await sleep(Math.random() * lasting)
-  if (child.stdout.readableLength > 0) lasting = performance.now() - begun
+  const wait = Math.random() * lasting
+  const before = saves
+  await sleep(wait)
+  if (saves > before) lasting = wait + 1
   else lasting *= 1.2
   child.kill('SIGKILL')
   expect(await ended).toEqual([null, 'SIGKILL'])
