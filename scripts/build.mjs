@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
 } from 'node:fs'
@@ -77,7 +78,17 @@ function declare(output) {
     const path = join(entry.parentPath, entry.name)
     if (entry.isFile() && !reached.has(path)) rmSync(path)
   }
+  removeEmptyFolders(output)
   return true
+}
+
+/** @returns whether nothing is left of the folder */
+function removeEmptyFolders(folder) {
+  const left = readdirSync(folder, { withFileTypes: true }).filter(
+    entry => !(entry.isDirectory() && removeEmptyFolders(join(folder, entry.name))),
+  )
+  if (left.length === 0) rmdirSync(folder)
+  return left.length === 0
 }
 
 function reachDeclarations(path, reached) {
@@ -97,6 +108,7 @@ function reachDeclarations(path, reached) {
 async function bundle(output) {
   // Loaded here, so that an installation without development dependencies can be forgiven.
   const { rolldown } = await import('rolldown')
+  const { minify } = await import('rolldown/utils')
   const names = [...entries, 'cli/main', ...inPlace]
   const build = await rolldown({
     input: Object.fromEntries(names.map(name => [name, `${root}src/${name}.ts`])),
@@ -104,6 +116,7 @@ async function bundle(output) {
     external: specifier => /^[^./]/.test(specifier) && !inlined.test(specifier),
     // `await using`, which Node 20 lacks, would need helpers of a package that is not there.
     transform: { target: 'es2022' },
+    plugins: [shortenPackages(minify)],
   })
   await build.write({
     dir: output,
@@ -112,4 +125,16 @@ async function bundle(output) {
     comments: false,
   })
   chmodSync(`${output}/cli/main.js`, 0o755)
+}
+
+/** Bundled packages are made small, module by module; our own lines stay as they were written. */
+function shortenPackages(minify) {
+  const options = { module: true, mangle: { toplevel: true } }
+  return {
+    name: 'shorten-packages',
+    async transform(code, id) {
+      if (!/\/node_modules\/.*\.m?js$/.test(id)) return
+      return { code: (await minify(id, code, options)).code, map: null }
+    },
+  }
 }

@@ -30,15 +30,6 @@ export interface Owners {
   readonly bucketOwner: string
 }
 
-/** Who owns what others write into a bucket, and whether ACLs count at all. */
-export type Ownership = 'ObjectWriter' | 'BucketOwnerPreferred' | 'BucketOwnerEnforced'
-
-/** Reads an ownership; undefined if it is none. */
-export function parseOwnership(text: string): Ownership | undefined {
-  const known: Ownership[] = ['ObjectWriter', 'BucketOwnerPreferred', 'BucketOwnerEnforced']
-  return known.find(ownership => ownership === text)
-}
-
 /** Whether the ACL lets the account (undefined: anybody) do it. */
 export function permits(acl: Acl, account: Account | undefined, permission: Permission): boolean {
   return acl.some(

@@ -1,9 +1,10 @@
-import type { Acl, Ownership } from './acl.ts'
+import type { Acl } from './acl.ts'
 import type { Blob } from './blobs.ts'
 import type { Checksum, ChecksumName, ChecksumType } from './checksums.ts'
 import type { CorsRule } from './cors.ts'
 import type { Encryption } from './encryption.ts'
 import { KeyIndex } from './key-index.ts'
+import type { Ownership } from './ownership.ts'
 
 /** What the writer of an object says about it. */
 export interface ObjectSettings {

@@ -4,7 +4,6 @@ import {
   aclFromHeaders,
   cannedAcl,
   hasAclHeaders,
-  type Ownership,
   type Permission,
   permits,
 } from './acl.ts'
@@ -14,6 +13,7 @@ import type { IncomingBody } from './body.ts'
 import type { Bucket, ChangeListener, StoredObject } from './bucket.ts'
 import { S3Error } from './errors.ts'
 import type { HeaderMap, S3Request, S3Response } from './message.ts'
+import type { Ownership } from './ownership.ts'
 import type { Profile } from './profile.ts'
 import type { Query } from './uri.ts'
 import { parseXml, type XmlNode } from './xml.ts'

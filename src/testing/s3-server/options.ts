@@ -1,5 +1,5 @@
-import { type Ownership, parseOwnership } from './acl.ts'
 import { isHistoricalBucketName } from './bucket-name.ts'
+import { type Ownership, parseOwnership } from './ownership.ts'
 import { isProfileName, type ProfileName } from './profile.ts'
 
 /** A further owner of buckets and objects. */

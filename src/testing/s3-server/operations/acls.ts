@@ -1,11 +1,4 @@
-import {
-  type Acl,
-  aclDocument,
-  aclFromHeaders,
-  aclFromXml,
-  cannedAcl,
-  parseOwnership,
-} from '../acl.ts'
+import { type Acl, aclDocument, aclFromHeaders, aclFromXml, cannedAcl } from '../acl.ts'
 import { receiveBytes } from '../body.ts'
 import type { Bucket } from '../bucket.ts'
 import {
@@ -21,6 +14,7 @@ import {
 } from '../call.ts'
 import { S3Error } from '../errors.ts'
 import type { S3Response } from '../message.ts'
+import { parseOwnership } from '../ownership.ts'
 import { element, parseXml, s3Document } from '../xml.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html */

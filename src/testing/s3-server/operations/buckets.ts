@@ -1,4 +1,4 @@
-import { aclFromHeaders, cannedAcl, ownerElement, parseOwnership } from '../acl.ts'
+import { aclFromHeaders, cannedAcl, ownerElement } from '../acl.ts'
 import { isoTime } from '../auth/time.ts'
 import { receiveBytes } from '../body.ts'
 import { Bucket } from '../bucket.ts'
@@ -16,6 +16,7 @@ import {
 } from '../call.ts'
 import { invalidArgument, S3Error } from '../errors.ts'
 import type { S3Response } from '../message.ts'
+import { parseOwnership } from '../ownership.ts'
 import { element, s3Document } from '../xml.ts'
 
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html, without its pages */
