@@ -1,4 +1,3 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { SuspiciousFileOperation } from '../../core/errors.ts'
 import { quoteName } from '../../core/quote.ts'
 
@@ -20,7 +19,7 @@ export function isReserved(segment: string): boolean {
 
 /** A name for a temporary file that nobody else chooses. */
 export function temporaryName(): string {
-  return `.stowage-${randomBytes(10).toString('hex')}.tmp`
+  return `.stowage-${crypto().randomBytes(10).toString('hex')}.tmp`
 }
 
 /**
@@ -29,7 +28,7 @@ export function temporaryName(): string {
  */
 export function lockName(subject: string): string {
   const folded = subject.normalize('NFC').toLowerCase()
-  const digest = createHash('sha256').update(folded).digest('hex')
+  const digest = crypto().createHash('sha256').update(folded).digest('hex')
   return `.stowage-${digest.slice(0, 20)}.lock`
 }
 
@@ -101,4 +100,9 @@ function refusal(name: string, problem: string): SuspiciousFileOperation {
   return new SuspiciousFileOperation(`File name ${quoteName(name)} is refused: ${problem}.`, {
     file: name,
   })
+}
+
+/** Loaded at the first use: importing a storage costs nothing. */
+function crypto(): typeof import('node:crypto') {
+  return process.getBuiltinModule('node:crypto')
 }

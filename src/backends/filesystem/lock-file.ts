@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import {
   lstatSync,
   readFileSync,
@@ -7,7 +6,6 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '../../core/errors.ts'
 import { lockName } from './disk-names.ts'
@@ -162,12 +160,16 @@ function parseOwner(text: string): Owner | undefined {
 
 function thisProcess(): Owner {
   const { pid } = process
-  return { host: hostIdentity(), pid, started: startOf(pid), id: randomUUID() }
+  return { host: hostIdentity(), pid, started: startOf(pid), id: crypto.randomUUID() }
 }
 
 function hostIdentity(): string {
   const boot = readText('/proc/sys/kernel/random/boot_id').trim()
-  return [hostname(), boot, readLinkText('/proc/self/ns/pid')].join(' ')
+  return [
+    process.getBuiltinModule('node:os').hostname(),
+    boot,
+    readLinkText('/proc/self/ns/pid'),
+  ].join(' ')
 }
 
 function isAlive(pid: number): boolean {

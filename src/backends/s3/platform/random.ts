@@ -1,6 +1,5 @@
-import { randomBytes } from 'node:crypto'
-
 /** So many random bytes in lower-case hexadecimal. */
 export function randomHex(bytes: number): string {
-  return randomBytes(bytes).toString('hex')
+  // Loaded at the first use: importing a storage costs nothing.
+  return process.getBuiltinModule('node:crypto').randomBytes(bytes).toString('hex')
 }
