@@ -127,12 +127,20 @@ async function bundle(output) {
   chmodSync(`${output}/cli/main.js`, 0o755)
 }
 
-/** Bundled packages are made small, module by module; our own lines stay as they were written. */
+/**
+ * Bundled packages are made small, module by module; our own lines stay as they were written.
+ * Tables become JSON, which V8 reads several times faster than an object's source
+ * (https://v8.dev/blog/cost-of-javascript-2019#json).
+ */
 function shortenPackages(minify) {
   const options = { module: true, mangle: { toplevel: true } }
   return {
     name: 'shorten-packages',
     async transform(code, id) {
+      if (/\/node_modules\/mime\/.*\/types\/\w+\.js$/.test(id)) {
+        const table = JSON.stringify((await import(id)).default)
+        return { code: `export default JSON.parse(${JSON.stringify(table)})`, map: null }
+      }
       if (!/\/node_modules\/.*\.m?js$/.test(id)) return
       return { code: (await minify(id, code, options)).code, map: null }
     },
