@@ -171,10 +171,10 @@ export class Requester {
       if (isRefused(response, request)) throw await this.#refusal(response, request)
       const result = await read(response)
       if (attempt === 1) this.#budget.refill()
-      if (started !== 0) this.#publish(request, attempt, started, response.status, undefined)
+      if (started !== 0) this.#publish(request, attempt, started, response)
       return result
     } catch (error) {
-      if (started !== 0) this.#publish(request, attempt, started, statusOf(error), error)
+      if (started !== 0) this.#publish(request, attempt, started, undefined, error)
       throw error
     }
   }
@@ -371,16 +371,17 @@ export class Requester {
     request: S3Request,
     attempt: number,
     started: number,
-    status: number | undefined,
-    error: unknown,
+    response: TransportResponse | undefined,
+    error?: unknown,
   ): void {
     publishRequest({
       operation: request.operation,
       bucket: this.#options.bucketName,
       key: request.key,
       attempt,
-      status,
+      status: response?.status ?? statusOf(error),
       bytesSent: sizeOf(request.body),
+      bytesReceived: announcedSize(request, response),
       duration: performance.now() - started,
       error: error === undefined ? undefined : plainError(error, attempt),
     })
@@ -411,6 +412,17 @@ function payloadOf(body: S3Request['body'], tls: boolean): string {
 function sizeOf(body: S3Request['body']): number {
   if (body === undefined) return 0
   return body instanceof Uint8Array ? body.byteLength : body.size
+}
+
+/** The length in the answer to a HEAD is that of a body that does not come. */
+function announcedSize(
+  { method }: S3Request,
+  response: TransportResponse | undefined,
+): number | undefined {
+  if (response === undefined) return undefined
+  if (method === 'HEAD' || response.status === 204) return 0
+  const length = response.header('content-length')
+  return length === undefined ? undefined : Number(length)
 }
 
 function isReplayable({ body }: S3Request): boolean {

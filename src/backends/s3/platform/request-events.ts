@@ -12,6 +12,8 @@ export interface RequestEvent {
   /** `undefined` where no answer came. */
   readonly status: number | undefined
   readonly bytesSent: number
+  /** Size of the answer's body, as it was announced; `undefined` where it was not. */
+  readonly bytesReceived: number | undefined
   /** Milliseconds, until the answer's headers, or the document of an answer that has one. */
   readonly duration: number
   /** Why the attempt failed. */
