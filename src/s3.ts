@@ -5,7 +5,7 @@ export {
   type CloudFrontSignerOptions,
   type CloudFrontTerms,
 } from './backends/s3/cloudfront.ts'
-export type { ObjectParameters } from './backends/s3/object-parameters.ts'
+export type { GivenObjectParameters as ObjectParameters } from './backends/s3/object-parameters.ts'
 export type {
   ClientCertificate,
   Proxies,

@@ -64,6 +64,11 @@ export interface WriteOptions extends OperationOptions, FileProperties {
    * `PreconditionFailedError`.
    */
   readonly nextName: (() => Name) | undefined
+  /**
+   * Set for what is not saved as a file from outside: written through an open file, or copied.
+   * A storage that compresses files when they are saved stores such bytes as they are.
+   */
+  readonly asIs?: true | undefined
   /** Called with the number of bytes that the service has taken so far. */
   readonly onProgress?: ((loaded: number) => void) | undefined
 }
@@ -135,6 +140,8 @@ export interface Backend {
   /** For messages and logs, such as `s3(media)`. Never holds credentials. */
   readonly name: string
   readonly capabilities: Capabilities
+  /** Bytes of a file opened for reading that may be held in memory; default 8 MiB. */
+  readonly maxMemorySize?: number | undefined
 
   /** Rejects with `FileNotFoundError` for a missing file, also where a folder has that name. */
   head(name: Name, options: OperationOptions): Promise<FileStat>

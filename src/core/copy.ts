@@ -25,6 +25,7 @@ export async function copyThrough(
       condition,
       nextName: undefined,
       onProgress: undefined,
+      asIs: true,
     })
   } finally {
     // A write that is refused has not read the body, which holds a socket or a descriptor.

@@ -57,7 +57,7 @@ export class FileReader implements BinaryReader {
     this.#stat = stat
     this.#signal = signal
     const request: RangeRequest = (start, end, own) => this.#request(start, end, own)
-    this.#bytes = new ReadAhead(request, stat.size, window, signal)
+    this.#bytes = new ReadAhead(request, stat.size, window, signal, backend.maxMemorySize)
   }
 
   get closed(): boolean {

@@ -18,6 +18,7 @@ const largestWindow = 4 * 1024 * 1024
 export class ReadAhead {
   readonly #request: RangeRequest
   readonly #size: number
+  readonly #largestWindow: number
   readonly #signal: AbortSignal | undefined
   #windows: RangeDownload[]
   #windowSize = firstWindow
@@ -25,8 +26,18 @@ export class ReadAhead {
   #fetched: number
   #sequential = false
 
-  /** @param first what came with the opening */
-  constructor(request: RangeRequest, size: number, first: Bytes, signal: AbortSignal | undefined) {
+  /**
+   * @param first what came with the opening
+   * @param memory bytes that the windows may take together, as far as the first one allows
+   */
+  constructor(
+    request: RangeRequest,
+    size: number,
+    first: Bytes,
+    signal: AbortSignal | undefined,
+    memory: number = 2 * largestWindow,
+  ) {
+    this.#largestWindow = Math.max(firstWindow, Math.min(largestWindow, Math.floor(memory / 2)))
     this.#request = request
     this.#size = size
     this.#signal = signal
@@ -114,7 +125,7 @@ export class ReadAhead {
   }
 
   #nextSize(at: number): number {
-    return at === this.#fetched ? Math.min(this.#windowSize * 2, largestWindow) : firstWindow
+    return at === this.#fetched ? Math.min(this.#windowSize * 2, this.#largestWindow) : firstWindow
   }
 
   /** Notes that bytes from `at` to `end` are fetched next. Gives `end`. */

@@ -444,7 +444,8 @@ export class Storage {
   ): Promise<unknown> {
     const condition = exclusive ? 'absent' : conditionOf(options)
     try {
-      return await this.#write(name, content, options, { condition, nextName: undefined })
+      const commit = { condition, nextName: undefined, asIs: true } as const
+      return await this.#write(name, content, options, commit)
     } catch (error) {
       throw exclusive && error instanceof PreconditionFailedError ? nameTaken(name) : error
     }
@@ -526,7 +527,7 @@ export class Storage {
     name: Name,
     source: ContentSource,
     options: SaveOptions,
-    commit: Pick<WriteOptions, 'condition' | 'nextName'>,
+    commit: Pick<WriteOptions, 'condition' | 'nextName' | 'asIs'>,
   ): Promise<Name> {
     return this.backend.write(name, source, {
       signal: options.signal,
@@ -538,6 +539,7 @@ export class Storage {
       acl: options.acl,
       condition: commit.condition,
       nextName: commit.nextName,
+      asIs: commit.asIs,
       onProgress: progressOf(source, options.onProgress),
     })
   }

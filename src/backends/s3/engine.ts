@@ -1,12 +1,21 @@
 import type { OperationOptions, ReadBody, WriteCondition } from '../../core/backend.ts'
 import type { FileStat } from '../../core/file-stat.ts'
 import type { ListedObject } from './list-xml.ts'
-import type { ObjectParameters } from './object-parameters.ts'
+import type { AccessParameters, ObjectParameters } from './object-parameters.ts'
 
 /** What S3 knows of an object. */
 export type ObjectHead = Omit<FileStat, 'name'>
 
-export interface GetOptions extends OperationOptions {
+/** Of every operation on objects. */
+export interface RequestOptions extends OperationOptions {
+  /**
+   * What the request has to say besides: the customer's key, who pays, and whose bucket it has to
+   * be. Writes say it in their parameters. The key is none of requests about buckets and deletions.
+   */
+  readonly access?: AccessParameters | undefined
+}
+
+export interface GetOptions extends RequestOptions {
   /** Half-open, not empty; `undefined`: the whole object. */
   readonly range: { readonly start: number; readonly end: number | undefined } | undefined
   readonly ifMatch: string | undefined
@@ -20,7 +29,7 @@ export interface GetResult {
   readonly body: ReadBody
 }
 
-export interface PutOptions extends OperationOptions {
+export interface PutOptions extends RequestOptions {
   readonly parameters: ObjectParameters
   readonly condition: WriteCondition
 }
@@ -51,7 +60,7 @@ export interface UploadedPart {
   readonly checksum: string | undefined
 }
 
-export interface ListRequest extends OperationOptions {
+export interface ListRequest extends RequestOptions {
   readonly prefix: string
   readonly delimiter: '/' | undefined
   /** Of the page before. */
@@ -80,13 +89,27 @@ export interface PresignOptions {
   readonly headers: readonly (readonly [string, string])[]
 }
 
+export interface CopyRequest extends RequestOptions {
+  /** What the copy does not take over from its source. */
+  readonly parameters: ObjectParameters
+  /** As {@link RequestOptions.access}, for the source. */
+  readonly sourceAccess?: AccessParameters | undefined
+}
+
+export interface CreateBucketOptions extends OperationOptions {
+  /** Canned ACL of the bucket. */
+  readonly acl: string | undefined
+  /** Whether ACLs shall have an effect in the bucket, which on AWS they have only when asked for. */
+  readonly acls: boolean
+}
+
 /**
  * One implementation of an S3 client, by the operations of the S3 API. Keys are whole keys. Errors
  * are those of `core/errors.ts`: a missing object is `FileNotFoundError`, a missing bucket
  * `ImproperlyConfigured`, a condition that does not hold `PreconditionFailedError`.
  */
 export interface S3Engine {
-  headObject(key: string, options: OperationOptions): Promise<ObjectHead>
+  headObject(key: string, options: RequestOptions): Promise<ObjectHead>
   /** A range that starts behind the end gives an empty body. */
   getObject(key: string, options: GetOptions): Promise<GetResult>
   putObject(key: string, body: Uint8Array, options: PutOptions): Promise<void>
@@ -94,7 +117,7 @@ export interface S3Engine {
   putStream(key: string, content: StreamContent, options: PutOptions): Promise<void>
   createUpload(
     key: string,
-    options: OperationOptions & { readonly parameters: ObjectParameters },
+    options: RequestOptions & { readonly parameters: ObjectParameters },
   ): Promise<Upload>
   /**
    * Aborts what a lost answer of {@link createUpload} may have left: uploads of the key, begun
@@ -102,35 +125,35 @@ export interface S3Engine {
    */
   abortStrays(
     key: string,
-    options: OperationOptions & { readonly from: number; readonly but: string | undefined },
+    options: RequestOptions & { readonly from: number; readonly but: string | undefined },
   ): Promise<void>
   uploadPart(
     key: string,
     uploadId: string,
     partNumber: number,
     body: Uint8Array,
-    options: OperationOptions,
+    options: RequestOptions,
   ): Promise<UploadedPart>
   completeUpload(
     key: string,
     uploadId: string,
     parts: readonly UploadedPart[],
-    options: OperationOptions & { readonly condition: WriteCondition },
+    options: RequestOptions & { readonly condition: WriteCondition },
   ): Promise<void>
-  abortUpload(key: string, uploadId: string, options: OperationOptions): Promise<void>
-  listUploads(prefix: string, options: OperationOptions): AsyncIterable<OpenUpload>
+  abortUpload(key: string, uploadId: string, options: RequestOptions): Promise<void>
+  listUploads(prefix: string, options: RequestOptions): AsyncIterable<OpenUpload>
   /** Replaces what is at `to`. By parts where the service takes no such copy at once. */
-  copyObject(
-    from: string,
-    to: string,
-    options: OperationOptions & { readonly parameters: ObjectParameters },
-  ): Promise<void>
-  deleteObject(key: string, options: OperationOptions): Promise<void>
+  copyObject(from: string, to: string, options: CopyRequest): Promise<void>
+  deleteObject(key: string, options: RequestOptions): Promise<void>
   /** At most 1,000 keys. Resolves to the errors of those that failed. */
   deleteObjects(
     keys: readonly string[],
-    options: OperationOptions,
+    options: RequestOptions,
   ): Promise<ReadonlyMap<string, Error>>
   listObjects(request: ListRequest): Promise<ListResult>
   presign(key: string, options: PresignOptions): Promise<string>
+  /** Whether there is the bucket. One that only others may use is a `PermissionDeniedError`. */
+  bucketExists(options: RequestOptions): Promise<boolean>
+  /** In the region that the storage works in. */
+  createBucket(options: CreateBucketOptions): Promise<void>
 }

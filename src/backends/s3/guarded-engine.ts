@@ -1,7 +1,9 @@
 import { untilAborted } from '../../core/abort.ts'
-import type { OperationOptions, WriteCondition } from '../../core/backend.ts'
+import type { WriteCondition } from '../../core/backend.ts'
 import { FileNotFoundError, PreconditionFailedError } from '../../core/errors.ts'
 import type {
+  CopyRequest,
+  CreateBucketOptions,
   GetOptions,
   GetResult,
   ListRequest,
@@ -10,6 +12,7 @@ import type {
   OpenUpload,
   PresignOptions,
   PutOptions,
+  RequestOptions,
   S3Engine,
   StreamContent,
   Upload,
@@ -66,7 +69,7 @@ class GuardedEngine implements S3Engine {
     key: string,
     uploadId: string,
     parts: readonly UploadedPart[],
-    options: OperationOptions & { readonly condition: WriteCondition },
+    options: RequestOptions & { readonly condition: WriteCondition },
   ): Promise<void> {
     const { completeIfNoneMatch, completeIfMatch } = this.#conditions
     return this.#guarded(key, options, completeIfNoneMatch, completeIfMatch, condition =>
@@ -74,7 +77,7 @@ class GuardedEngine implements S3Engine {
     )
   }
 
-  headObject(key: string, options: OperationOptions): Promise<ObjectHead> {
+  headObject(key: string, options: RequestOptions): Promise<ObjectHead> {
     return this.#engine.headObject(key, options)
   }
 
@@ -84,14 +87,14 @@ class GuardedEngine implements S3Engine {
 
   createUpload(
     key: string,
-    options: OperationOptions & { readonly parameters: ObjectParameters },
+    options: RequestOptions & { readonly parameters: ObjectParameters },
   ): Promise<Upload> {
     return this.#engine.createUpload(key, options)
   }
 
   abortStrays(
     key: string,
-    options: OperationOptions & { readonly from: number; readonly but: string | undefined },
+    options: RequestOptions & { readonly from: number; readonly but: string | undefined },
   ): Promise<void> {
     return this.#engine.abortStrays(key, options)
   }
@@ -101,34 +104,30 @@ class GuardedEngine implements S3Engine {
     uploadId: string,
     partNumber: number,
     body: Uint8Array,
-    options: OperationOptions,
+    options: RequestOptions,
   ): Promise<UploadedPart> {
     return this.#engine.uploadPart(key, uploadId, partNumber, body, options)
   }
 
-  abortUpload(key: string, uploadId: string, options: OperationOptions): Promise<void> {
+  abortUpload(key: string, uploadId: string, options: RequestOptions): Promise<void> {
     return this.#engine.abortUpload(key, uploadId, options)
   }
 
-  listUploads(prefix: string, options: OperationOptions): AsyncIterable<OpenUpload> {
+  listUploads(prefix: string, options: RequestOptions): AsyncIterable<OpenUpload> {
     return this.#engine.listUploads(prefix, options)
   }
 
-  copyObject(
-    from: string,
-    to: string,
-    options: OperationOptions & { readonly parameters: ObjectParameters },
-  ): Promise<void> {
+  copyObject(from: string, to: string, options: CopyRequest): Promise<void> {
     return this.#engine.copyObject(from, to, options)
   }
 
-  deleteObject(key: string, options: OperationOptions): Promise<void> {
+  deleteObject(key: string, options: RequestOptions): Promise<void> {
     return this.#engine.deleteObject(key, options)
   }
 
   deleteObjects(
     keys: readonly string[],
-    options: OperationOptions,
+    options: RequestOptions,
   ): Promise<ReadonlyMap<string, Error>> {
     return this.#engine.deleteObjects(keys, options)
   }
@@ -141,18 +140,27 @@ class GuardedEngine implements S3Engine {
     return this.#engine.presign(key, options)
   }
 
+  bucketExists(options: RequestOptions): Promise<boolean> {
+    return this.#engine.bucketExists(options)
+  }
+
+  createBucket(options: CreateBucketOptions): Promise<void> {
+    return this.#engine.createBucket(options)
+  }
+
   /** Writes with the condition where the service looks at it, else after a look of our own. */
   async #guarded(
     key: string,
-    { condition, signal }: { readonly condition: WriteCondition } & OperationOptions,
+    options: { readonly condition: WriteCondition } & RequestOptions,
     absent: ConditionSupport,
     match: ConditionSupport,
     write: (condition: WriteCondition) => Promise<void>,
   ): Promise<void> {
+    const { condition, signal } = options
     if (condition === undefined || !isNoGuard(condition === 'absent' ? absent : match))
       return await write(condition)
     await this.#turns.take(key, signal, async () => {
-      const etag = await this.#etag(key, signal)
+      const etag = await this.#etag(key, options)
       if (condition === 'absent' && etag !== undefined)
         throw new PreconditionFailedError('The name is taken.')
       if (condition !== 'absent' && etag !== condition.ifMatch)
@@ -161,9 +169,9 @@ class GuardedEngine implements S3Engine {
     })
   }
 
-  async #etag(key: string, signal: AbortSignal | undefined): Promise<string | undefined> {
+  async #etag(key: string, { signal, access }: RequestOptions): Promise<string | undefined> {
     try {
-      return (await this.#engine.headObject(key, { signal })).etag ?? ''
+      return (await this.#engine.headObject(key, { signal, access })).etag ?? ''
     } catch (error) {
       if (error instanceof FileNotFoundError) return undefined
       throw error

@@ -24,6 +24,8 @@ export interface LargeWriteSetup {
   readonly profile: ProviderProfile
   readonly partSize: number
   readonly concurrency: number
+  /** Bytes that the parts may take together; `undefined`: the usual limit. */
+  readonly memory: number | undefined
   /** What is stored with the object of that name. */
   readonly parametersOf: (name: Name) => ObjectParameters
 }
@@ -204,14 +206,14 @@ export class LargeWrite {
   }
 
   #multipart(): Omit<MultipartOptions, 'condition' | 'beforeComplete'> {
-    const { partSize, concurrency } = this.#setup
+    const { partSize, concurrency, memory } = this.#setup
     const { signal, onProgress } = this.#options
     const evenSize = this.#evenSize
     return {
       signal,
       evenSize,
       partSize,
-      inFlight: partsInFlight(evenSize ?? partSize, concurrency),
+      inFlight: partsInFlight(evenSize ?? partSize, concurrency, memory),
       onProgress,
     }
   }

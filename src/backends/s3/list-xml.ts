@@ -138,6 +138,27 @@ export function listsParts(xml: string): boolean {
   })
 }
 
+/** The tags of an object, in their order. @throws IntegrityError */
+export function parseTagging(xml: string): [name: string, value: string][] {
+  return readDocument(xml, ['Tagging'], reader => {
+    const tags: [string, string][] = []
+    reader.eachChild(set => {
+      if (set !== 'TagSet') return
+      reader.eachChild(name => {
+        if (name !== 'Tag') return
+        const fields = reader.fields()
+        tags.push([required(fields, 'Key'), fields.get('Value') ?? ''])
+      })
+    })
+    return tags
+  })
+}
+
+/** Body of CreateBucket that says where. */
+export function locationDocument(region: string): string {
+  return `<CreateBucketConfiguration xmlns="${namespace}"><LocationConstraint>${escapeXml(region)}</LocationConstraint></CreateBucketConfiguration>`
+}
+
 /** Body of DeleteObjects that is answered with errors only. @throws ValidationError */
 export function deleteDocument(keys: readonly string[]): string {
   const objects = keys.map(key => `<Object><Key>${escapeXml(key)}</Key></Object>`)

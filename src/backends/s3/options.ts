@@ -2,7 +2,7 @@ import type { OptionSchema, OptionSpec } from '../../core/options.ts'
 import { fileOverwriteOption, maxNameLengthOption } from '../../core/storage-options.ts'
 import type { CloudFrontKey } from './cloudfront.ts'
 import { type CredentialFunction, credentialsOption } from './credential-function.ts'
-import { checkObjectParameters, type ObjectParameters } from './object-parameters.ts'
+import type { GivenObjectParameters } from './object-parameters.ts'
 import { type ProviderName, profileOption } from './profiles.ts'
 
 /** How a large object is cut into parts. Sizes in bytes. */
@@ -87,8 +87,15 @@ export interface S3StorageOptions {
   readonly retries?: RetryConfig | undefined
   readonly timeouts?: Timeouts | undefined
   readonly defaultAcl?: string | null | undefined
+  readonly bucketAcl?: string | null | undefined
+  readonly autoCreateBucket?: boolean | undefined
   readonly encryption?: boolean | undefined
-  readonly objectParameters?: ObjectParameters | ((name: string) => ObjectParameters) | undefined
+  readonly objectParameters?:
+    | GivenObjectParameters
+    | ((name: string) => GivenObjectParameters)
+    | undefined
+  /** By the names of HTTP: `Expires`, `Cache-Control`, `x-amz-meta-…`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
   readonly querystringAuth?: boolean | undefined
   readonly querystringExpire?: number | undefined
   readonly fileOverwrite?: boolean | undefined
@@ -99,7 +106,10 @@ export interface S3StorageOptions {
   /** PEM as text or bytes, the path of a file, or several keys by their ids. */
   readonly cloudfrontKey?: CloudFrontKey | undefined
   readonly cloudfrontSigner?: UrlSigner | null | undefined
+  readonly gzip?: boolean | undefined
+  readonly gzipContentTypes?: readonly string[] | undefined
   readonly contentEncodingFromName?: boolean | undefined
+  readonly maxMemorySize?: number | undefined
   readonly transferConfig?: TransferConfig | undefined
   readonly maxNameLength?: number | undefined
 }
@@ -107,7 +117,7 @@ export interface S3StorageOptions {
 /** S3's limit for the validity of a presigned URL, in seconds (SigV4: seven days). */
 export const maxExpiry = 604_800
 /** S3's least size of a part that is not the last. */
-const minPartSize = 5 * 1024 * 1024
+export const minPartSize: number = 5 * 1024 * 1024
 
 export const defaultTransfer: {
   readonly partSize: number
@@ -134,6 +144,15 @@ export const defaultTimeouts: { readonly [K in keyof Required<Timeouts>]: number
   headers: 60_000,
   idle: 30_000,
 }
+
+/** As in django-storages: text that browsers load again and again. */
+export const defaultGzipTypes: readonly string[] = [
+  'text/css',
+  'text/javascript',
+  'application/javascript',
+  'application/x-javascript',
+  'image/svg+xml',
+]
 
 const querystringExpireOption: OptionSpec = {
   type: 'integer',
@@ -261,6 +280,18 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     or: [null],
     meaning: 'Canned ACL of everything that is written; none: no header is sent.',
   },
+  bucketAcl: {
+    type: 'string',
+    settings: ['AWS_BUCKET_ACL'],
+    or: [null],
+    meaning: 'Canned ACL of a bucket that autoCreateBucket makes; none: private.',
+  },
+  autoCreateBucket: {
+    type: 'boolean',
+    settings: ['AWS_AUTO_CREATE_BUCKET'],
+    default: false,
+    meaning: 'Makes the bucket at the first use, in the region, if it is not there.',
+  },
   encryption: {
     type: 'boolean',
     settings: ['AWS_S3_ENCRYPTION'],
@@ -273,6 +304,14 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     default: {},
     meaning:
       'What is stored with each object, by the names of the S3 API, or a function of the name.',
+  },
+  headers: {
+    type: 'object',
+    settings: ['AWS_HEADERS'],
+    default: {},
+    check: findHeadersProblem,
+    meaning:
+      'The same by the names of HTTP: Expires, Cache-Control, x-amz-meta-…. Those that S3 does not store are refused.',
   },
   querystringAuth: {
     type: 'boolean',
@@ -324,10 +363,30 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     meaning:
       'Signs URLs of customDomain instead: (url, { expiresAt }) => string or its promise; null: nothing does.',
   },
+  gzip: {
+    type: 'boolean',
+    settings: ['AWS_IS_GZIPPED'],
+    default: false,
+    meaning: 'Whether save compresses files of gzipContentTypes that have no Content-Encoding.',
+  },
+  gzipContentTypes: {
+    type: 'strings',
+    settings: ['GZIP_CONTENT_TYPES'],
+    default: defaultGzipTypes,
+    meaning: 'Content types that gzip compresses.',
+  },
   contentEncodingFromName: {
     type: 'boolean',
     default: false,
     meaning: 'Content-Encoding by the suffix (.gz, .br …), as django-storages does.',
+  },
+  maxMemorySize: {
+    type: 'integer',
+    settings: ['AWS_S3_MAX_MEMORY_SIZE'],
+    default: 0,
+    check: (bytes: number) => (bytes < 0 ? 'must be a number of bytes, or 0' : undefined),
+    meaning:
+      'Bytes of an open file or an upload that are held in memory at most, from two parts of 5 MiB on for uploads; 0: 8 MiB to read, 48 MiB to write.',
   },
   transferConfig: {
     type: 'object',
@@ -349,12 +408,6 @@ export function withDefaults(defaults: S3StorageOptions): OptionSchema<S3Storage
   return changed as OptionSchema<S3StorageOptions>
 }
 
-/** @throws ImproperlyConfigured for wrong object parameters that are given as an object */
-export function checkObjectParametersOption(options: S3StorageOptions): void {
-  if (typeof options.objectParameters !== 'function')
-    checkObjectParameters(options.objectParameters ?? {})
-}
-
 function findLocationProblem(location: string): string | undefined {
   const path = location.replace(/\/$/, '')
   if (location.startsWith('/'))
@@ -364,6 +417,11 @@ function findLocationProblem(location: string): string | undefined {
   if (/[\u0000-\u001f\u007f\\]/.test(path)) return 'contains a control character or a backslash'
   if (/(^|\/)\.\.?(\/|$)/.test(path)) return 'contains a "." or ".." segment'
   return undefined
+}
+
+function findHeadersProblem(headers: Record<string, unknown>): string | undefined {
+  const odd = Object.keys(headers).find(name => typeof headers[name] !== 'string')
+  return odd === undefined ? undefined : `needs a string for each header, also for "${odd}"`
 }
 
 function findTransferProblem(config: Record<string, unknown>): string | undefined {

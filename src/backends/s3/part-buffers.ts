@@ -22,8 +22,12 @@ export function knownPartSize(size: number, partSize: number): number {
 }
 
 /** How many parts of that size may be in flight: fewer when they are large, one at least. */
-export function partsInFlight(partSize: number, concurrency: number): number {
-  return Math.max(1, Math.min(concurrency, Math.floor(memoryLimit / partSize) - 1))
+export function partsInFlight(
+  partSize: number,
+  concurrency: number,
+  memory: number = memoryLimit,
+): number {
+  return Math.max(1, Math.min(concurrency, Math.floor(memory / partSize) - 1))
 }
 
 /**

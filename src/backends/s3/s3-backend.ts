@@ -25,40 +25,61 @@ import {
 import type { FileStat } from '../../core/file-stat.ts'
 import { baseName, type Folder, filepathToUri, maxKeyBytes, type Name } from '../../core/names.ts'
 import { queryOf } from '../../core/public-url.ts'
+import { withAccess } from './access-engine.ts'
+import { ensureBucket } from './bucket.ts'
 import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
 import { contentDisposition } from './encoding.ts'
 import type { GetOptions, ListResult, S3Engine, StreamContent } from './engine.ts'
+import { gzipped } from './gzip-content.ts'
 import { LargeWrite, TakenError } from './large-write.ts'
 import {
-  checkObjectParameters,
+  type AccessParameters,
+  accessHeaders,
+  accessParameters,
   copyParameters,
   type ObjectParameters,
 } from './object-parameters.ts'
-import { defaultTransfer, maxExpiry, type S3StorageOptions } from './options.ts'
+import {
+  defaultGzipTypes,
+  defaultTransfer,
+  maxExpiry,
+  minPartSize,
+  type S3StorageOptions,
+} from './options.ts'
 import { knownPartSize, openPartSize } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
 import { profileOf } from './profiles.ts'
+import { type StorageParameters, storageParameters } from './storage-parameters.ts'
 import { isTemporaryKey, temporaryPrefix } from './temporary-key.ts'
 import { urlRequest } from './url-parameters.ts'
 import { withoutUndefined } from './without-undefined.ts'
 
-/** What {@link TransferConfig} says, with the defaults for what it does not. */
+/** What {@link TransferConfig} and `maxMemorySize` say, with the defaults for what they do not. */
 interface Transfer {
   readonly partSize: number
   readonly concurrency: number
   readonly multipartThreshold: number
+  readonly memory: number | undefined
 }
 
 /** Files as objects of a bucket, below a location, over one {@link S3Engine}. */
 export class S3Backend implements Backend {
   readonly name: string
   readonly capabilities: Capabilities
+  readonly maxMemorySize: number | undefined
   readonly #openEngine: () => Promise<S3Engine>
   readonly #options: S3StorageOptions
   readonly #prefix: string
+  /** Loaded, and its bucket made where that is wanted: ready for requests. */
   #opened: S3Engine | undefined
   #opening: Promise<S3Engine> | undefined
+  #loading: Promise<S3Engine> | undefined
   readonly #transfer: Transfer
+  readonly #parameters: StorageParameters
+  /** What requests about a name say besides; `undefined`: none of them does. */
+  readonly #accessOf: ((name: string) => AccessParameters | undefined) | undefined
+  /** Content types that are compressed; `undefined`: none. */
+  readonly #gzip: ReadonlySet<string> | undefined
 
   /** @param openEngine called at the first use; may reject with what is missing in the options */
   constructor(openEngine: () => Promise<S3Engine>, options: S3StorageOptions) {
@@ -67,7 +88,11 @@ export class S3Backend implements Backend {
     this.#openEngine = openEngine
     this.#options = options
     this.#prefix = location === '' ? '' : `${location}/`
-    this.#transfer = { ...defaultTransfer, ...withoutUndefined(options.transferConfig ?? {}) }
+    this.#transfer = transferOf(options)
+    this.maxMemorySize = this.#transfer.memory
+    this.#parameters = storageParameters(options)
+    this.#accessOf = accessOf(this.#parameters)
+    this.#gzip = options.gzip ? new Set(options.gzipContentTypes ?? defaultGzipTypes) : undefined
     this.capabilities = {
       properties: true,
       // An ACL that the service drops would be an option without effect.
@@ -115,6 +140,34 @@ export class S3Backend implements Backend {
   async write(name: Name, content: ContentSource, options: WriteOptions): Promise<Name> {
     if (typeof options.condition === 'object' && !isVersion(options.condition.ifMatch))
       throw anotherVersion()
+    return this.#gzip !== undefined && this.#isToCompress(name, content, options)
+      ? await this.#writeCompressed(name, content, options)
+      : await this.#writeAsIs(name, content, options)
+  }
+
+  /** Whether the content is compressed: by the type with which it would be stored. */
+  #isToCompress(name: Name, content: ContentSource, options: WriteOptions): boolean {
+    if (options.asIs === true) return false
+    const { ContentType: type = '', ContentEncoding: encoding } = this.#writeParameters(
+      name,
+      content,
+      options,
+    )
+    return encoding === undefined && (this.#gzip?.has(type.replace(/\s*;.*$/s, '')) ?? false)
+  }
+
+  /** `onProgress` hears of the bytes that were given, not of what became of them. */
+  async #writeCompressed(name: Name, content: ContentSource, options: WriteOptions): Promise<Name> {
+    const { onProgress } = options
+    const compressed = await gzipped(content, this.#transfer.multipartThreshold)
+    return await this.#writeAsIs(name, compressed, {
+      ...options,
+      contentEncoding: 'gzip',
+      onProgress: onProgress && (() => onProgress(compressed.consumed)),
+    })
+  }
+
+  async #writeAsIs(name: Name, content: ContentSource, options: WriteOptions): Promise<Name> {
     const { partSize, multipartThreshold } = this.#transfer
     const { size } = content
     const single = size !== undefined && size <= multipartThreshold
@@ -208,9 +261,11 @@ export class S3Backend implements Backend {
     checkExpiry(options.expiresIn)
     const signed = querystringAuth ?? true
     const { query, headers } = urlRequest(method, this.#urlParameters(name, options))
+    if (this.#accessOf !== undefined) addAccess(query, headers, this.#accessOf(name))
     if (!signed) refuseUnsigned(method, query, headers)
     const expiresIn = signed ? (options.expiresIn ?? querystringExpire ?? 3600) : undefined
-    return await (this.#opened ?? (await this.#open())).presign(this.#prefix + name, {
+    // A URL asks for nothing, so its bucket need not be there yet.
+    return await (this.#opened ?? (await this.#load())).presign(this.#prefix + name, {
       method,
       expiresIn,
       query,
@@ -258,11 +313,28 @@ export class S3Backend implements Backend {
 
   /** The engine is loaded at the first use: programs that only import a storage need none. */
   async #open(): Promise<S3Engine> {
-    this.#opening ??= this.#openEngine().finally(() => {
+    this.#opening ??= this.#prepare().finally(() => {
       this.#opening = undefined
     })
     this.#opened = await this.#opening
     return this.#opened
+  }
+
+  async #prepare(): Promise<S3Engine> {
+    const engine = await this.#load()
+    if (this.#options.autoCreateBucket === true) await ensureBucket(engine, this.#options)
+    return engine
+  }
+
+  async #load(): Promise<S3Engine> {
+    this.#loading ??= this.#openEngine().catch(error => {
+      this.#loading = undefined
+      throw error
+    })
+    const engine = await this.#loading
+    const access = this.#accessOf
+    if (access === undefined) return engine
+    return withAccess(engine, key => access(key.slice(this.#prefix.length)))
   }
 
   /** Key of a name to be read. One that no bucket can hold is missing, without asking. */
@@ -338,13 +410,14 @@ export class S3Backend implements Backend {
     options: WriteOptions,
     evenSize: number | undefined,
   ): Promise<LargeWrite> {
-    const { partSize, concurrency } = this.#transfer
+    const { partSize, concurrency, memory } = this.#transfer
     const setup = {
       engine: this.#opened ?? (await this.#open()),
       prefix: this.#prefix,
       profile: profileOf(this.#options),
       partSize,
       concurrency,
+      memory,
       parametersOf: (name: Name) => this.#writeParameters(name, content, options),
     }
     return new LargeWrite(setup, content, options, evenSize)
@@ -359,16 +432,15 @@ export class S3Backend implements Backend {
     content: ContentSource | undefined,
     options: Partial<WriteOptions>,
   ): ObjectParameters {
-    const { objectParameters, defaultAcl, encryption, contentEncodingFromName } = this.#options
     const configured =
-      typeof objectParameters === 'function'
-        ? checkObjectParameters(objectParameters(name))
-        : (objectParameters ?? {})
-    const guess = contentEncodingFromName ? encodingFromName(name) : encodingOfSvgz(name)
+      typeof this.#parameters === 'function' ? this.#parameters(name) : this.#parameters
+    const guess = this.#options.contentEncodingFromName
+      ? encodingFromName(name)
+      : encodingOfSvgz(name)
     const explicitType = options.contentType ?? configured.ContentType
     return {
       ...configured,
-      ACL: options.acl ?? configured.ACL ?? defaultAcl ?? undefined,
+      ACL: options.acl ?? configured.ACL,
       CacheControl: options.cacheControl ?? configured.CacheControl,
       ContentDisposition: options.contentDisposition ?? configured.ContentDisposition,
       ContentEncoding:
@@ -378,7 +450,6 @@ export class S3Backend implements Backend {
       ContentType:
         explicitType ?? content?.type ?? contentTypeOf(guess.name) ?? 'application/octet-stream',
       Metadata: { ...configured.Metadata, ...options.metadata },
-      ServerSideEncryption: configured.ServerSideEncryption ?? (encryption ? 'AES256' : undefined),
     }
   }
 
@@ -410,6 +481,44 @@ export class S3Backend implements Backend {
       throw new ValidationError('download makes no sense for a URL to write to.')
     const file = options.download === true ? baseName(name) : options.download
     return { ...options.parameters, ResponseContentDisposition: contentDisposition(file) }
+  }
+}
+
+/** With little memory parts are smaller, but never smaller than S3 takes them. */
+function transferOf({ transferConfig, maxMemorySize }: S3StorageOptions): Transfer {
+  const transfer = { ...defaultTransfer, ...withoutUndefined(transferConfig ?? {}) }
+  const memory = maxMemorySize || undefined
+  if (memory === undefined) return { ...transfer, memory }
+  const partSize = Math.min(transfer.partSize, Math.max(minPartSize, Math.floor(memory / 2)))
+  const multipartThreshold = Math.min(transfer.multipartThreshold, Math.max(partSize, memory))
+  return { ...transfer, partSize, multipartThreshold, memory }
+}
+
+/** Parameters of a function are not known before the name is. */
+function accessOf(
+  parameters: StorageParameters,
+): ((name: string) => AccessParameters | undefined) | undefined {
+  if (typeof parameters === 'function') return name => accessParameters(parameters(name))
+  const access = accessParameters(parameters)
+  return access === undefined ? undefined : () => access
+}
+
+/**
+ * What a signed URL carries for its user, and what the user has to send: the customer's key, which
+ * may not stand in a URL.
+ */
+function addAccess(
+  query: [string, string][],
+  headers: [string, string][],
+  access: AccessParameters | undefined,
+): void {
+  const pairs = accessHeaders(access, 'object')
+  for (let i = 0; i + 1 < pairs.length; i += 2) {
+    const [name = '', value = ''] = [pairs[i], pairs[i + 1]]
+    const given = headers.some(([header]) => header === name)
+    if (given) continue
+    if (name.startsWith('x-amz-server-side-encryption-customer')) headers.push([name, value])
+    else query.push([name, value])
   }
 }
 

@@ -4,13 +4,7 @@ import { currentSettings } from '../../core/settings.ts'
 import { Storage } from '../../core/storage.ts'
 import { CloudFrontSigner } from './cloudfront.ts'
 import { credentialOptions } from './credential-options.ts'
-import {
-  checkObjectParametersOption,
-  type S3StorageOptions,
-  s3Schema,
-  type UrlSigner,
-  withDefaults,
-} from './options.ts'
+import { type S3StorageOptions, s3Schema, type UrlSigner, withDefaults } from './options.ts'
 import { offerProbe } from './probe-offer.ts'
 import { S3Backend } from './s3-backend.ts'
 
@@ -28,7 +22,6 @@ export class S3Storage extends Storage {
     const { name: owner, optionSchema } = new.target
     const source = currentSettings()
     const resolved = resolveOptions(owner, optionSchema, options, source)
-    checkObjectParametersOption(resolved)
     const credentials = credentialOptions(owner, options, source)
     const settings = { ...resolved, ...credentials }
     const cloudfrontSigner = urlSigner(owner, resolved)

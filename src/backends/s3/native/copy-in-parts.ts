@@ -1,7 +1,5 @@
-import type { OperationOptions } from '../../../core/backend.ts'
-import type { ObjectHead, S3Engine, UploadedPart } from '../engine.ts'
+import type { RequestOptions, S3Engine, UploadedPart } from '../engine.ts'
 import type { ObjectParameters } from '../object-parameters.ts'
-import { withoutUndefined } from '../without-undefined.ts'
 
 /** Copies the bytes from `start` to `end` of the source into a part of the upload. */
 export type CopyPart = (
@@ -12,8 +10,8 @@ export type CopyPart = (
   signal: AbortSignal,
 ) => Promise<UploadedPart>
 
-export interface CopyInPartsOptions extends OperationOptions {
-  /** What the copy does not take over from its source. */
+export interface CopyInPartsOptions extends RequestOptions {
+  /** All that is stored with the copy: by itself it takes nothing over from its source. */
   readonly parameters: ObjectParameters
   readonly partSize: number
 }
@@ -25,24 +23,22 @@ const cleanupTime = 30_000
 
 /**
  * Copies an object that is too large for CopyObject
- * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/CopyingObjectsMPUapi.html). Type, headers
- * and metadata are those of the source; tags are not taken over.
+ * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/CopyingObjectsMPUapi.html).
  */
 export async function copyInParts(
   engine: S3Engine,
   copyPart: CopyPart,
   to: string,
-  head: ObjectHead,
+  size: number,
   options: CopyInPartsOptions,
 ): Promise<void> {
-  const { signal } = options
-  const parameters = { ...propertiesOf(head), ...withoutUndefined(options.parameters) }
-  const { uploadId } = await engine.createUpload(to, { parameters, signal })
+  const { signal, access, parameters } = options
+  const { uploadId } = await engine.createUpload(to, { parameters, signal, access })
   try {
-    const parts = await copyParts(copyPart, uploadId, head.size, options)
-    await engine.completeUpload(to, uploadId, parts, { condition: undefined, signal })
+    const parts = await copyParts(copyPart, uploadId, size, options)
+    await engine.completeUpload(to, uploadId, parts, { condition: undefined, signal, access })
   } catch (error) {
-    const cleanup = { signal: AbortSignal.timeout(cleanupTime) }
+    const cleanup = { signal: AbortSignal.timeout(cleanupTime), access }
     await engine.abortUpload(to, uploadId, cleanup).catch(() => undefined)
     throw error
   }
@@ -79,14 +75,4 @@ async function copyParts(
   const failed = results.find(result => result.status === 'rejected')
   if (failed !== undefined) throw cancel.signal.aborted ? cancel.signal.reason : failed.reason
   return parts
-}
-
-function propertiesOf(head: ObjectHead): ObjectParameters {
-  return {
-    ContentType: head.contentType,
-    ContentEncoding: head.contentEncoding,
-    CacheControl: head.cacheControl,
-    ContentDisposition: head.contentDisposition,
-    Metadata: head.metadata,
-  }
 }

@@ -1,8 +1,15 @@
-import type { OperationOptions, ReadBody, WriteCondition } from '../../../core/backend.ts'
+import type { ReadBody, WriteCondition } from '../../../core/backend.ts'
 import { encodeUtf8 } from '../../../core/bytes.ts'
-import { FileNotFoundError, IntegrityError, PreconditionFailedError } from '../../../core/errors.ts'
+import {
+  FileNotFoundError,
+  ImproperlyConfigured,
+  IntegrityError,
+  PreconditionFailedError,
+} from '../../../core/errors.ts'
 import { encodeKey, encodeRfc3986 } from '../encoding.ts'
 import type {
+  CopyRequest,
+  CreateBucketOptions,
   GetOptions,
   GetResult,
   ListRequest,
@@ -11,6 +18,7 @@ import type {
   OpenUpload,
   PresignOptions,
   PutOptions,
+  RequestOptions,
   S3Engine,
   StreamContent,
   Upload,
@@ -21,6 +29,7 @@ import {
   completeDocument,
   deleteDocument,
   listsParts,
+  locationDocument,
   parseCompleteUpload,
   parseCopyResult,
   parseDeleteResult,
@@ -28,10 +37,12 @@ import {
   parseInitiateUpload,
   parseListing,
   parseListUploads,
+  parseTagging,
 } from '../list-xml.ts'
-import { type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
+import { accessHeaders, type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
 import { md5Base64 } from '../platform/hashes.ts'
 import type { S3Address } from '../url.ts'
+import { withoutUndefined } from '../without-undefined.ts'
 import { readBounded } from './body.ts'
 import { type ChecksumPlan, checksumOf, parseCrc32 } from './checksums.ts'
 import { copyInParts } from './copy-in-parts.ts'
@@ -72,14 +83,16 @@ export class NativeEngine implements S3Engine {
     this.#bareIfMatch = !options.quotedIfMatch
   }
 
-  headObject(key: string, { signal }: OperationOptions): Promise<ObjectHead> {
-    const request = this.#objectRequest('HeadObject', 'HEAD', key, [], signal)
-    return this.#requester.run(request, readHead).catch(error => this.#missing(error, signal))
+  headObject(key: string, options: RequestOptions): Promise<ObjectHead> {
+    const { signal, access } = options
+    const headers = accessHeaders(access, 'object')
+    const request = this.#objectRequest('HeadObject', 'HEAD', key, headers, signal)
+    return this.#requester.run(request, readHead).catch(error => this.#missing(error, options))
   }
 
   async getObject(key: string, options: GetOptions): Promise<GetResult> {
-    const { range, ifMatch, signal } = options
-    const headers: string[] = []
+    const { range, ifMatch, signal, access } = options
+    const headers = accessHeaders(access, 'object')
     if (range !== undefined)
       headers.push('range', `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`)
     if (ifMatch !== undefined) headers.push('if-match', `"${ifMatch}"`)
@@ -89,8 +102,8 @@ export class NativeEngine implements S3Engine {
       accepted: behindTheEnd,
     }
     const result = await this.#requester.run(request, response => readObject(response, range))
-    if (result === undefined) return await this.#emptyResult(key, signal)
-    return { ...result, body: this.#objectBody(key, result, signal) }
+    if (result === undefined) return await this.#emptyResult(key, options)
+    return { ...result, body: this.#objectBody(key, result, options) }
   }
 
   async putObject(key: string, body: Uint8Array, options: PutOptions): Promise<void> {
@@ -108,7 +121,7 @@ export class NativeEngine implements S3Engine {
 
   async createUpload(
     key: string,
-    options: OperationOptions & { readonly parameters: ObjectParameters },
+    options: RequestOptions & { readonly parameters: ObjectParameters },
   ): Promise<Upload> {
     const { signal } = options
     const headers = parameterHeaders(options.parameters)
@@ -132,21 +145,21 @@ export class NativeEngine implements S3Engine {
       const uploadId = await this.#document(request, parseInitiateUpload)
       return { uploadId, strayFrom: request.uncertain === true ? from : undefined }
     } catch (error) {
-      if (request.uncertain === true) await this.#forgetStrays(key, from)
+      if (request.uncertain === true) await this.#forgetStrays(key, from, options)
       throw error
     }
   }
 
   async abortStrays(
     key: string,
-    options: OperationOptions & { readonly from: number; readonly but: string | undefined },
+    options: RequestOptions & { readonly from: number; readonly but: string | undefined },
   ): Promise<void> {
     // Services tell the time of an upload in seconds.
     const from = Math.floor(options.from / 1000) * 1000 - clockGrain
     for await (const upload of this.listUploads(key, options)) {
       const candidate =
         upload.key === key && upload.uploadId !== options.but && upload.initiated >= from
-      if (candidate && !(await this.#hasParts(upload, options.signal)))
+      if (candidate && !(await this.#hasParts(upload, options)))
         await this.abortUpload(key, upload.uploadId, options)
     }
   }
@@ -156,11 +169,12 @@ export class NativeEngine implements S3Engine {
     uploadId: string,
     partNumber: number,
     body: Uint8Array,
-    { signal }: OperationOptions,
+    { signal, access }: RequestOptions,
   ): Promise<UploadedPart> {
     const { parts } = this.#checksums
     const checksum = parts === undefined ? undefined : checksumOf(parts, body)
-    const headers = checksum === undefined ? [] : [`x-amz-checksum-${parts}`, checksum]
+    const headers = accessHeaders(access, 'object')
+    if (checksum !== undefined) headers.push(`x-amz-checksum-${parts}`, checksum)
     const request: S3Request = {
       operation: 'UploadPart',
       method: 'PUT',
@@ -182,11 +196,11 @@ export class NativeEngine implements S3Engine {
     key: string,
     uploadId: string,
     parts: readonly UploadedPart[],
-    options: OperationOptions & { readonly condition: WriteCondition },
+    options: RequestOptions & { readonly condition: WriteCondition },
   ): Promise<void> {
-    const { condition, signal } = options
+    const { condition, signal, access } = options
     const isOwn = (head: ObjectHead): boolean => head.etag === compositeETag(parts)
-    await this.#conditionally(key, condition, signal, async conditionHeaders => {
+    await this.#conditionally(key, condition, options, async conditionHeaders => {
       const request: S3Request = {
         operation: 'CompleteMultipartUpload',
         method: 'POST',
@@ -197,35 +211,38 @@ export class NativeEngine implements S3Engine {
           'content-type',
           'application/xml',
           ...this.#wholeChecksum(parts),
+          ...accessHeaders(access, 'object'),
           ...conditionHeaders,
         ],
         body: encodeUtf8(completeDocument(parts.map(part => this.#namedPart(part)))),
         signal,
       }
-      await this.#orOwnWork(request, isOwn, () => this.#document(request, parseCompleteUpload))
+      const send = (): Promise<unknown> => this.#document(request, parseCompleteUpload)
+      await this.#orOwnWork(request, access, isOwn, send)
     })
   }
 
-  async abortUpload(key: string, uploadId: string, { signal }: OperationOptions): Promise<void> {
+  async abortUpload(key: string, uploadId: string, options: RequestOptions): Promise<void> {
+    const { signal, access } = options
     const request: S3Request = {
       operation: 'AbortMultipartUpload',
       method: 'DELETE',
       subject: 'upload',
       key,
       query: `uploadId=${encodeRfc3986(uploadId)}`,
-      headers: [],
+      headers: accessHeaders(access, 'bucket'),
       signal,
     }
     // Gone already: what was wanted.
     await this.#requester.run(request, readNothing).catch(unlessMissing)
   }
 
-  async *listUploads(prefix: string, { signal }: OperationOptions): AsyncGenerator<OpenUpload> {
+  async *listUploads(prefix: string, options: RequestOptions): AsyncGenerator<OpenUpload> {
     let marker = ''
     for (;;) {
       const query = `encoding-type=url${marker}&prefix=${encodeRfc3986(prefix)}&uploads=`
       const page = await this.#document(
-        this.#bucketRequest('ListMultipartUploads', 'GET', query, signal),
+        this.#bucketRequest('ListMultipartUploads', 'GET', query, options),
         parseListUploads,
       )
       yield* page.uploads
@@ -238,19 +255,17 @@ export class NativeEngine implements S3Engine {
     }
   }
 
-  async copyObject(
-    from: string,
-    to: string,
-    options: OperationOptions & { readonly parameters: ObjectParameters },
-  ): Promise<void> {
-    const { signal } = options
+  async copyObject(from: string, to: string, options: CopyRequest): Promise<void> {
+    const { signal, sourceAccess } = options
+    const source = { signal, access: sourceAccess }
     if (this.#copyThreshold !== undefined) {
-      const head = await this.headObject(from, { signal })
-      if (head.size > this.#copyThreshold) return await this.#copyLarge(from, to, head, options)
+      const { size } = await this.headObject(from, source)
+      if (size > this.#copyThreshold) return await this.#copyLarge(from, to, options)
     }
     const headers = [
       'x-amz-copy-source',
       this.#source(from),
+      ...accessHeaders(sourceAccess, 'source'),
       ...parameterHeaders(options.parameters),
     ]
     const request = this.#objectRequest('CopyObject', 'PUT', to, headers, signal)
@@ -258,27 +273,27 @@ export class NativeEngine implements S3Engine {
       await this.#document(request, parseCopyResult)
     } catch (error) {
       // S3 says no more than "invalid" of a source that is too large for one request.
-      const head =
-        error instanceof FileNotFoundError ? undefined : await this.#tooLarge(from, signal)
-      if (head === undefined) throw error
-      await this.#copyLarge(from, to, head, options)
+      if (error instanceof FileNotFoundError || !(await this.#isTooLarge(from, source))) throw error
+      await this.#copyLarge(from, to, options)
     }
   }
 
-  async deleteObject(key: string, { signal }: OperationOptions): Promise<void> {
-    const request = this.#objectRequest('DeleteObject', 'DELETE', key, [], signal)
+  async deleteObject(key: string, { signal, access }: RequestOptions): Promise<void> {
+    const headers = accessHeaders(access, 'bucket')
+    const request = this.#objectRequest('DeleteObject', 'DELETE', key, headers, signal)
     // S3 answers 204 for a missing key; some services answer 404.
     await this.#requester.run(request, readNothing).catch(unlessMissing)
   }
 
   async deleteObjects(
     keys: readonly string[],
-    { signal }: OperationOptions,
+    options: RequestOptions,
   ): Promise<ReadonlyMap<string, Error>> {
+    const { signal } = options
     const errors = new Map<string, Error>()
     let listed = keys.filter(fitsXml)
     for (let attempts = 1; listed.length > 0; attempts++) {
-      const failed = await this.#deleteListed(listed, signal)
+      const failed = await this.#deleteListed(listed, options)
       for (const key of listed) errors.delete(key)
       for (const [key, error] of failed) errors.set(key, error)
       listed = [...failed].flatMap(([key, error]) => (error.retryable ? [key] : []))
@@ -290,13 +305,13 @@ export class NativeEngine implements S3Engine {
       if (goOn !== true) break
     }
     for (const key of keys.filter(each => !fitsXml(each))) {
-      await this.deleteObject(key, { signal }).catch(error => errors.set(key, error))
+      await this.deleteObject(key, options).catch(error => errors.set(key, error))
     }
     return errors
   }
 
   async listObjects(request: ListRequest): Promise<ListResult> {
-    const { prefix, delimiter, token, signal } = request
+    const { prefix, delimiter, token } = request
     // In the order of their names, as the signature wants them.
     const query = [
       token === undefined ? '' : `continuation-token=${encodeRfc3986(token)}&`,
@@ -304,7 +319,7 @@ export class NativeEngine implements S3Engine {
       `encoding-type=url&list-type=2&prefix=${encodeRfc3986(prefix)}`,
     ].join('')
     const listing = await this.#document(
-      this.#bucketRequest('ListObjectsV2', 'GET', query, signal),
+      this.#bucketRequest('ListObjectsV2', 'GET', query, request),
       parseListing,
     )
     if (listing.truncated && listing.nextToken === undefined) {
@@ -323,6 +338,44 @@ export class NativeEngine implements S3Engine {
     return `${origin}${path}?${signer.presign(request, this.#requester.now())}`
   }
 
+  async bucketExists(options: RequestOptions): Promise<boolean> {
+    const request = this.#bucketRequest('HeadBucket', 'HEAD', '', options)
+    try {
+      await this.#requester.run({ ...request, subject: 'object' }, readNothing)
+      return true
+    } catch (error) {
+      if (error instanceof FileNotFoundError) return false
+      throw error
+    }
+  }
+
+  async createBucket(options: CreateBucketOptions): Promise<void> {
+    const { region } = await this.#requester.connection()
+    if (region === 'us-east-1') return await this.#createBucket(undefined, options)
+    try {
+      await this.#createBucket(region, options)
+    } catch (error) {
+      // A service with regions of its own may sign for any, and know none by this name.
+      const unknown = error instanceof ImproperlyConfigured && error.setting === 'regionName'
+      if (!unknown) throw error
+      await this.#createBucket(undefined, options).catch(() => {
+        throw error
+      })
+    }
+  }
+
+  async #createBucket(
+    location: string | undefined,
+    { acl, acls, signal }: CreateBucketOptions,
+  ): Promise<void> {
+    const request = this.#bucketRequest('CreateBucket', 'PUT', '', { signal })
+    if (acl !== undefined) request.headers.push('x-amz-acl', acl)
+    if (acls) request.headers.push('x-amz-object-ownership', 'ObjectWriter')
+    const body = location === undefined ? noBody : encodeUtf8(locationDocument(location))
+    if (location !== undefined) request.headers.push('content-type', 'application/xml')
+    await this.#requester.run({ ...request, body }, readNothing)
+  }
+
   #objectRequest(
     operation: string,
     method: S3Request['method'],
@@ -337,9 +390,10 @@ export class NativeEngine implements S3Engine {
     operation: string,
     method: S3Request['method'],
     query: string,
-    signal: AbortSignal | undefined,
+    { signal, access }: RequestOptions,
   ): S3Request {
-    return { operation, method, subject: 'bucket', query, headers: [], signal }
+    const headers = accessHeaders(access, 'bucket')
+    return { operation, method, subject: 'bucket', query, headers, signal }
   }
 
   /** The answer of a request that must succeed, its document read by `parse`. */
@@ -358,10 +412,11 @@ export class NativeEngine implements S3Engine {
     key: string,
     headers: readonly string[],
     body: NonNullable<S3Request['body']>,
-    { condition, signal }: PutOptions,
+    options: PutOptions,
     isOwn: (head: ObjectHead) => boolean,
   ): Promise<void> {
-    await this.#conditionally(key, condition, signal, async conditionHeaders => {
+    const { condition, signal, access } = options
+    await this.#conditionally(key, condition, options, async conditionHeaders => {
       const request: S3Request = {
         operation: 'PutObject',
         method: 'PUT',
@@ -373,7 +428,7 @@ export class NativeEngine implements S3Engine {
       }
       const sent = this.#requester.run(request, readStored)
       if (condition === undefined) await sent
-      else await this.#orOwnWork(request, isOwn, () => sent)
+      else await this.#orOwnWork(request, access, isOwn, () => sent)
     })
   }
 
@@ -383,6 +438,7 @@ export class NativeEngine implements S3Engine {
    */
   async #orOwnWork(
     request: S3Request & { readonly key?: string | undefined },
+    access: RequestOptions['access'],
     isOwn: (head: ObjectHead) => boolean,
     send: () => Promise<unknown>,
   ): Promise<void> {
@@ -392,16 +448,17 @@ export class NativeEngine implements S3Engine {
       const met = error instanceof PreconditionFailedError || error instanceof FileNotFoundError
       if (!met || request.uncertain !== true || request.key === undefined) throw error
       const { signal } = request
-      const head = await this.headObject(request.key, { signal }).catch(unlessMissing)
+      const head = await this.headObject(request.key, { signal, access }).catch(unlessMissing)
       if (head === undefined || !isOwn(head)) throw error
     }
   }
 
-  #objectBody(key: string, result: GetResult, signal: AbortSignal | undefined): ReadBody {
+  #objectBody(key: string, result: GetResult, { signal, access }: GetOptions): ReadBody {
     const { start, end, head, body, crc } = result as GetResult & { crc?: number | undefined }
     const { etag } = head
     const resume = async (at: number): Promise<ReadBody> => {
-      const headers = ['range', `bytes=${at}-${end - 1}`, 'if-match', `"${etag}"`]
+      const headers = accessHeaders(access, 'object')
+      headers.push('range', `bytes=${at}-${end - 1}`, 'if-match', `"${etag}"`)
       const request = this.#objectRequest('GetObject', 'GET', key, headers, signal)
       const rest = await this.#requester.run(request, response =>
         readObject(response, { start: at, end }),
@@ -418,23 +475,23 @@ export class NativeEngine implements S3Engine {
     })
   }
 
-  async #hasParts(upload: OpenUpload, signal: AbortSignal | undefined): Promise<boolean> {
+  async #hasParts(upload: OpenUpload, { signal, access }: RequestOptions): Promise<boolean> {
     const request: S3Request = {
       operation: 'ListParts',
       method: 'GET',
       subject: 'upload',
       key: upload.key,
       query: `max-parts=1&uploadId=${encodeRfc3986(upload.uploadId)}`,
-      headers: [],
+      headers: accessHeaders(access, 'object'),
       signal,
     }
     return (await this.#document(request, listsParts).catch(unlessMissing)) ?? true
   }
 
   /** Best effort: the error that is on its way tells what went wrong, and `cleanupUploads` remains. */
-  async #forgetStrays(key: string, from: number): Promise<void> {
+  async #forgetStrays(key: string, from: number, { access }: RequestOptions): Promise<void> {
     const signal = AbortSignal.timeout(cleanupTime)
-    await this.abortStrays(key, { from, but: undefined, signal }).catch(() => undefined)
+    await this.abortStrays(key, { from, but: undefined, signal, access }).catch(() => undefined)
   }
 
   #namedPart(part: UploadedPart): Parameters<typeof completeDocument>[0][number] {
@@ -457,18 +514,16 @@ export class NativeEngine implements S3Engine {
     return `/${encodeRfc3986(this.#requester.bucketName)}/${encodeKey(key)}`
   }
 
-  async #tooLarge(key: string, signal: AbortSignal | undefined): Promise<ObjectHead | undefined> {
-    const head = await this.headObject(key, { signal }).catch(() => undefined)
-    return head !== undefined && head.size > maxCopySize ? head : undefined
+  async #isTooLarge(key: string, options: RequestOptions): Promise<boolean> {
+    const head = await this.headObject(key, options).catch(() => undefined)
+    return head !== undefined && head.size > maxCopySize
   }
 
-  async #copyLarge(
-    from: string,
-    to: string,
-    head: ObjectHead,
-    options: OperationOptions & { readonly parameters: ObjectParameters },
-  ): Promise<void> {
+  async #copyLarge(from: string, to: string, options: CopyRequest): Promise<void> {
+    const { access, sourceAccess } = options
+    const { head, parameters } = await this.#copySource(from, options)
     const { etag } = head
+    const own = accessHeaders(access, 'object')
     const copyPart = async (
       uploadId: string,
       partNumber: number,
@@ -476,7 +531,8 @@ export class NativeEngine implements S3Engine {
       end: number,
       signal: AbortSignal,
     ): Promise<UploadedPart> => {
-      const headers = ['x-amz-copy-source', this.#source(from)]
+      const headers = ['x-amz-copy-source', this.#source(from), ...own]
+      headers.push(...accessHeaders(sourceAccess, 'source'))
       headers.push('x-amz-copy-source-range', `bytes=${start}-${end - 1}`)
       // All parts of one version: a source that is replaced meanwhile fails.
       if (etag !== undefined) headers.push('x-amz-copy-source-if-match', `"${etag}"`)
@@ -494,23 +550,41 @@ export class NativeEngine implements S3Engine {
         throw new IntegrityError(`The service copied part ${partNumber} without an ETag.`)
       return { partNumber, etag: `"${copied}"`, size: end - start, checksum: undefined }
     }
-    await copyInParts(this, copyPart, to, head, {
+    await copyInParts(this, copyPart, to, head.size, {
       ...options,
+      parameters: { ...parameters, ...withoutUndefined(options.parameters) },
       partSize: copyPartSize(head.size, this.#copyThreshold),
     })
   }
 
+  /** The source of a copy by parts, which takes nothing over by itself. */
+  async #copySource(
+    key: string,
+    { signal, sourceAccess: access }: CopyRequest,
+  ): Promise<{ readonly head: ObjectHead; readonly parameters: ObjectParameters }> {
+    const headers = accessHeaders(access, 'object')
+    const request = this.#objectRequest('HeadObject', 'HEAD', key, headers, signal)
+    const source = await this.#requester.run(request, readCopySource)
+    const Tagging = source.tagged ? await this.#tagsOf(key, { signal, access }) : undefined
+    return { head: source.head, parameters: withoutUndefined({ ...source.parameters, Tagging }) }
+  }
+
+  /** The tags of an object, as `x-amz-tagging` has them. */
+  async #tagsOf(key: string, { signal, access }: RequestOptions): Promise<string> {
+    const headers = accessHeaders(access, 'bucket')
+    const request = this.#objectRequest('GetObjectTagging', 'GET', key, headers, signal)
+    const tags = await this.#document({ ...request, query: 'tagging=' }, parseTagging)
+    return tags.map(pair => pair.map(encodeRfc3986).join('=')).join('&')
+  }
+
   async #deleteListed(
     keys: readonly string[],
-    signal: AbortSignal | undefined,
+    options: RequestOptions,
   ): Promise<ReadonlyMap<string, ReturnType<typeof s3Error>>> {
     const body = encodeUtf8(deleteDocument(keys))
-    const request: S3Request = {
-      ...this.#bucketRequest('DeleteObjects', 'POST', 'delete=', signal),
-      headers: ['content-md5', md5Base64(body), 'content-type', 'application/xml'],
-      body,
-    }
-    const result = await this.#document(request, parseDeleteResult)
+    const request = this.#bucketRequest('DeleteObjects', 'POST', 'delete=', options)
+    request.headers.push('content-md5', md5Base64(body), 'content-type', 'application/xml')
+    const result = await this.#document({ ...request, body }, parseDeleteResult)
     const { bucketName } = this.#requester
     return new Map(
       result.errors
@@ -526,18 +600,18 @@ export class NativeEngine implements S3Engine {
   #conditionally(
     key: string,
     condition: WriteCondition,
-    signal: AbortSignal | undefined,
+    options: RequestOptions,
     attempt: (headers: readonly string[]) => Promise<void>,
   ): Promise<void> {
     if (condition === undefined) return attempt(noHeaders)
     if (condition === 'absent') return attempt(absentHeaders)
-    return this.#ifMatching(key, condition.ifMatch, signal, attempt)
+    return this.#ifMatching(key, condition.ifMatch, options, attempt)
   }
 
   async #ifMatching(
     key: string,
     ifMatch: string,
-    signal: AbortSignal | undefined,
+    options: RequestOptions,
     attempt: (headers: readonly string[]) => Promise<void>,
   ): Promise<void> {
     try {
@@ -546,21 +620,22 @@ export class NativeEngine implements S3Engine {
       // S3 answers 404 where there is nothing to match: that is another version, too.
       if (error instanceof FileNotFoundError) throw anotherVersion(error)
       if (this.#bareIfMatch || !(error instanceof PreconditionFailedError)) throw error
-      if (!(await this.#isVersion(key, ifMatch, signal))) throw error
+      if (!(await this.#isVersion(key, ifMatch, options))) throw error
       // The version is there and was refused all the same: Ceph compares with the quotes.
       await attempt(['if-match', ifMatch])
       this.#bareIfMatch = true
     }
   }
 
-  async #isVersion(key: string, etag: string, signal: AbortSignal | undefined): Promise<boolean> {
-    const head = await this.headObject(key, { signal }).catch(unlessMissing)
+  async #isVersion(key: string, etag: string, options: RequestOptions): Promise<boolean> {
+    const { signal, access } = options
+    const head = await this.headObject(key, { signal, access }).catch(unlessMissing)
     return head?.etag === etag
   }
 
   /** A range behind the end, which an empty object answers to every range. */
-  async #emptyResult(key: string, signal: AbortSignal | undefined): Promise<GetResult> {
-    const head = await this.headObject(key, { signal })
+  async #emptyResult(key: string, options: RequestOptions): Promise<GetResult> {
+    const head = await this.headObject(key, options)
     return {
       head,
       start: head.size,
@@ -570,9 +645,9 @@ export class NativeEngine implements S3Engine {
   }
 
   /** Rethrows, with the bucket named where it is that which is missing: a HEAD does not say. */
-  async #missing(error: unknown, signal: AbortSignal | undefined): Promise<never> {
+  async #missing(error: unknown, options: RequestOptions): Promise<never> {
     if (error instanceof FileNotFoundError && !this.#bucketSeen) {
-      const request = this.#bucketRequest('HeadBucket', 'HEAD', '', signal)
+      const request = this.#bucketRequest('HeadBucket', 'HEAD', '', options)
       await this.#requester.run({ ...request, accepted: 403 }, readNothing)
       this.#bucketSeen = true
     }
@@ -600,6 +675,29 @@ const cleanupTime = 30_000
 
 function readHead(response: TransportResponse): ObjectHead {
   return objectHead(response, Number(response.header('content-length')))
+}
+
+/** What a copy by parts has to be given, and whether there are tags besides. */
+function readCopySource(response: TransportResponse): {
+  readonly head: ObjectHead
+  readonly parameters: ObjectParameters
+  readonly tagged: boolean
+} {
+  const head = readHead(response)
+  const { contentType, contentEncoding, cacheControl, contentDisposition, metadata } = head
+  return {
+    head,
+    parameters: {
+      ContentType: contentType,
+      ContentEncoding: contentEncoding,
+      ContentLanguage: response.header('content-language'),
+      CacheControl: cacheControl,
+      ContentDisposition: contentDisposition,
+      Expires: response.header('expires'),
+      Metadata: metadata,
+    },
+    tagged: Number(response.header('x-amz-tagging-count') ?? 0) > 0,
+  }
 }
 
 async function readNothing(response: TransportResponse): Promise<void> {

@@ -1,0 +1,31 @@
+import type { S3Engine } from './engine.ts'
+import type { S3StorageOptions } from './options.ts'
+import { profileOf } from './profiles.ts'
+
+type BucketOptions = Pick<
+  S3StorageOptions,
+  'bucketAcl' | 'defaultAcl' | 'profile' | 'endpointUrl' | 'autoCreateBucket'
+>
+
+/**
+ * Makes the bucket, unless it is there. Of several that make it at once, one does, and all go on.
+ *
+ * @throws ImproperlyConfigured for a bucket of somebody else, and for a region that the service
+ *   does not know
+ */
+export async function ensureBucket(engine: S3Engine, options: BucketOptions): Promise<void> {
+  if (await engine.bucketExists({})) return
+  const { bucketAcl, defaultAcl } = options
+  const { acls } = profileOf(options)
+  try {
+    await engine.createBucket({
+      acl: bucketAcl || undefined,
+      // Since April 2023 AWS makes buckets whose ACLs nobody may set.
+      acls: acls !== 'refused' && acls !== 'ignored' && Boolean(bucketAcl || defaultAcl),
+    })
+  } catch (error) {
+    // Somebody else was faster: another process of this storage, if the bucket is ours.
+    const there = await engine.bucketExists({}).catch(() => false)
+    if (!there) throw error
+  }
+}
