@@ -1,35 +1,25 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
-import { rolldown } from 'rolldown'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FileSystemStorage } from '../../src/backends/filesystem/filesystem-storage.ts'
 import { S3Storage } from '../../src/backends/s3/s3-storage.ts'
 import type { Storage } from '../../src/core/storage.ts'
 import { S3Server } from '../../src/testing/s3-server/s3-server.ts'
+import { bundleProgram, type Program } from './program.ts'
 
 /** Each costs the start of a process. */
 const rounds = process.env['CI'] === 'true' ? 100 : 25
 const mebi = 1024 * 1024
-/** Bundled, a process starts in a fifth of the time. It finds undici from here. */
-const folder = fileURLToPath(new URL('../../node_modules/.cache/stowage-kills', import.meta.url))
-let work = ''
-let script = ''
+let program: Program
 
 beforeAll(async () => {
-  await mkdir(folder, { recursive: true })
-  work = await mkdtemp(join(folder, 'run-'))
-  const input = fileURLToPath(new URL('./overwriter.ts', import.meta.url))
-  const bundle = await rolldown({ input, platform: 'node', external: /^(undici|mime|saxes)/ })
-  await bundle.write({ dir: work, entryFileNames: 'overwriter.mjs', chunkFileNames: '[name].mjs' })
-  await bundle.close()
-  script = join(work, 'overwriter.mjs')
+  program = await bundleProgram('overwriter')
 })
 
-afterAll(() => rm(work, { recursive: true }))
+afterAll(() => program.remove())
 
 interface Victim {
   readonly kind: 's3' | 'disk'
@@ -42,7 +32,7 @@ let lasting = 5
 
 /** Lets a process overwrite once, and kills it anywhere in the next time or two. */
 async function overwriteAndDie(victim: Victim): Promise<void> {
-  const child = spawn(process.execPath, [script, JSON.stringify(victim)], {
+  const child = spawn(process.execPath, [program.script, JSON.stringify(victim)], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, AWS_EC2_METADATA_DISABLED: 'true' },
   })
@@ -70,7 +60,7 @@ async function expectWhole(storage: Storage, size: number): Promise<void> {
 describe(`${rounds} processes that are killed while they overwrite`, () => {
   it('leave the old file or the new one, whole, on disk', async () => {
     const size = 3 * mebi
-    const location = join(work, 'files')
+    const location = join(program.work, 'files')
     const storage = new FileSystemStorage({ location })
     for (let round = 0; round < rounds; round++) {
       await overwriteAndDie({ kind: 'disk', options: { location }, size })
