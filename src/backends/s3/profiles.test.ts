@@ -119,7 +119,7 @@ it('docs/providers.md shows every profile as it is (vitest -u writes it)', async
     '# Providers',
     introduction,
     '## ACLs and conditions',
-    'ACLs: *bucket* means that settings of the bucket decide. Conditions: *honoured* is relied upon; *ignored* writes are carried out all the same; *refused* conditions are never sent; *unknown* ones are sent, and not relied upon.',
+    'ACLs: *bucket* means that settings of the bucket decide. Conditions: *honoured* is relied upon; *ignored* writes are carried out all the same; *refused* conditions are never sent; *unknown* ones are sent and relied upon: `stowage doctor` finds a service that ignores them.',
     table(all, [
       ['ACLs', profile => profile.acls],
       ['`If-None-Match` on PUT', profile => profile.conditions.putIfNoneMatch],
