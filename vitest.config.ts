@@ -16,7 +16,7 @@ export default defineConfig({
   },
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: ['test/ceph/**', '**/node_modules/**'],
+    exclude: ['test/ceph/**', 'test/databases/**', '**/node_modules/**'],
     reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
     // Many tests wait for sockets and processes: on two cores, too, two files run at once.
     maxWorkers: Math.max(2, availableParallelism() - 1),

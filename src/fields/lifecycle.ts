@@ -27,6 +27,7 @@ export class FileScope {
   #creations: Creation[] = []
   #removals: Removal[] = []
   #named: Removal[] = []
+  #isSettled = false
 
   constructor(parent?: FileScope | undefined) {
     this.#parent = parent
@@ -51,22 +52,32 @@ export class FileScope {
   /** The database has committed. Never rejects: what cannot be removed is left to `stowage gc`. */
   async commit(): Promise<void> {
     const { creations, removals } = this.#take()
-    if (this.#parent === undefined) {
+    const outer = this.#outer
+    if (outer === undefined) {
       await removeUnused(removals)
       // A failed write that the application has got over, inside a transaction that went on.
       await removeUnused(creations.filter(creation => !creation.settled))
       return
     }
-    for (const { storage, name } of this.#named) this.#parent.named(storage, name)
-    this.#parent.#creations.push(...creations)
-    this.#parent.#removals.push(...removals)
+    for (const { storage, name } of this.#named) outer.named(storage, name)
+    outer.#creations.push(...creations)
+    outer.#removals.push(...removals)
   }
 
   /** The database has rolled back. Never rejects, so that the first error is the one that is seen. */
   async rollback(): Promise<void> {
     const { creations } = this.#take()
     for (const { revert } of creations.toReversed()) revert?.()
-    await removeUnused(creations)
+    const outer = this.#outer
+    const doubtful = await removeUnused(creations, outer !== undefined)
+    for (const creation of doubtful) outer?.created({ ...creation, settled: false })
+  }
+
+  /** Work that nobody has waited for may end after the transaction in which it began. */
+  get #outer(): FileScope | undefined {
+    const parent = this.#parent
+    if (parent === undefined || !parent.#isSettled) return parent
+    return parent.#outer
   }
 
   /** Settling twice must not remove twice. */
@@ -74,6 +85,7 @@ export class FileScope {
     const taken = { creations: this.#creations, removals: this.#removals }
     this.#creations = []
     this.#removals = []
+    this.#isSettled = true
     return taken
   }
 }
@@ -120,28 +132,50 @@ export async function inScope<T>(
   return result
 }
 
-async function removeUnused(removals: readonly Removal[]): Promise<void> {
+/**
+ * @param mayWait whether somebody asks again later
+ * @returns those for which nobody could say whether they are used, if somebody asks again
+ */
+async function removeUnused<R extends Removal>(
+  removals: readonly R[],
+  mayWait = false,
+): Promise<R[]> {
   const seen = new Map<Storage, Set<string>>()
+  const doubtful: R[] = []
   for (const removal of removals) {
     const names = seen.get(removal.storage) ?? new Set<string>()
     if (names.has(removal.name)) continue
     seen.set(removal.storage, names.add(removal.name))
-    await removeIfUnused(removal)
+    try {
+      if (!(await isUsed(removal))) await remove(removal)
+    } catch (error) {
+      // PostgreSQL answers nothing more in a transaction in which a statement has failed.
+      if (mayWait) doubtful.push(removal)
+      else warnOf(removal.name, error)
+    }
   }
+  return doubtful
+}
+
+async function isUsed({ uses }: Removal): Promise<boolean> {
+  return uses !== undefined && (await uses()) > 0
 }
 
 /** The row is written already: a file that cannot be removed now must not look like a failed write. */
-async function removeIfUnused({ storage, name, uses, revert }: Removal): Promise<void> {
+async function remove({ storage, name, revert }: Removal): Promise<void> {
+  revert?.()
   try {
-    if (uses !== undefined && (await uses()) > 0) return
-    revert?.()
     await storage.delete(name)
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    process.emitWarning(`The file ${JSON.stringify(name)} is no longer used and stays for now.`, {
-      type: 'StowageWarning',
-      code: 'STOWAGE_FILE_LEFT',
-      detail: `${reason} \`stowage gc\` finds and removes it.`,
-    })
+    warnOf(name, error)
   }
+}
+
+function warnOf(name: string, error: unknown): void {
+  const reason = error instanceof Error ? error.message : String(error)
+  process.emitWarning(`The file ${JSON.stringify(name)} is no longer used and stays for now.`, {
+    type: 'StowageWarning',
+    code: 'STOWAGE_FILE_LEFT',
+    detail: `${reason} \`stowage gc\` finds and removes it.`,
+  })
 }

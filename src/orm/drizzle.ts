@@ -165,6 +165,7 @@ interface Query extends PromiseLike<unknown> {
   where(condition: SQL | undefined): Query
   returning(fields?: Record<string, unknown>): Query
   $returningId(): Query
+  for(strength: 'update'): Query
 }
 
 export class FileTable<T extends Table> {
@@ -317,7 +318,7 @@ export class FileTable<T extends Table> {
       const same: Values = expected
       const condition = and(this.#byKey(known), ...files.map(key => this.#equals(key, same[key])))
       if ((await write(condition)) > 0) return expected
-      expected = ((await this.#read(known)) as Values[])[0]
+      expected = await this.#newest(known)
     }
     if (expected === undefined) return undefined
     throw new UnavailableError('The row was changed by others at the same time, again and again.', {
@@ -342,6 +343,13 @@ export class FileTable<T extends Table> {
 
   async #read(row: Values): Promise<unknown> {
     return await this.#db.select().from(this.#table).where(this.#byKey(row))
+  }
+
+  /** The row as others have committed it, which a transaction that has read it before may not see. */
+  async #newest(row: Values): Promise<Values | undefined> {
+    const query = this.#db.select().from(this.#table).where(this.#byKey(row))
+    const rows = await (is(this.#table, SQLiteTable) ? query : query.for('update'))
+    return (rows as Values[])[0]
   }
 
   #byKey(row: Values): SQL | undefined {

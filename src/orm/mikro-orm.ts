@@ -143,6 +143,8 @@ function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileFiel
 /** Lets files follow entities and transactions: `subscribers: [new FileSubscriber()]`. */
 export class FileSubscriber implements EventSubscriber<Row> {
   readonly #scopes = new WeakMap<object, FileScope>()
+  /** Savepoints by their transactions. */
+  readonly #savepoints = new WeakMap<object, object[]>()
   /** Transactions in which managers are about to begin a savepoint. */
   readonly #starting = new WeakMap<EntityManager, object | undefined>()
   /** What the database held right before a row is written or deleted. */
@@ -165,14 +167,28 @@ export class FileSubscriber implements EventSubscriber<Row> {
     if (transaction === undefined) return
     const outer = this.#starting.get(em)
     this.#scopes.set(transaction, new FileScope(outer && this.#scopes.get(outer)))
+    if (outer !== undefined)
+      this.#savepoints.set(outer, [...(this.#savepoints.get(outer) ?? []), transaction])
   }
 
   async afterTransactionCommit({ transaction }: TransactionEventArgs): Promise<void> {
-    if (transaction !== undefined) await this.#scopes.get(transaction)?.commit()
+    if (transaction === undefined) return
+    await this.#releaseSavepoints(transaction)
+    await this.#scopes.get(transaction)?.commit()
   }
 
   async afterTransactionRollback({ transaction }: TransactionEventArgs): Promise<void> {
-    if (transaction !== undefined) await this.#scopes.get(transaction)?.rollback()
+    if (transaction === undefined) return
+    await this.#releaseSavepoints(transaction)
+    await this.#scopes.get(transaction)?.rollback()
+  }
+
+  /** MikroORM's driver of MySQL and MariaDB tells nobody that a savepoint was released. */
+  async #releaseSavepoints(transaction: object): Promise<void> {
+    for (const savepoint of this.#savepoints.get(transaction) ?? []) {
+      await this.#releaseSavepoints(savepoint)
+      await this.#scopes.get(savepoint)?.commit()
+    }
   }
 
   async beforeCreate({ entity, em }: EventArgs<Row>): Promise<void> {

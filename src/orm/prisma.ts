@@ -87,7 +87,7 @@ interface Delegate {
 /** Of Prisma's client, as much as is needed here. */
 interface Client {
   readonly _runtimeDataModel: DataModel
-  readonly _engineConfig: { readonly inlineSchema?: unknown }
+  readonly _engineConfig: { readonly inlineSchema?: unknown; readonly activeProvider?: unknown }
   $extends(extension: object): Client
   $transaction(work: unknown, options?: unknown): Promise<unknown>
 }
@@ -111,6 +111,9 @@ interface Query {
 /** How often a write is tried again that met another one of the same row. */
 const maxAttempts = 20
 
+/** Databases in which a write says whether its condition was met. */
+const returning: readonly unknown[] = ['sqlite', 'postgresql', 'cockroachdb']
+
 class PrismaExtension {
   /** The client whose rows have files. */
   readonly extended: unknown
@@ -118,6 +121,7 @@ class PrismaExtension {
   readonly #keys: Readonly<Record<string, string | undefined>>
   readonly #models: DataModel['models']
   readonly #client: Client
+  readonly #isReturning: boolean
   /** The client of the interactive transaction that is running. */
   readonly #transaction = new AsyncLocalStorage<Client>()
   /** Our own queries are not looked at once more. */
@@ -132,6 +136,7 @@ class PrismaExtension {
     this.#files = byModelName(files, this.#models)
     this.#keys = keys
     this.#check(client._engineConfig)
+    this.#isReturning = returning.includes(client._engineConfig.activeProvider)
     const result = Object.fromEntries(
       Object.keys(this.#files).map(model => [lower(model), this.#results(model)]),
     )
@@ -277,9 +282,10 @@ class PrismaExtension {
    * each file is replaced by one writer only, which then removes it.
    */
   async #swap(
-    { model, args, query }: Query,
+    call: Query,
     columns: readonly string[],
   ): Promise<[result: unknown, previous: Values]> {
+    const { model, args } = call
     const given = isValues(args['where']) ? args['where'] : {}
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
       const found = await this.#quietly(() => this.#delegate(model).findUnique({ where: given }))
@@ -289,8 +295,8 @@ class PrismaExtension {
         AND: [...[given['AND'] ?? []].flat(), ...(found === null ? [] : names)],
       }
       try {
-        const result = await query({ ...args, where })
-        return [result, Object.assign({}, ...names)]
+        const result = await this.#writeIf(call, { ...args, where }, columns, found ?? {})
+        if (result !== unmet) return [result, Object.assign({}, ...names)]
       } catch (error) {
         // "Record not found": another writer came in between, or there never was such a row.
         if (Reflect.get(Object(error), 'code') !== 'P2025' || found === null) throw error
@@ -299,6 +305,33 @@ class PrismaExtension {
     throw new UnavailableError('The row was changed by others at the same time, again and again.', {
       attempts: maxAttempts,
     })
+  }
+
+  /**
+   * One conditional write, {@link unmet} if its condition was not. On MySQL and MariaDB Prisma reads
+   * first, and does not look whether the statement that follows has found the row.
+   */
+  async #writeIf(
+    { model, operation, query }: Query,
+    args: Values,
+    columns: readonly string[],
+    found: Values,
+  ): Promise<unknown> {
+    if (this.#isReturning) return await query(args)
+    if (operation === 'delete') {
+      const key = this.#keyOf(model)
+      const result = await query(args)
+      const left = await this.#quietly(() =>
+        this.#delegate(model).count({ where: { [key]: found[key] } }),
+      )
+      return left === 0 ? result : unmet
+    }
+    const { args: wider, added } = withColumns(args, columns)
+    const result = await query(wider)
+    const [row, data] = [Object(result), args['data'] as Values]
+    const isMet = columns.every(column => text(row[column]) === data[column])
+    for (const column of added) Reflect.deleteProperty(row, column)
+    return isMet ? result : unmet
   }
 
   #refuseNested(model: string, data: Values): void {
@@ -395,6 +428,25 @@ class PrismaHost implements FieldHost {
   async uses(name: string, storage: unknown): Promise<number> {
     return await this.#extension.uses(storage, name)
   }
+}
+
+/** What a write gives back whose condition was not met. */
+const unmet: unique symbol = Symbol('stowage.prisma.unmet')
+
+/** The same write, with some columns in what it gives back; `added` are those that nobody asked for. */
+function withColumns(
+  args: Values,
+  columns: readonly string[],
+): { readonly args: Values; readonly added: readonly string[] } {
+  const { select, omit } = args
+  const shown = (value: boolean): Values => Object.fromEntries(columns.map(key => [key, value]))
+  if (isValues(select)) {
+    const added = columns.filter(column => select[column] !== true)
+    return { args: { ...args, select: { ...select, ...shown(true) } }, added }
+  }
+  if (!isValues(omit)) return { args, added: [] }
+  const added = columns.filter(column => omit[column] === true)
+  return { args: { ...args, omit: { ...omit, ...shown(false) } }, added }
 }
 
 function nullable(model: string, column: string): ImproperlyConfigured {

@@ -58,6 +58,14 @@ const png: Uint8Array = Uint8Array.from(
   letter => letter.charCodeAt(0),
 )
 
+/** Sessions in this process so far. */
+let opened = 0
+
+/** The first fields have ids by their tables; those after them would share these. */
+function idOf(column: string): string | undefined {
+  return opened === 1 ? undefined : `${column} of session ${opened}`
+}
+
 /** What every adapter promises, told in the words of the old page and of the house. */
 export function testAdapter(name: string, harness: Harness): void {
   describe(`file fields in ${name}`, () => {
@@ -69,15 +77,23 @@ export function testAdapter(name: string, harness: Harness): void {
       storage = new MemoryStorage({ baseUrl: '/media/' })
       calls = 0
       await storage.save('tests/default.txt', 'default content')
+      opened++
       session = await harness.open({
-        normal: new FileField({ storage, uploadTo: 'tests' }),
+        normal: new FileField({ storage, uploadTo: 'tests', id: idOf('normal') }),
         random: new FileField({
           storage: () => storage,
+          id: idOf('random'),
           uploadTo: (_row, filename) => `${100 + ++calls}/${filename}`,
         }),
-        default: new FileField({ storage, uploadTo: 'tests', default: 'tests/default.txt' }),
+        default: new FileField({
+          storage,
+          uploadTo: 'tests',
+          id: idOf('default'),
+          default: 'tests/default.txt',
+        }),
         image: new ImageField({
           storage,
+          id: idOf('image'),
           uploadTo: 'images',
           widthColumn: 'width',
           heightColumn: 'height',

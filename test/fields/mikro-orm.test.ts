@@ -1,104 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { defineEntity, MikroORM, type Options, p } from '@mikro-orm/libsql'
-import { FileSubscriber, fileProperty } from 'stowage/mikro-orm'
-import { type Fields, type Row, type Session, testAdapter, type Unit } from './adapter-suite.ts'
-
-async function open(options: Options, fields: Fields): Promise<Session> {
-  const Document = defineEntity({
-    name: 'Document',
-    tableName: 'documents',
-    properties: {
-      id: p.integer().primary(),
-      title: p.string().unique(),
-      width: p.integer().nullable(),
-      height: p.integer().nullable(),
-      normal: fileProperty(fields.normal),
-      random: fileProperty(fields.random),
-      default: fileProperty(fields.default),
-      image: fileProperty(fields.image),
-    },
-  })
-  const orm = await MikroORM.init({
-    ...options,
-    entities: [Document],
-    subscribers: [new FileSubscriber()],
-  })
-  await orm.schema.create()
-  type Em = typeof orm.em
-  const unit = (em: Em, fresh: boolean): Required<Unit> => ({
-    make: title => em.create(Document, { title }) as Row,
-    save: async row => {
-      await em.persist(row).flush()
-    },
-    remove: async row => {
-      await em.remove(row).flush()
-    },
-    // Outside of a transaction each row comes from a manager of its own, as in two requests.
-    find: async title => (await (fresh ? em.fork() : em).findOneOrFail(Document, { title })) as Row,
-    nested: async work => await em.transactional(async inner => await work(unit(inner, false))),
-  })
-  const loose = (): Required<Unit> => unit(orm.em.fork(), true)
-  const ownUnit = (): Unit => ({
-    make: title => loose().make(title),
-    save: async row => await unit(emOf(row), true).save(row),
-    remove: async row => await unit(emOf(row), true).remove(row),
-    find: async title => await loose().find(title),
-  })
-  const emOf = (row: Row): Em => {
-    const helper: unknown = Reflect.get(row, '__helper')
-    return (Reflect.get(Object(helper), '__em') as Em | undefined) ?? orm.em.fork()
-  }
-  return {
-    ...ownUnit(),
-    transaction: async work =>
-      await orm.em.fork().transactional(async em => await work(unit(em, false))),
-    names: async () => {
-      const rows = await orm.em
-        .getConnection()
-        .execute<Record<string, string>[]>('select * from documents')
-      return rows.flatMap(row =>
-        [row['normal'], row['random'], row['default'], row['image']].map(String),
-      )
-    },
-    bulk: {
-      nativeUpdate: title =>
-        orm.em.fork().nativeUpdate(Document, { title }, { normal: 'other' as never }),
-      'nativeUpdate of other columns': title =>
-        orm.em.fork().nativeUpdate(Document, { title }, { width: 1 }),
-      nativeDelete: title => orm.em.fork().nativeDelete(Document, { title }),
-      upsert: title => orm.em.fork().upsert(Document, { title, normal: 'other' as never }),
-      'insertMany of names': title =>
-        orm.em.fork().insertMany(Document, [{ title: `${title}2`, normal: 'other' as never }]),
-      'many at once': async title => {
-        const em = orm.em.fork()
-        for (const end of ['x', 'y']) {
-          const row = em.create(Document, { title: title + end })
-          row.normal.assign(new File([end], 'x.txt'))
-        }
-        await em.flush()
-      },
-      'removal of many': async () => {
-        const em = orm.em.fork()
-        for (const row of await em.find(Document, {})) em.remove(row)
-        await em.flush()
-      },
-    },
-    close: async () => {
-      await orm.close()
-    },
-  }
-}
+import { LibSqlDriver } from '@mikro-orm/libsql'
+import { testAdapter } from './adapter-suite.ts'
+import { openMikroOrm } from './harness/mikro-orm.ts'
+import { withFolder } from './harness/with-folder.ts'
 
 testAdapter('MikroORM on SQLite', {
-  open: async fields => {
-    const folder = mkdtempSync(join(tmpdir(), 'stowage-mikro-'))
-    const session = await open({ dbName: join(folder, 'db') }, fields)
-    const close = async () => {
-      await session.close()
-      rmSync(folder, { recursive: true })
-    }
-    return { ...session, close }
-  },
+  open: fields =>
+    withFolder(folder =>
+      openMikroOrm({ driver: LibSqlDriver, dbName: join(folder, 'db') }, fields),
+    ),
 })

@@ -1,0 +1,3 @@
+import { testDatabases } from './database-suite.ts'
+
+testDatabases('prisma')

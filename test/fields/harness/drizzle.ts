@@ -1,0 +1,69 @@
+import type { SQL } from 'drizzle-orm'
+import type { AnyDatabase } from 'stowage/drizzle'
+import { type FileInput, fileTransaction } from 'stowage/fields'
+import type { Row, Session, Unit } from '../adapter-suite.ts'
+
+/** A database or a transaction of Drizzle's, whatever it speaks to. */
+interface Handle extends AnyDatabase {
+  transaction<R>(work: (tx: Handle) => Promise<R>): Promise<R>
+}
+
+/** The rows of `documents`, as `fileTable` gives them for each dialect. */
+interface Documents {
+  build(values: { readonly title: string }): Row
+  insert(
+    ...rows: readonly { readonly title: string; readonly normal?: FileInput }[]
+  ): Promise<Row[]>
+  save(row: object): Promise<void>
+  delete(...rows: readonly Row[]): Promise<void>
+  find(where?: SQL | undefined): Promise<Row[]>
+}
+
+/** What a dialect has of its own. */
+interface Dialect {
+  readonly db: Handle
+  readonly rows: (handle: Handle) => Documents
+  readonly titled: (title: string) => SQL
+  readonly names: () => Promise<string[]>
+  readonly close: () => Promise<void>
+}
+
+/** Drizzle on a database with its table. */
+export function openDrizzle({ db, rows, titled, names, close }: Dialect): Session {
+  const unit = (handle: Handle): Required<Unit> => {
+    const own = rows(handle)
+    return {
+      make: title => own.build({ title }),
+      save: row => own.save(row),
+      remove: row => own.delete(row),
+      find: async title => {
+        const [row] = await own.find(titled(title))
+        if (row === undefined) throw new Error(`no row ${title}`)
+        return row
+      },
+      nested: async work =>
+        await fileTransaction(() => handle.transaction(async tx => await work(unit(tx)))),
+    }
+  }
+  const documents = rows(db)
+  const file = (name: string) => new File([name], `${name}.txt`)
+  return {
+    ...unit(db),
+    transaction: async work =>
+      await fileTransaction(() => db.transaction(async tx => await work(unit(tx)))),
+    names,
+    bulk: {
+      'insert of many': title =>
+        documents.insert(
+          { title: `${title}2`, normal: file('x') },
+          { title: `${title}3`, normal: file('y') },
+        ),
+      'delete of many': async () => documents.delete(...(await documents.find())),
+      'a transaction that nobody knows the end of': title =>
+        db.transaction(async tx => {
+          await rows(tx).insert({ title: `${title}2`, normal: file('x') })
+        }),
+    },
+    close,
+  }
+}

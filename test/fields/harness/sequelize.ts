@@ -1,0 +1,98 @@
+import {
+  type CreationOptional,
+  DataTypes,
+  type InferAttributes,
+  type InferCreationAttributes,
+  Model,
+  type Options,
+  Sequelize,
+  type Transaction,
+} from 'sequelize'
+import type { FieldFile } from 'stowage/fields'
+import { fileAttribute, registerFiles } from 'stowage/sequelize'
+import type { Fields, Row, Session, Unit } from '../adapter-suite.ts'
+
+/** Sequelize on an empty database, or on one that another process has filled. */
+export async function openSequelize(
+  options: Options,
+  fields: Fields,
+  { create = true }: { readonly create?: boolean } = {},
+): Promise<Session> {
+  const sequelize = new Sequelize({ ...options, logging: false })
+  class Document
+    extends Model<InferAttributes<Document>, InferCreationAttributes<Document>>
+    implements Row
+  {
+    declare id: CreationOptional<number>
+    declare title: string
+    declare width: CreationOptional<number | null>
+    declare height: CreationOptional<number | null>
+    declare normal: CreationOptional<FieldFile>
+    declare random: CreationOptional<FieldFile>
+    declare default: CreationOptional<FieldFile>
+    declare image: CreationOptional<FieldFile>
+  }
+  registerFiles(sequelize)
+  Document.init(
+    {
+      id: { type: DataTypes.INTEGER, primaryKey: true, autoIncrement: true },
+      title: { type: DataTypes.STRING(100), allowNull: false, unique: true },
+      width: DataTypes.INTEGER,
+      height: DataTypes.INTEGER,
+      normal: fileAttribute(fields.normal),
+      random: fileAttribute(fields.random),
+      default: fileAttribute(fields.default),
+      image: fileAttribute(fields.image),
+    },
+    { sequelize, tableName: 'documents', timestamps: false },
+  )
+  if (create) await sequelize.sync({ force: true })
+  const given = (transaction: Transaction | undefined) =>
+    transaction === undefined ? {} : { transaction }
+  const asRow = (row: Row): Document => {
+    if (row instanceof Document) return row
+    throw new TypeError('not a row of this table')
+  }
+  const unit = (transaction?: Transaction): Required<Unit> => ({
+    make: title => Document.build({ title }),
+    save: async row => {
+      await asRow(row).save(given(transaction))
+    },
+    remove: async row => {
+      await asRow(row).destroy(given(transaction))
+    },
+    find: async title =>
+      await Document.findOne({ where: { title }, rejectOnEmpty: true, ...given(transaction) }),
+    nested: async work =>
+      await sequelize.transaction(given(transaction), async inner => await work(unit(inner))),
+  })
+  const file = (name: string): never => new File(['new'], `${name}-new.txt`) as never
+  return {
+    ...unit(),
+    transaction: async work => await sequelize.transaction(async own => await work(unit(own))),
+    names: async () => {
+      const rows = await Document.findAll({ raw: true })
+      return rows.flatMap(row => [row.normal, row.random, row.default, row.image].map(String))
+    },
+    bulk: {
+      'update by condition': title =>
+        Document.update({ normal: 'other' as never }, { where: { title } }),
+      'update of other columns': title => Document.update({ width: 1 }, { where: { title } }),
+      'destroy by condition': title => Document.destroy({ where: { title } }),
+      truncate: () => Document.truncate(),
+      upsert: title => Document.upsert({ title, normal: 'other' as never }),
+      'bulkCreate of content': title =>
+        Document.bulkCreate([{ title: `${title}2`, normal: file(title) }]),
+      'bulkCreate with hooks': title =>
+        Document.bulkCreate([{ title: `${title}2`, normal: file(title) }], {
+          individualHooks: true,
+        }),
+      create: title => Document.create({ title: `${title}2`, normal: file(title) }),
+      update: async title =>
+        ((await unit().find(title)) as Document).update({ normal: file(title) }),
+    },
+    close: async () => {
+      await sequelize.close()
+    },
+  }
+}
