@@ -27,7 +27,7 @@ const house = {
   'backends/s3/platform': {
     reason: 'the one place where the S3 backend touches its platform',
     imports: ['core', 'backends/s3'],
-    packages: ['undici', '@aws-sdk/credential-providers'],
+    packages: ['undici', '@aws-sdk/credential-providers', '@aws-sdk/client-s3', 'aws-sdk'],
     node: true,
   },
   layers: {

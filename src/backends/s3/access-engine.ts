@@ -18,6 +18,7 @@ import type {
   UploadedPart,
 } from './engine.ts'
 import type { AccessParameters, ObjectParameters } from './object-parameters.ts'
+import type { ProviderProfile } from './profiles.ts'
 
 /** What requests about a key have to say besides; of requests about the bucket, of any key. */
 export type AccessOf = (key: string) => AccessParameters | undefined
@@ -37,6 +38,10 @@ class AccessEngine implements S3Engine {
   constructor(engine: S3Engine, accessOf: AccessOf) {
     this.#engine = engine
     this.#accessOf = accessOf
+  }
+
+  get profile(): ProviderProfile | undefined {
+    return this.#engine.profile
   }
 
   headObject(key: string, options: RequestOptions): Promise<ObjectHead> {

@@ -2,6 +2,7 @@ import type { OperationOptions, ReadBody, WriteCondition } from '../../core/back
 import type { FileStat } from '../../core/file-stat.ts'
 import type { ListedObject } from './list-xml.ts'
 import type { AccessParameters, ObjectParameters } from './object-parameters.ts'
+import type { ProviderProfile } from './profiles.ts'
 
 /** What S3 knows of an object. */
 export type ObjectHead = Omit<FileStat, 'name'>
@@ -109,6 +110,8 @@ export interface CreateBucketOptions extends OperationOptions {
  * `ImproperlyConfigured`, a condition that does not hold `PreconditionFailedError`.
  */
 export interface S3Engine {
+  /** What the service can, where the engine knows better than the options which one it is. */
+  readonly profile?: ProviderProfile | undefined
   headObject(key: string, options: RequestOptions): Promise<ObjectHead>
   /** A range that starts behind the end gives an empty body. */
   getObject(key: string, options: GetOptions): Promise<GetResult>

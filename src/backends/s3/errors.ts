@@ -24,6 +24,10 @@ export interface ErrorAnswer {
   readonly requestId: string | undefined
   readonly retryAfter: string | undefined
   readonly bucketName: string
+  /** Times that the request was made, where that is known; default 1. */
+  readonly attempts?: number | undefined
+  /** What an SDK made of the answer; default an error with status, code and request id. */
+  readonly cause?: Error | undefined
 }
 
 /** What a bare 404 says is missing. */
@@ -165,8 +169,8 @@ const noAcls: MakeError = answer =>
   )
 
 const unavailable: MakeError = answer =>
-  new UnavailableError(`The service is not available (${nameOf(answer)}).`, {
-    attempts: 1,
+  new UnavailableError(`The service is not available (${nameOf(answer)})${timesOf(answer)}.`, {
+    attempts: answer.attempts ?? 1,
     retryAfter: secondsOf(answer.retryAfter),
     ...causeOf(answer),
   })
@@ -244,6 +248,7 @@ const statuses: Readonly<Record<number, MakeError | undefined>> = {
 
 /** Status, code and request id, for whoever has to ask the service's support. */
 function causeOf(answer: Explained): { cause: Error } {
+  if (answer.cause !== undefined) return { cause: answer.cause }
   const id = plain(answer.requestId, /^[\w.:/+=-]{1,100}$/)
   return { cause: new Error(`S3 answered ${nameOf(answer)}${id === '' ? '' : `, request ${id}`}`) }
 }
@@ -251,6 +256,10 @@ function causeOf(answer: Explained): { cause: Error } {
 /** An error within the answer to a bulk deletion has no status of its own. */
 function nameOf({ status, code }: Explained): string {
   return [status === 0 ? '' : String(status), code].filter(part => part !== '').join(' ')
+}
+
+function timesOf({ attempts = 1 }: Explained): string {
+  return attempts === 1 ? '' : `, after ${attempts} attempts`
 }
 
 function regionOf({ region }: ErrorAnswer): string {
@@ -269,7 +278,7 @@ function quoted({ message = '' }: Explained): string {
 }
 
 /** Messages may repeat the request: its key id, credential, signature, token, or what was signed. */
-function withoutSecrets(message: string): string {
+export function withoutSecrets(message: string): string {
   return message
     .replaceAll(
       /(signature|credential|token|secret|authorization|policy)(["']?\s*[=:]\s*).*/gi,

@@ -51,6 +51,10 @@ class GuardedEngine implements S3Engine {
     this.#conditions = conditions
   }
 
+  get profile(): ProviderProfile | undefined {
+    return this.#engine.profile
+  }
+
   putObject(key: string, body: Uint8Array, options: PutOptions): Promise<void> {
     const { putIfNoneMatch, putIfMatch } = this.#conditions
     return this.#guarded(key, options, putIfNoneMatch, putIfMatch, condition =>

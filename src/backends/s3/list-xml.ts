@@ -159,6 +159,11 @@ export function locationDocument(region: string): string {
   return `<CreateBucketConfiguration xmlns="${namespace}"><LocationConstraint>${escapeXml(region)}</LocationConstraint></CreateBucketConfiguration>`
 }
 
+/** Whether an XML document can hold the key: not with characters that XML 1.0 does not have. */
+export function fitsXml(key: string): boolean {
+  return !/[\u0000-\u001f\u007f\ufffe\uffff]/.test(key)
+}
+
 /** Body of DeleteObjects that is answered with errors only. @throws ValidationError */
 export function deleteDocument(keys: readonly string[]): string {
   const objects = keys.map(key => `<Object><Key>${escapeXml(key)}</Key></Object>`)
@@ -322,10 +327,11 @@ function listedUploads(
 
 /** With `encoding-type=url` names come percent-encoded, blanks as `+`. */
 function keyDecoder(encodingType: string | undefined): (text: string) => string {
-  return encodingType === 'url' ? decodeName : text => text
+  return encodingType === 'url' ? decodeListedKey : text => text
 }
 
-function decodeName(text: string): string {
+/** A name as `encoding-type=url` sends it. @throws IntegrityError when it is no UTF-8 */
+export function decodeListedKey(text: string): string {
   if (!/[%+]/.test(text)) return text
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))

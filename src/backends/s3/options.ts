@@ -4,6 +4,7 @@ import type { CloudFrontKey } from './cloudfront.ts'
 import { type CredentialFunction, credentialsOption } from './credential-function.ts'
 import type { GivenObjectParameters } from './object-parameters.ts'
 import { type ProviderName, profileOption } from './profiles.ts'
+import { clientOption, type SdkV3ClientLike } from './sdk-v3/client-option.ts'
 
 /** How a large object is cut into parts. Sizes in bytes. */
 export interface TransferConfig {
@@ -111,6 +112,7 @@ export interface S3StorageOptions {
   readonly contentEncodingFromName?: boolean | undefined
   readonly maxMemorySize?: number | undefined
   readonly transferConfig?: TransferConfig | undefined
+  readonly client?: SdkV3ClientLike | undefined
   readonly maxNameLength?: number | undefined
 }
 
@@ -395,6 +397,7 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     check: findTransferProblem,
     meaning: 'Part size, threshold and concurrency of uploads in parts.',
   },
+  client: clientOption,
   maxNameLength: maxNameLengthOption,
 }
 

@@ -48,7 +48,7 @@ import {
 } from './options.ts'
 import { knownPartSize, openPartSize } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
-import { profileOf } from './profiles.ts'
+import { type ProviderProfile, profileOf } from './profiles.ts'
 import { type StorageParameters, storageParameters } from './storage-parameters.ts'
 import { isTemporaryKey, temporaryPrefix } from './temporary-key.ts'
 import { urlRequest } from './url-parameters.ts'
@@ -174,7 +174,8 @@ export class S3Backend implements Backend {
     if (single && content.bytes !== undefined)
       return await this.#putFirst(name, content, content.bytes, options)
     // Some services want all parts of one size; a stream then ends at 10,000 of them.
-    const { equalParts } = profileOf(this.#options).limits
+    const engine = this.#opened ?? (await this.#open())
+    const { equalParts } = profileIn(engine, this.#options).limits
     const open = equalParts ? partSize : undefined
     const evenSize = size === undefined ? open : knownPartSize(size, partSize)
     const large = single ? undefined : await this.#largeWrite(content, options, evenSize)
@@ -411,10 +412,11 @@ export class S3Backend implements Backend {
     evenSize: number | undefined,
   ): Promise<LargeWrite> {
     const { partSize, concurrency, memory } = this.#transfer
+    const engine = this.#opened ?? (await this.#open())
     const setup = {
-      engine: this.#opened ?? (await this.#open()),
+      engine,
       prefix: this.#prefix,
-      profile: profileOf(this.#options),
+      profile: profileIn(engine, this.#options),
       partSize,
       concurrency,
       memory,
@@ -520,6 +522,11 @@ function addAccess(
     if (name.startsWith('x-amz-server-side-encryption-customer')) headers.push([name, value])
     else query.push([name, value])
   }
+}
+
+/** A client that somebody else configured knows where it sends its requests. */
+function profileIn(engine: S3Engine, options: S3StorageOptions): ProviderProfile {
+  return engine.profile ?? profileOf(options)
 }
 
 function checkExpiry(expiresIn: number | undefined): void {

@@ -4,9 +4,11 @@ import { currentSettings } from '../../core/settings.ts'
 import { Storage } from '../../core/storage.ts'
 import { CloudFrontSigner } from './cloudfront.ts'
 import { credentialOptions } from './credential-options.ts'
+import type { S3Engine } from './engine.ts'
 import { type S3StorageOptions, s3Schema, type UrlSigner, withDefaults } from './options.ts'
 import { offerProbe } from './probe-offer.ts'
 import { S3Backend } from './s3-backend.ts'
+import { checkClientOption, withoutClientsOwn } from './sdk-v3/client-option.ts'
 
 /**
  * Files in an S3 bucket (AWS, R2, MinIO, Ceph, Spaces, B2 …), with the options of django-storages'
@@ -21,20 +23,24 @@ export class S3Storage extends Storage {
   constructor(options: S3StorageOptions = {}) {
     const { name: owner, optionSchema } = new.target
     const source = currentSettings()
-    const resolved = resolveOptions(owner, optionSchema, options, source)
-    const credentials = credentialOptions(owner, options, source)
-    const settings = { ...resolved, ...credentials }
-    const cloudfrontSigner = urlSigner(owner, resolved)
-    super(
-      new S3Backend(
-        async () => {
-          const { openNativeEngine } = await import('./native/open-engine.ts')
-          return openNativeEngine(owner, settings, source.environment)
-        },
-        { ...resolved, cloudfrontSigner },
-      ),
-      resolved,
-    )
+    const resolved = withoutClientsOwn(resolveOptions(owner, optionSchema, options, source))
+    checkClientOption(owner, options)
+    const { client } = resolved
+    const backendOptions = { ...resolved, cloudfrontSigner: urlSigner(owner, resolved) }
+    if (client !== undefined) {
+      const openSdk = async (): Promise<S3Engine> => {
+        const { openSdkV3Engine } = await import('./sdk-v3/open-engine.ts')
+        return await openSdkV3Engine(owner, resolved, client)
+      }
+      super(new S3Backend(openSdk, backendOptions), resolved)
+      return
+    }
+    const settings = { ...resolved, ...credentialOptions(owner, options, source) }
+    const openNative = async (): Promise<S3Engine> => {
+      const { openNativeEngine } = await import('./native/open-engine.ts')
+      return openNativeEngine(owner, settings, source.environment)
+    }
+    super(new S3Backend(openNative, backendOptions), resolved)
     offerProbe(this.backend, async () => {
       const { openProbe } = await import('./native/open-engine.ts')
       return openProbe(owner, settings, source.environment)

@@ -16,6 +16,11 @@ export interface CopyInPartsOptions extends RequestOptions {
   readonly partSize: number
 }
 
+/** S3's limit for one CopyObject. */
+export const maxCopySize: number = 5 * 1024 ** 3
+/** Copies within the service move no bytes over the network: large parts, few requests. */
+const copyPart = 256 * 1024 ** 2
+const smallestPart = 5 * 1024 ** 2
 /** Parts that are copied at a time. */
 const inFlight = 8
 /** How long the clean-up of a failed copy may take, in milliseconds. */
@@ -42,6 +47,12 @@ export async function copyInParts(
     await engine.abortUpload(to, uploadId, cleanup).catch(() => undefined)
     throw error
   }
+}
+
+/** @param threshold largest object that is copied with one request, where somebody set it */
+export function copyPartSize(size: number, threshold: number | undefined): number {
+  const least = Math.max(copyPart, Math.ceil(size / 10_000))
+  return threshold === undefined ? least : Math.min(least, Math.max(threshold, smallestPart))
 }
 
 async function copyParts(

@@ -6,6 +6,7 @@ import {
   IntegrityError,
   PreconditionFailedError,
 } from '../../../core/errors.ts'
+import { WriteConditions } from '../conditions.ts'
 import { encodeKey, encodeRfc3986 } from '../encoding.ts'
 import type {
   CopyRequest,
@@ -28,6 +29,7 @@ import { s3Error } from '../errors.ts'
 import {
   completeDocument,
   deleteDocument,
+  fitsXml,
   listsParts,
   locationDocument,
   parseCompleteUpload,
@@ -40,12 +42,12 @@ import {
   parseTagging,
 } from '../list-xml.ts'
 import { accessHeaders, type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
+import { signedUrl, unsignedUrl } from '../object-url.ts'
 import { md5Base64 } from '../platform/hashes.ts'
-import type { S3Address } from '../url.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { readBounded } from './body.ts'
 import { type ChecksumPlan, checksumOf, parseCrc32 } from './checksums.ts'
-import { copyInParts } from './copy-in-parts.ts'
+import { copyInParts, copyPartSize, maxCopySize } from './copy-in-parts.ts'
 import { ObjectBody } from './object-body.ts'
 import { contentRange, objectHead } from './object-head.ts'
 import { compositeETag, HashedStream, matchesContent, wholeChecksum } from './own-work.ts'
@@ -72,15 +74,17 @@ export class NativeEngine implements S3Engine {
   readonly #requester: Requester
   readonly #checksums: ChecksumPlan
   readonly #copyThreshold: number | undefined
+  readonly #conditions: WriteConditions
   #bucketSeen = false
-  /** Set when the service was seen to know versions only without their quotes. */
-  #bareIfMatch: boolean
 
   constructor(options: NativeEngineOptions) {
     this.#requester = options.requester
     this.#checksums = options.checksums
     this.#copyThreshold = options.copyThreshold
-    this.#bareIfMatch = !options.quotedIfMatch
+    this.#conditions = new WriteConditions(options.quotedIfMatch, async (key, request) => {
+      const { signal, access } = request
+      return (await this.headObject(key, { signal, access }).catch(unlessMissing))?.etag
+    })
   }
 
   headObject(key: string, options: RequestOptions): Promise<ObjectHead> {
@@ -200,7 +204,7 @@ export class NativeEngine implements S3Engine {
   ): Promise<void> {
     const { condition, signal, access } = options
     const isOwn = (head: ObjectHead): boolean => head.etag === compositeETag(parts)
-    await this.#conditionally(key, condition, options, async conditionHeaders => {
+    await this.#conditions.apply(key, condition, options, async conditionHeaders => {
       const request: S3Request = {
         operation: 'CompleteMultipartUpload',
         method: 'POST',
@@ -329,13 +333,10 @@ export class NativeEngine implements S3Engine {
   }
 
   async presign(key: string, options: PresignOptions): Promise<string> {
-    const { method, expiresIn, query, headers } = options
+    const { expiresIn, query } = options
     if (expiresIn === undefined) return unsignedUrl(await this.#requester.address(), key, query)
     const { signer, address } = await this.#requester.connection()
-    const { origin, host, prefix } = address
-    const path = `${prefix}/${encodeKey(key)}`
-    const request = { method, host, path, query, signedHeaders: headers, expiresIn }
-    return `${origin}${path}?${signer.presign(request, this.#requester.now())}`
+    return signedUrl(address, signer, key, { ...options, expiresIn }, this.#requester.now())
   }
 
   async bucketExists(options: RequestOptions): Promise<boolean> {
@@ -416,7 +417,7 @@ export class NativeEngine implements S3Engine {
     isOwn: (head: ObjectHead) => boolean,
   ): Promise<void> {
     const { condition, signal, access } = options
-    await this.#conditionally(key, condition, options, async conditionHeaders => {
+    await this.#conditions.apply(key, condition, options, async conditionHeaders => {
       const request: S3Request = {
         operation: 'PutObject',
         method: 'PUT',
@@ -596,43 +597,6 @@ export class NativeEngine implements S3Engine {
     )
   }
 
-  /** Makes a request under a condition, in the form that the service understands. */
-  #conditionally(
-    key: string,
-    condition: WriteCondition,
-    options: RequestOptions,
-    attempt: (headers: readonly string[]) => Promise<void>,
-  ): Promise<void> {
-    if (condition === undefined) return attempt(noHeaders)
-    if (condition === 'absent') return attempt(absentHeaders)
-    return this.#ifMatching(key, condition.ifMatch, options, attempt)
-  }
-
-  async #ifMatching(
-    key: string,
-    ifMatch: string,
-    options: RequestOptions,
-    attempt: (headers: readonly string[]) => Promise<void>,
-  ): Promise<void> {
-    try {
-      await attempt(['if-match', this.#bareIfMatch ? ifMatch : `"${ifMatch}"`])
-    } catch (error) {
-      // S3 answers 404 where there is nothing to match: that is another version, too.
-      if (error instanceof FileNotFoundError) throw anotherVersion(error)
-      if (this.#bareIfMatch || !(error instanceof PreconditionFailedError)) throw error
-      if (!(await this.#isVersion(key, ifMatch, options))) throw error
-      // The version is there and was refused all the same: Ceph compares with the quotes.
-      await attempt(['if-match', ifMatch])
-      this.#bareIfMatch = true
-    }
-  }
-
-  async #isVersion(key: string, etag: string, options: RequestOptions): Promise<boolean> {
-    const { signal, access } = options
-    const head = await this.headObject(key, { signal, access }).catch(unlessMissing)
-    return head?.etag === etag
-  }
-
   /** A range behind the end, which an empty object answers to every range. */
   async #emptyResult(key: string, options: RequestOptions): Promise<GetResult> {
     const head = await this.headObject(key, options)
@@ -657,8 +621,6 @@ export class NativeEngine implements S3Engine {
 
 const behindTheEnd = 416
 const noBody = new Uint8Array(0)
-const noHeaders: readonly string[] = []
-const absentHeaders: readonly string[] = ['if-none-match', '*']
 const noAnswer = {
   status: 0,
   method: 'POST',
@@ -666,8 +628,6 @@ const noAnswer = {
   requestId: undefined,
   retryAfter: undefined,
 }
-/** S3's limit for one CopyObject. */
-const maxCopySize = 5 * 1024 ** 3
 /** How far apart two readings of one clock may be, in milliseconds. */
 const clockGrain = 2000
 /** How long the clean-up after a failure may take, in milliseconds. */
@@ -737,32 +697,6 @@ function readObject(
   const { start, end, head } = result
   const whole = start === 0 && end === head.size
   return { ...result, crc: whole ? parseCrc32(response.header('x-amz-checksum-crc32')) : undefined }
-}
-
-function copyPartSize(size: number, threshold: number | undefined): number {
-  const least = Math.max(copyPart, Math.ceil(size / 10_000))
-  return threshold === undefined ? least : Math.min(least, Math.max(threshold, smallestPart))
-}
-
-/** Copies within the service move no bytes over the network: large parts, few requests. */
-const copyPart = 256 * 1024 ** 2
-const smallestPart = 5 * 1024 ** 2
-
-function unsignedUrl(address: S3Address, key: string, query: PresignOptions['query']): string {
-  const pairs = query.map(([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(value)}`)
-  const search = pairs.length === 0 ? '' : `?${pairs.join('&')}`
-  return `${address.origin}${address.prefix}/${encodeKey(key)}${search}`
-}
-
-/** Whether an XML document can hold the key: not with characters that XML 1.0 does not have. */
-function fitsXml(key: string): boolean {
-  return !/[\u0000-\u001f\u007f\ufffe\uffff]/.test(key)
-}
-
-function anotherVersion(cause: unknown): PreconditionFailedError {
-  return new PreconditionFailedError('The file is not the version that "ifMatch" asks for.', {
-    cause,
-  })
 }
 
 async function* noChunks(): AsyncGenerator<never> {}

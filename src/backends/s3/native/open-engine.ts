@@ -23,6 +23,7 @@ import {
 } from '../platform/undici-transport.ts'
 import { S3Probe } from '../probe.ts'
 import { profileOf, regionOfEndpoint } from '../profiles.ts'
+import { requiredBucket } from '../required-bucket.ts'
 import { resolveAddress } from '../url.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { checksumPlan } from './checksums.ts'
@@ -76,13 +77,7 @@ function requesterOptions(
   options: EngineOptions,
   environment: Environment,
 ): RequesterOptions {
-  const { bucketName } = options
-  if (bucketName === undefined) {
-    throw new ImproperlyConfigured(
-      `${owner} needs a bucket: set "bucketName" (AWS_STORAGE_BUCKET_NAME).`,
-      { setting: 'bucketName' },
-    )
-  }
+  const bucketName = requiredBucket(owner, options)
   return {
     bucketName,
     locate: region => locate({ ...options, bucketName }, region, environment),

@@ -10,6 +10,7 @@ import {
   type TransportRequest,
   type TransportResponse,
 } from '../native/transport.ts'
+import { isDistrust, networkReasons } from '../network-reasons.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { RawHeaders } from './raw-headers.ts'
 
@@ -369,7 +370,7 @@ function explain(
       `The certificate of ${origin} is not trusted (${code}): set "verify" (AWS_S3_VERIFY) to a file with the certificates of its authority.`,
       { setting: 'verify', cause: error },
     )
-  const reason = reasons[code] ?? error.message
+  const reason = reasons[code] ?? networkReasons[code] ?? error.message
   // A connection that stalls is no idle one that was closed, and a new one may stall as well.
   const state = stalled.has(code) ? { ...connection, reused: false } : connection
   return new ConnectionError(`No answer from ${origin}: ${reason}.`, {
@@ -380,17 +381,7 @@ function explain(
 
 const stalled: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'])
 
-/** Codes of OpenSSL and Node for certificates that are unknown, expired, or another host's. */
-function isDistrust(code: string): boolean {
-  return /^(?:CERT_|ERR_TLS_CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/.test(code)
-}
-
 const reasons: Readonly<Record<string, string | undefined>> = {
-  ECONNREFUSED: 'the connection was refused (is the service running, is "endpointUrl" right?)',
-  ECONNRESET: 'the connection was reset',
-  EPIPE: 'the connection was closed while the request was sent',
-  ENOTFOUND: 'the host name is unknown (is "endpointUrl" or "regionName" right?)',
-  EAI_AGAIN: 'the host name could not be looked up',
   UND_ERR_CONNECT_TIMEOUT: 'the connection timed out',
   UND_ERR_HEADERS_TIMEOUT: 'no answer in time',
   UND_ERR_BODY_TIMEOUT: 'the answer stalled',

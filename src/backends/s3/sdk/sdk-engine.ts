@@ -1,0 +1,704 @@
+import { untilAborted } from '../../../core/abort.ts'
+import type { ReadBody, WriteCondition } from '../../../core/backend.ts'
+import { encodeUtf8 } from '../../../core/bytes.ts'
+import {
+  FileNotFoundError,
+  IntegrityError,
+  PermissionDeniedError,
+  PreconditionFailedError,
+  UnsupportedError,
+} from '../../../core/errors.ts'
+import { WriteConditions } from '../conditions.ts'
+import { encodeKey, encodeRfc3986 } from '../encoding.ts'
+import type {
+  CopyRequest,
+  CreateBucketOptions,
+  GetOptions,
+  GetResult,
+  ListRequest,
+  ListResult,
+  ObjectHead,
+  OpenUpload,
+  PresignOptions,
+  PutOptions,
+  RequestOptions,
+  S3Engine,
+  StreamContent,
+  Upload,
+  UploadedPart,
+} from '../engine.ts'
+import { s3Error } from '../errors.ts'
+import { decodeListedKey, fitsXml } from '../list-xml.ts'
+import { copyInParts, copyPartSize, maxCopySize } from '../native/copy-in-parts.ts'
+import { ObjectBody } from '../native/object-body.ts'
+import { compositeETag, HashedStream, matchesContent } from '../native/own-work.ts'
+import { partOfBody } from '../native/part-of-body.ts'
+import { accessHeaders, type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
+import type { ProviderProfile } from '../profiles.ts'
+import { withoutUndefined } from '../without-undefined.ts'
+import {
+  type DeliveredRange,
+  deliveredRange,
+  isTime,
+  outputHead,
+  unquoted,
+} from './object-output.ts'
+import type { Patience } from './patience.ts'
+import { isSdkStream, streamBody } from './sdk-body.ts'
+import type { SdkCall, SdkClient, SdkInput, SdkListedObject, SdkOutput } from './sdk-client.ts'
+
+export interface SdkEngineOptions {
+  readonly client: SdkClient
+  readonly bucketName: string
+  /** What the service can, as far as the client's own settings tell which one it is. */
+  readonly profile: ProviderProfile
+  readonly patience: Patience
+  /** Largest object that is copied with one request; `undefined`: whatever the service takes. */
+  readonly copyThreshold: number | undefined
+}
+
+/**
+ * An S3 client over an SDK of somebody else, which makes the requests, signs them, and makes them
+ * again. What it leaves undone is done here: conditions, lengths, names in listings, what was lost.
+ */
+export class SdkEngine implements S3Engine {
+  readonly profile: ProviderProfile
+  readonly #client: SdkClient
+  readonly #bucketName: string
+  readonly #patience: Patience
+  readonly #copyThreshold: number | undefined
+  readonly #conditions: WriteConditions
+  #bucketSeen = false
+
+  constructor(options: SdkEngineOptions) {
+    this.profile = options.profile
+    this.#client = options.client
+    this.#bucketName = options.bucketName
+    this.#patience = options.patience
+    this.#copyThreshold = options.copyThreshold
+    this.#conditions = new WriteConditions(
+      options.profile.conditions.quotedIfMatch,
+      async (key, { signal, access }) =>
+        (await this.headObject(key, { signal, access }).catch(unlessMissing))?.etag,
+    )
+  }
+
+  async headObject(key: string, options: RequestOptions): Promise<ObjectHead> {
+    try {
+      const output = await this.#send(objectCall('HeadObject', { Key: key }, options))
+      return outputHead(output, output.ContentLength)
+    } catch (error) {
+      throw await this.#missing(error, options)
+    }
+  }
+
+  async getObject(key: string, options: GetOptions): Promise<GetResult> {
+    const { range, ifMatch, signal } = options
+    const call = getCall(key, range, ifMatch, options)
+    const output = await this.#send(call).catch(error => {
+      if (call.course.status === behindTheEnd) return undefined
+      throw error
+    })
+    if (output === undefined) return await this.#emptyResult(key, options)
+    const source = this.#bodyOf(output, signal)
+    try {
+      const delivered = deliveredRange(output, range)
+      const start = Math.min(range?.start ?? 0, delivered.size)
+      const end = Math.min(range?.end ?? delivered.size, delivered.end)
+      const head = outputHead(output, delivered.size)
+      return {
+        head,
+        start,
+        end,
+        body: this.#objectBody(key, source, delivered, start, end, options, head),
+      }
+    } catch (error) {
+      source.cancel()
+      throw error
+    }
+  }
+
+  async putObject(key: string, body: Uint8Array, options: PutOptions): Promise<void> {
+    await this.#put(key, body, options, head => matchesContent(head, body))
+  }
+
+  async putStream(key: string, content: StreamContent, options: PutOptions): Promise<void> {
+    const stream = new HashedStream(content)
+    for (let attempts = 1; ; attempts++) {
+      try {
+        return await this.#put(key, stream, options, head => stream.isIn(head))
+      } catch (error) {
+        // An SDK sends no stream twice: it cannot know that this one can be read again.
+        if (!content.replayable) throw error
+        await this.#patience.pauseAfter(error, attempts, options.signal)
+      }
+    }
+  }
+
+  async createUpload(
+    key: string,
+    options: RequestOptions & { readonly parameters: ObjectParameters },
+  ): Promise<Upload> {
+    const { parameters, signal } = options
+    const call: SdkCall = {
+      operation: 'CreateMultipartUpload',
+      subject: 'bucket',
+      input: { ...parameterInput(parameters), Key: key },
+      headers: parameterHeaders(parameters),
+      signal,
+      course: newCourse(),
+    }
+    const from = Date.now()
+    const lost = (): boolean => call.course.attempts > 1
+    try {
+      const { UploadId } = await this.#send(call)
+      if (UploadId === undefined) throw incomplete('UploadId')
+      return { uploadId: UploadId, strayFrom: lost() ? from : undefined }
+    } catch (error) {
+      if (lost()) await this.#forgetStrays(key, from, options)
+      throw error
+    }
+  }
+
+  async abortStrays(
+    key: string,
+    options: RequestOptions & { readonly from: number; readonly but: string | undefined },
+  ): Promise<void> {
+    const from = Math.floor(options.from / 1000) * 1000 - clockGrain
+    for await (const upload of this.listUploads(key, options)) {
+      const candidate =
+        upload.key === key && upload.uploadId !== options.but && upload.initiated >= from
+      if (candidate && !(await this.#hasParts(upload, options)))
+        await this.abortUpload(key, upload.uploadId, options)
+    }
+  }
+
+  async uploadPart(
+    key: string,
+    uploadId: string,
+    partNumber: number,
+    body: Uint8Array,
+    { signal, access }: RequestOptions,
+  ): Promise<UploadedPart> {
+    const { ETag: etag, ChecksumCRC32: checksum } = await this.#send({
+      operation: 'UploadPart',
+      subject: 'upload',
+      input: { Key: key, UploadId: uploadId, PartNumber: partNumber },
+      headers: accessHeaders(access, 'object'),
+      body,
+      signal,
+      course: newCourse(),
+    })
+    if (etag === undefined)
+      throw new IntegrityError(`The service took part ${partNumber} without an ETag.`)
+    return { partNumber, etag, size: body.byteLength, checksum }
+  }
+
+  async completeUpload(
+    key: string,
+    uploadId: string,
+    parts: readonly UploadedPart[],
+    options: RequestOptions & { readonly condition: WriteCondition },
+  ): Promise<void> {
+    const { condition, signal, access } = options
+    const isOwn = (head: ObjectHead): boolean => head.etag === compositeETag(parts)
+    await this.#conditions.apply(key, condition, options, async headers => {
+      const call: SdkCall = {
+        operation: 'CompleteMultipartUpload',
+        subject: 'upload',
+        input: {
+          Key: key,
+          UploadId: uploadId,
+          MultipartUpload: { Parts: parts.map(namedPart) },
+          ...conditionInput(headers),
+        },
+        headers: [...headers, ...accessHeaders(access, 'object')],
+        signal,
+        course: newCourse(),
+      }
+      await this.#orOwnWork(call, key, access, isOwn)
+    })
+  }
+
+  async abortUpload(key: string, uploadId: string, options: RequestOptions): Promise<void> {
+    const input = { Key: key, UploadId: uploadId }
+    const call = bucketCall('AbortMultipartUpload', input, options)
+    // Gone already: what was wanted.
+    await this.#send({ ...call, subject: 'upload' }).catch(unlessMissing)
+  }
+
+  async *listUploads(prefix: string, options: RequestOptions): AsyncGenerator<OpenUpload> {
+    let markers: SdkInput = {}
+    for (;;) {
+      const input = { Prefix: prefix, EncodingType: 'url', ...markers }
+      const page = await this.#send(bucketCall('ListMultipartUploads', input, options))
+      const decode = decoderOf(page)
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+        if (Key === undefined || UploadId === undefined || !isTime(Initiated))
+          throw incomplete('Key, UploadId or Initiated')
+        yield { key: decode(Key), uploadId: UploadId, initiated: Initiated.getTime() }
+      }
+      if (isLastPage(page)) return
+      const { NextKeyMarker = '', NextUploadIdMarker = '' } = page
+      const next = { KeyMarker: decode(NextKeyMarker), UploadIdMarker: NextUploadIdMarker }
+      if (
+        next.KeyMarker === markers['KeyMarker'] &&
+        NextUploadIdMarker === markers['UploadIdMarker']
+      )
+        throw new IntegrityError('The service sends the same page of uploads again and again.')
+      markers = next
+    }
+  }
+
+  async copyObject(from: string, to: string, options: CopyRequest): Promise<void> {
+    const { parameters, signal, sourceAccess } = options
+    const source = { signal, access: sourceAccess }
+    if (this.#copyThreshold !== undefined) {
+      const { size } = await this.headObject(from, source)
+      if (size > this.#copyThreshold) return await this.#copyLarge(from, to, options)
+    }
+    const call: SdkCall = {
+      operation: 'CopyObject',
+      subject: 'object',
+      input: { ...parameterInput(parameters), Key: to, CopySource: this.#source(from) },
+      headers: [...accessHeaders(sourceAccess, 'source'), ...parameterHeaders(parameters)],
+      signal,
+      course: newCourse(),
+    }
+    try {
+      const output = await this.#send(call)
+      if (output.CopyObjectResult === undefined) throw incomplete('CopyObjectResult')
+    } catch (error) {
+      // S3 says no more than "invalid" of a source that is too large for one request.
+      if (error instanceof FileNotFoundError || !(await this.#isTooLarge(from, source))) throw error
+      await this.#copyLarge(from, to, options)
+    }
+  }
+
+  async deleteObject(key: string, options: RequestOptions): Promise<void> {
+    const call = bucketCall('DeleteObject', { Key: key }, options)
+    // S3 answers 204 for a missing key; some services answer 404.
+    await this.#send({ ...call, subject: 'object' }).catch(unlessMissing)
+  }
+
+  async deleteObjects(
+    keys: readonly string[],
+    options: RequestOptions,
+  ): Promise<ReadonlyMap<string, Error>> {
+    const { signal } = options
+    const errors = new Map<string, Error>()
+    let listed = keys.filter(fitsXml)
+    for (let attempts = 1; listed.length > 0; attempts++) {
+      const failed = await this.#deleteListed(listed, options)
+      for (const key of listed) errors.delete(key)
+      for (const [key, error] of failed) errors.set(key, error)
+      listed = [...failed].flatMap(([key, error]) => (error.retryable ? [key] : []))
+      const [key] = listed
+      if (key === undefined) break
+      const goOn = await this.#patience.pauseAfter(errors.get(key), attempts, signal).then(
+        () => true,
+        () => signal?.throwIfAborted(),
+      )
+      if (goOn !== true) break
+    }
+    for (const key of keys.filter(each => !fitsXml(each))) {
+      await this.deleteObject(key, options).catch(error => errors.set(key, error))
+    }
+    return errors
+  }
+
+  async listObjects(request: ListRequest): Promise<ListResult> {
+    const { prefix, delimiter, token } = request
+    const input = {
+      Prefix: prefix,
+      EncodingType: 'url',
+      ...(delimiter === undefined ? {} : { Delimiter: delimiter }),
+      ...(token === undefined ? {} : { ContinuationToken: token }),
+    }
+    const page = await this.#send(bucketCall('ListObjectsV2', input, request))
+    const decode = decoderOf(page)
+    const last = isLastPage(page)
+    if (!last && page.NextContinuationToken === undefined)
+      throw new IntegrityError('The service cut a listing without saying where it goes on.')
+    return {
+      objects: (page.Contents ?? []).map(entry => listedObject(entry, decode)),
+      prefixes: (page.CommonPrefixes ?? []).map(({ Prefix }) => {
+        if (Prefix === undefined) throw incomplete('Prefix')
+        return decode(Prefix)
+      }),
+      nextToken: last ? undefined : page.NextContinuationToken,
+    }
+  }
+
+  presign(key: string, options: PresignOptions): Promise<string> {
+    return this.#client.presign(key, options)
+  }
+
+  async bucketExists(options: RequestOptions): Promise<boolean> {
+    try {
+      await this.#send({ ...bucketCall('HeadBucket', {}, options), subject: 'object' })
+      return true
+    } catch (error) {
+      if (error instanceof FileNotFoundError) return false
+      throw error
+    }
+  }
+
+  async createBucket({ acl, acls, signal }: CreateBucketOptions): Promise<void> {
+    const region = await this.#client.region()
+    const input = {
+      ...(acl === undefined ? {} : { ACL: acl }),
+      ...(region === 'us-east-1'
+        ? {}
+        : { CreateBucketConfiguration: { LocationConstraint: region } }),
+    }
+    const headers = acls ? ['x-amz-object-ownership', 'ObjectWriter'] : []
+    await this.#send({ ...bucketCall('CreateBucket', input, { signal }), headers })
+  }
+
+  /** Whatever an SDK still does after an abort, the caller hears of it at once. */
+  async #send(call: SdkCall): Promise<SdkOutput> {
+    const { signal } = call
+    try {
+      signal?.throwIfAborted()
+      return await untilAborted(this.#client.send(call), signal)
+    } catch (error) {
+      throw signal?.aborted === true ? signal.reason : error
+    }
+  }
+
+  /** Stores an object with one request, under a condition. */
+  async #put(
+    key: string,
+    body: NonNullable<SdkCall['body']>,
+    options: PutOptions,
+    isOwn: (head: ObjectHead) => boolean,
+  ): Promise<void> {
+    const { parameters, condition, signal, access } = options
+    await this.#conditions.apply(key, condition, options, async headers => {
+      const call: SdkCall = {
+        operation: 'PutObject',
+        subject: 'bucket',
+        input: { ...parameterInput(parameters), Key: key, ...conditionInput(headers) },
+        headers: [...parameterHeaders(parameters), ...headers],
+        body,
+        signal,
+        course: newCourse(),
+      }
+      const output = await this.#orOwnWork(call, key, access, isOwn)
+      // A proxy's page of HTML comes with 200, too, but has stored nothing.
+      if (output !== undefined && output.ETag === undefined)
+        throw new IntegrityError('The service took the object without an ETag.')
+    })
+  }
+
+  /**
+   * A request that changes what it depends on. When its first answer was lost, the second attempt
+   * meets what the first did: then it succeeded, and is no conflict.
+   */
+  async #orOwnWork(
+    call: SdkCall,
+    key: string,
+    access: RequestOptions['access'],
+    isOwn: (head: ObjectHead) => boolean,
+  ): Promise<SdkOutput | undefined> {
+    try {
+      return await this.#send(call)
+    } catch (error) {
+      const met = error instanceof PreconditionFailedError || error instanceof FileNotFoundError
+      if (!met || call.course.attempts < 2) throw error
+      const head = await this.headObject(key, { signal: call.signal, access }).catch(unlessMissing)
+      if (head === undefined || !isOwn(head)) throw error
+      return undefined
+    }
+  }
+
+  #bodyOf({ Body }: SdkOutput, signal: AbortSignal | undefined): ReadBody {
+    if (!isSdkStream(Body)) throw new IntegrityError('The service answered without a body.')
+    return streamBody(Body, signal, error => this.#client.explain(error))
+  }
+
+  /** What was asked for of what is delivered, in its length, and taken up where it breaks off. */
+  #objectBody(
+    key: string,
+    source: ReadBody,
+    delivered: DeliveredRange,
+    start: number,
+    end: number,
+    { signal, access }: GetOptions,
+    { etag }: ObjectHead,
+  ): ReadBody {
+    const whole = start === delivered.start && end === delivered.end
+    const body = whole ? source : partOfBody(source, start - delivered.start, end - delivered.start)
+    const resume = async (at: number): Promise<ReadBody> => {
+      const range = { start: at, end }
+      const output = await this.#send(getCall(key, range, etag, { signal, access }))
+      const rest = this.#bodyOf(output, signal)
+      const { start: from, end: to } = deliveredRange(output, range)
+      return from === at && to === end ? rest : partOfBody(rest, at - from, end - from)
+    }
+    return new ObjectBody(body, {
+      start,
+      end,
+      crc: undefined,
+      resume: etag === undefined || end === start ? undefined : resume,
+      pause: (failure, failures) => this.#patience.pauseAfter(failure, failures, signal),
+    })
+  }
+
+  async #hasParts({ key, uploadId }: OpenUpload, options: RequestOptions): Promise<boolean> {
+    const input = { Key: key, UploadId: uploadId, MaxParts: 1 }
+    const call = objectCall('ListParts', input, options)
+    const output = await this.#send({ ...call, subject: 'upload' }).catch(unlessMissing)
+    return output === undefined || (output.Parts ?? []).length > 0
+  }
+
+  /** Best effort: the error that is on its way tells what went wrong, and `cleanupUploads` remains. */
+  async #forgetStrays(key: string, from: number, { access }: RequestOptions): Promise<void> {
+    const signal = AbortSignal.timeout(cleanupTime)
+    await this.abortStrays(key, { from, but: undefined, signal, access }).catch(() => undefined)
+  }
+
+  #source(key: string): string {
+    return `${encodeRfc3986(this.#bucketName)}/${encodeKey(key)}`
+  }
+
+  async #isTooLarge(key: string, options: RequestOptions): Promise<boolean> {
+    const head = await this.headObject(key, options).catch(() => undefined)
+    return head !== undefined && head.size > maxCopySize
+  }
+
+  async #copyLarge(from: string, to: string, options: CopyRequest): Promise<void> {
+    const { access, sourceAccess } = options
+    const { head, parameters } = await this.#copySource(from, options)
+    const { etag } = head
+    const headers = [...accessHeaders(access, 'object'), ...accessHeaders(sourceAccess, 'source')]
+    const copyPart = async (
+      uploadId: string,
+      partNumber: number,
+      start: number,
+      end: number,
+      signal: AbortSignal,
+    ): Promise<UploadedPart> => {
+      const input = {
+        Key: to,
+        UploadId: uploadId,
+        PartNumber: partNumber,
+        CopySource: this.#source(from),
+        CopySourceRange: `bytes=${start}-${end - 1}`,
+        // All parts of one version: a source that is replaced meanwhile fails.
+        ...(etag === undefined ? {} : { CopySourceIfMatch: `"${etag}"` }),
+      }
+      const call = objectCall('UploadPartCopy', input, { signal })
+      const { CopyPartResult } = await this.#send({ ...call, headers })
+      const copied = CopyPartResult?.ETag
+      if (copied === undefined)
+        throw new IntegrityError(`The service copied part ${partNumber} without an ETag.`)
+      return { partNumber, etag: copied, size: end - start, checksum: undefined }
+    }
+    await copyInParts(this, copyPart, to, head.size, {
+      ...options,
+      parameters: { ...parameters, ...withoutUndefined(options.parameters) },
+      partSize: copyPartSize(head.size, this.#copyThreshold),
+    })
+  }
+
+  /** The source of a copy by parts, which takes nothing over by itself. */
+  async #copySource(
+    key: string,
+    { signal, sourceAccess: access }: CopyRequest,
+  ): Promise<{ readonly head: ObjectHead; readonly parameters: ObjectParameters }> {
+    const output = await this.#send(objectCall('HeadObject', { Key: key }, { signal, access }))
+    const head = outputHead(output, output.ContentLength)
+    const { contentType, contentEncoding, cacheControl, contentDisposition, metadata } = head
+    const parameters = {
+      ContentType: contentType,
+      ContentEncoding: contentEncoding,
+      ContentLanguage: output.ContentLanguage,
+      CacheControl: cacheControl,
+      ContentDisposition: contentDisposition,
+      Expires: output.ExpiresString,
+      Metadata: metadata,
+      Tagging: await this.#tagsOf(key, output.TagCount, { signal, access }),
+    }
+    return { head, parameters: withoutUndefined(parameters) }
+  }
+
+  /**
+   * The tags of an object, as `x-amz-tagging` has them. Not every SDK tells with the object how many
+   * there are; where nobody says that there are some, not being allowed to look is no failure.
+   */
+  async #tagsOf(
+    key: string,
+    count: number | undefined,
+    options: RequestOptions,
+  ): Promise<string | undefined> {
+    const call = bucketCall('GetObjectTagging', { Key: key }, options)
+    try {
+      const { TagSet = [] } = await this.#send({ ...call, subject: 'object' })
+      const pairs = TagSet.map(({ Key = '', Value = '' }) => [Key, Value].map(encodeRfc3986))
+      return pairs.length === 0 ? undefined : pairs.map(pair => pair.join('=')).join('&')
+    } catch (error) {
+      const refused = error instanceof PermissionDeniedError || error instanceof UnsupportedError
+      if (!refused || (count ?? 0) > 0) throw error
+      return undefined
+    }
+  }
+
+  async #deleteListed(
+    keys: readonly string[],
+    options: RequestOptions,
+  ): Promise<ReadonlyMap<string, ReturnType<typeof s3Error>>> {
+    const input = { Delete: { Quiet: true, Objects: keys.map(Key => ({ Key })) } }
+    const { Errors = [] } = await this.#send(bucketCall('DeleteObjects', input, options))
+    const failed = Errors.filter(({ Code }) => Code !== 'NoSuchKey')
+    return new Map(
+      failed.map(({ Key, Code, Message }) => {
+        if (Key === undefined) throw incomplete('Key')
+        const answer = { ...noAnswer, code: Code, message: Message, bucketName: this.#bucketName }
+        return [Key, s3Error(answer, 'object')]
+      }),
+    )
+  }
+
+  /** A range behind the end, which an empty object answers to every range. */
+  async #emptyResult(key: string, options: RequestOptions): Promise<GetResult> {
+    const head = await this.headObject(key, options)
+    const body = { bytes: async () => encodeUtf8(''), async *chunks() {}, cancel() {} }
+    return { head, start: head.size, end: head.size, body }
+  }
+
+  /** The error, or that the bucket is missing: a HEAD does not say. */
+  async #missing(error: unknown, options: RequestOptions): Promise<unknown> {
+    if (!(error instanceof FileNotFoundError) || this.#bucketSeen) return error
+    const call = bucketCall('HeadBucket', {}, options)
+    await this.#send(call).catch(failure => {
+      if (call.course.status !== 403) throw failure
+    })
+    this.#bucketSeen = true
+    return error
+  }
+}
+
+const behindTheEnd = 416
+const noAnswer = {
+  status: 0,
+  method: 'POST',
+  region: undefined,
+  requestId: undefined,
+  retryAfter: undefined,
+}
+/** How far apart two readings of one clock may be, in milliseconds. */
+const clockGrain = 2000
+/** How long the clean-up after a failure may take, in milliseconds. */
+const cleanupTime = 30_000
+
+function newCourse(): SdkCall['course'] {
+  return { attempts: 0, status: 0 }
+}
+
+function objectCall(
+  operation: SdkCall['operation'],
+  input: SdkInput,
+  { signal, access }: RequestOptions,
+): SdkCall {
+  const headers = accessHeaders(access, 'object')
+  return { operation, subject: 'object', input, headers, signal, course: newCourse() }
+}
+
+function bucketCall(
+  operation: SdkCall['operation'],
+  input: SdkInput,
+  { signal, access }: RequestOptions,
+): SdkCall {
+  const headers = accessHeaders(access, 'bucket')
+  return { operation, subject: 'bucket', input, headers, signal, course: newCourse() }
+}
+
+function getCall(
+  key: string,
+  range: GetOptions['range'],
+  ifMatch: string | undefined,
+  options: RequestOptions,
+): SdkCall {
+  const input = {
+    Key: key,
+    ...(range === undefined
+      ? {}
+      : { Range: `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}` }),
+    ...(ifMatch === undefined ? {} : { IfMatch: `"${ifMatch}"` }),
+  }
+  return objectCall('GetObject', input, options)
+}
+
+/**
+ * Parameters as members of the input, for middleware that looks there. What goes on the wire is
+ * what the headers say: the SDKs want times as a `Date`, which holds fewer than the text does, and
+ * keys of customers in a form of their own.
+ */
+function parameterInput(parameters: ObjectParameters): SdkInput {
+  const members = Object.entries(parameters).filter(
+    ([name, value]) => value !== undefined && !onlyAsHeader.has(name),
+  )
+  return Object.fromEntries(members)
+}
+
+const onlyAsHeader: ReadonlySet<string> = new Set([
+  'Expires',
+  'Metadata',
+  'ObjectLockRetainUntilDate',
+  'SSECustomerAlgorithm',
+  'SSECustomerKey',
+  'SSECustomerKeyMD5',
+])
+
+/** The condition as a member of the input: `IfMatch` or `IfNoneMatch`. */
+function conditionInput([name, value]: readonly string[]): SdkInput {
+  if (name === undefined) return {}
+  return { [name === 'if-match' ? 'IfMatch' : 'IfNoneMatch']: value }
+}
+
+function namedPart({ partNumber, etag, checksum }: UploadedPart): SdkInput {
+  const named = { PartNumber: partNumber, ETag: etag }
+  return checksum === undefined ? named : { ...named, ChecksumCRC32: checksum }
+}
+
+function decoderOf({ EncodingType }: SdkOutput): (text: string) => string {
+  return EncodingType === 'url' ? decodeListedKey : text => text
+}
+
+/** @throws IntegrityError for an answer that is no listing, such as a proxy's page of HTML */
+function isLastPage({ IsTruncated }: SdkOutput): boolean {
+  if (IsTruncated === undefined) throw incomplete('IsTruncated')
+  return !IsTruncated
+}
+
+function listedObject(
+  entry: SdkListedObject,
+  decode: (text: string) => string,
+): ListResult['objects'][number] {
+  const { Key, Size, LastModified, ETag, StorageClass } = entry
+  if (
+    Key === undefined ||
+    Size === undefined ||
+    !Number.isSafeInteger(Size) ||
+    !isTime(LastModified)
+  )
+    throw incomplete('Key, Size or LastModified')
+  return {
+    key: decode(Key),
+    size: Size,
+    lastModified: LastModified.getTime(),
+    etag: unquoted(ETag),
+    storageClass: StorageClass,
+  }
+}
+
+function unlessMissing(error: unknown): undefined {
+  if (!(error instanceof FileNotFoundError)) throw error
+  return undefined
+}
+
+function incomplete(name: string): IntegrityError {
+  return new IntegrityError(`The service sent an answer without <${name}>.`)
+}

@@ -1,0 +1,145 @@
+import {
+  ImproperlyConfigured,
+  IntegrityError,
+  type StorageError,
+  UnavailableError,
+} from '../../../core/errors.ts'
+import { type ErrorSubject, s3Error, withoutSecrets } from '../errors.ts'
+import { isDistrust, networkReasons } from '../network-reasons.ts'
+
+/** What an SDK's error says, whichever SDK's it is. */
+export interface SdkFailure {
+  readonly error: Error
+  /** Of the answer; 0 where none came. */
+  readonly status: number
+  /** Of the service, or of Node where no answer came. */
+  readonly code: string | undefined
+  readonly region: string | undefined
+  readonly requestId: string | undefined
+  readonly retryAfter: string | undefined
+  readonly attempts: number
+}
+
+/** What the failed call was about. */
+export interface FailedCall {
+  readonly bucketName: string
+  readonly subject: ErrorSubject
+}
+
+/**
+ * The error of the kind that an SDK's failure is of, with the SDK's error as its cause; `undefined`
+ * for what is neither the service's nor the network's doing, such as an error of the user's own
+ * middleware.
+ */
+export function sdkError(failure: SdkFailure, call: FailedCall): StorageError | undefined {
+  const { status, code, error } = failure
+  if (status === 0) return networkError(failure)
+  const cause = withoutRequest(error)
+  const named = code !== undefined && !namedByTheSdk.has(code) && !/^\d+$/.test(code)
+  if (status < 300 && !named)
+    return new IntegrityError('The service sent an answer that cannot be read.', { cause })
+  return s3Error(
+    {
+      ...failure,
+      code: named ? code : undefined,
+      status: status < 300 ? 0 : status,
+      method: '',
+      message: error.message,
+      bucketName: call.bucketName,
+      cause,
+    },
+    call.subject,
+  )
+}
+
+/** What ended a body before its time. */
+export function bodyError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  const { message } = error
+  if (/checksum/i.test(message))
+    return new IntegrityError('The bytes that arrived do not have the checksum of the object.', {
+      cause: error,
+    })
+  const code = 'code' in error ? String(error.code) : undefined
+  const failure = { ...noAnswer, error, code, attempts: 1 }
+  return networkError(failure) ?? error
+}
+
+const noAnswer = { status: 0, region: undefined, requestId: undefined, retryAfter: undefined }
+
+/** Names that the SDKs give an answer without a code: those of HEAD, and of no document of S3. */
+const namedByTheSdk: ReadonlySet<string> = new Set([
+  'BadRequest',
+  'Conflict',
+  'Forbidden',
+  'NotFound',
+  'NotModified',
+  'SyntaxError',
+  'TypeError',
+  'Unknown',
+  'UnknownError',
+  'XMLParserError',
+])
+
+function networkError({ code = '', error, attempts }: SdkFailure): StorageError | undefined {
+  if (isDistrust(code))
+    return new ImproperlyConfigured(
+      `The certificate of the service is not trusted (${code}): give the client the certificates of its authority.`,
+      { cause: error },
+    )
+  const known = networkReasons[code] ?? otherReasons[code]
+  if (known === undefined && !/^(?:E[A-Z0-9]+|HPE_\w+|ERR_(?:SSL|STREAM|HTTP2)_\w+)$/.test(code))
+    return undefined
+  const times = attempts > 1 ? `, after ${attempts} attempts` : ''
+  return new UnavailableError(`No answer from the service: ${known ?? code}${times}.`, {
+    cause: error,
+    attempts,
+  })
+}
+
+const otherReasons: Readonly<Record<string, string | undefined>> = {
+  ETIMEDOUT: 'the connection timed out',
+  NetworkingError: 'the connection failed',
+  TimeoutError: 'no answer in time',
+}
+
+/** Members that errors of the SDKs have, and none of which repeats the request. */
+const harmless: ReadonlySet<string> = new Set([
+  '$fault',
+  '$metadata',
+  'BucketName',
+  'Code',
+  'Condition',
+  'HostId',
+  'Key',
+  'Region',
+  'RequestId',
+  'Resource',
+  'cfId',
+  'code',
+  'extendedRequestId',
+  'message',
+  'name',
+  'region',
+  'requestId',
+  'retryDelay',
+  'retryable',
+  'stack',
+  'statusCode',
+  'time',
+])
+
+/**
+ * The SDK's error without what the service repeated of the request in its answer: key id, string
+ * to sign, signature, token. The SDKs make members of their errors of it.
+ */
+function withoutRequest(error: Error): Error {
+  for (const name of Object.getOwnPropertyNames(error))
+    if (!harmless.has(name)) Reflect.deleteProperty(error, name)
+  const message = withoutSecrets(error.message)
+  if (message === error.message) return error
+  const stack = error.stack?.replace(error.message, message)
+  Object.defineProperty(error, 'message', { value: message })
+  Object.defineProperty(error, 'stack', { value: stack })
+  return error
+}
