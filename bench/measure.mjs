@@ -3,14 +3,22 @@ import { cpus } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { startNullServer } from './null-server/start.mjs'
 
-/** Runs `work` beside a null server, which ends with it. */
+/** Runs `work` beside a null server, over TLS with `--tls`, which ends with it. */
 export async function withNullServer(work) {
-  const server = await startNullServer()
+  const server = await startNullServer({ tls: process.argv.includes('--tls') })
   try {
     return await work(server)
   } finally {
     server.stop()
   }
+}
+
+/** The authority of the null server's certificate, for all engines alike. */
+const authority = fileURLToPath(new URL('../test/fixtures/tls/ca.pem', import.meta.url))
+const trust = {
+  NODE_EXTRA_CA_CERTS: authority,
+  AWS_CA_BUNDLE: authority,
+  SSL_CERT_FILE: authority,
 }
 
 /** One engine in a process of its own. */
@@ -20,7 +28,12 @@ export class Worker {
   static async start(engine, origin) {
     const file = fileURLToPath(new URL('worker.mjs', import.meta.url))
     const execArgv = process.env.BENCH_NODE_OPTIONS?.split(' ') ?? []
-    const env = { ...process.env, AWS_EC2_METADATA_DISABLED: 'true', NODE_NO_WARNINGS: '1' }
+    const env = {
+      ...process.env,
+      AWS_EC2_METADATA_DISABLED: 'true',
+      NODE_NO_WARNINGS: '1',
+      ...trust,
+    }
     const child = fork(file, [engine, origin], { env, execArgv })
     const worker = new Worker(engine, child)
     worker.operations = (await worker.#answer()).operations

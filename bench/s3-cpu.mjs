@@ -1,5 +1,5 @@
 // CPU time per call of small objects: ours through the public API, bare undici, the AWS SDK v3.
-// Usage: node bench/s3-cpu.mjs [--calls 4000] [--rounds 7] [--warmup 8000] [--engines a,b] [--json]
+// Usage: node bench/s3-cpu.mjs [--calls 4000] [--rounds 7] [--warmup 8000] [--engines a,b] [--tls] [--json]
 
 import { objectBytes } from './engines/workload.mjs'
 import {

@@ -1,6 +1,9 @@
 // The null server for machines without a C compiler: the answers of null-server.c on node:net. It
 // takes more of the second core, so figures are noisier beside it; CPU per call stays comparable.
+// With `--tls` it speaks TLS, and tells its counters on a second port, without.
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 
 const objectBytes = 4096
 const pageKeys = 1000
@@ -32,13 +35,26 @@ const objectHeaders = [
   'Content-Type: application/octet-stream',
 ].join('\r\n')
 
-createServer({ noDelay: true }, socket => new Connection(socket)).listen(
-  Number(process.argv[2] ?? 0),
-  '127.0.0.1',
-  function listening() {
-    console.log(this.address().port)
-  },
-)
+const take = socket => new Connection(socket)
+const plain = createServer({ noDelay: true }, take)
+if (process.argv.includes('--tls')) {
+  const pem = name => readFileSync(new URL(`../../test/fixtures/tls/${name}.pem`, import.meta.url))
+  const secure = createTlsServer({ cert: pem('server'), key: pem('server-key') }, socket => {
+    socket.setNoDelay(true)
+    take(socket)
+  })
+  secure.listen(0, '127.0.0.1', () => listen(plain, secure))
+} else {
+  listen(plain)
+}
+
+/** Says where it listens: a port for requests, and one for the counters. */
+function listen(server, secure = server) {
+  server.listen(0, '127.0.0.1', () => {
+    console.log(secure.address().port, server.address().port)
+  })
+}
+
 // Ends with the process that started it, as the C server does.
 process.on('disconnect', () => process.exit())
 

@@ -4,23 +4,25 @@ import { tmpdir } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 /**
- * Starts the null S3 server: the C program, compiled now, or the one on node:net where there is no
- * compiler.
+ * Starts the null S3 server: the C program, compiled now, or the one on Node where there is no
+ * compiler, or where it is to speak TLS.
  *
  * @returns {Promise<{ origin: string, kind: string, counters(): Promise<Record<string, number>>, stop(): void }>}
  */
-export async function startNullServer() {
+export async function startNullServer({ tls = false } = {}) {
   const folder = mkdtempSync(`${tmpdir()}/stowage-null-server-`)
-  const program = compile(folder)
+  const program = tls ? undefined : compile(folder)
   const child =
     program === undefined
-      ? fork(fileOf('null-server.mjs'), { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] })
+      ? fork(fileOf('null-server.mjs'), tls ? ['--tls'] : [], {
+          stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+        })
       : spawn(program, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const origin = `http://127.0.0.1:${await firstLine(child)}`
+  const [port, plainPort = port] = (await firstLine(child)).split(' ')
   return {
-    origin,
-    kind: program === undefined ? 'node:net' : 'C',
-    counters: async () => (await fetch(`${origin}/_null/counters`)).json(),
+    origin: `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
+    kind: program === undefined ? (tls ? 'node:tls' : 'node:net') : 'C',
+    counters: async () => (await fetch(`http://127.0.0.1:${plainPort}/_null/counters`)).json(),
     stop() {
       child.kill('SIGTERM')
       rmSync(folder, { recursive: true, force: true })
