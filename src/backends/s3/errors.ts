@@ -67,7 +67,7 @@ const missingUpload: MakeError = answer =>
 
 const missingBucket: MakeError = answer =>
   new ImproperlyConfigured(
-    `There is no bucket "${answer.bucketName}": check "bucketName", "endpointUrl" and "regionName".`,
+    `There is no bucket "${answer.bucketName}": check "bucketName", "endpointUrl" and "regionName", or set "autoCreateBucket".`,
     { setting: 'bucketName', ...causeOf(answer) },
   )
 
@@ -96,6 +96,12 @@ const wrongRegion: MakeError = answer => {
     { setting: 'regionName', ...causeOf(answer) },
   )
 }
+
+const unknownRegion: MakeError = answer =>
+  new ImproperlyConfigured(
+    `The service makes no bucket "${answer.bucketName}" in the region of "regionName" (AWS_S3_REGION_NAME): set another one.`,
+    { setting: 'regionName', ...causeOf(answer) },
+  )
 
 /** S3 names the region that it expects; without one it is the header itself that is wrong. */
 const wrongAuthorization: MakeError = answer =>
@@ -168,6 +174,12 @@ const noAcls: MakeError = answer =>
     { setting: 'defaultAcl', ...causeOf(answer) },
   )
 
+const noBucketAcl: MakeError = answer =>
+  new ImproperlyConfigured(
+    `The service makes no bucket "${answer.bucketName}" with an ACL: set "bucketAcl" (AWS_BUCKET_ACL) to null.`,
+    { setting: 'bucketAcl', ...causeOf(answer) },
+  )
+
 const unavailable: MakeError = answer =>
   new UnavailableError(`The service is not available (${nameOf(answer)})${timesOf(answer)}.`, {
     attempts: answer.attempts ?? 1,
@@ -192,6 +204,8 @@ const kinds: ReadonlyMap<string, MakeError> = new Map<string, MakeError>([
   ['PermanentRedirect', wrongRegion],
   ['TemporaryRedirect', wrongRegion],
   ['IllegalLocationConstraintException', wrongRegion],
+  ['InvalidLocationConstraint', unknownRegion],
+  ['InvalidBucketAclWithObjectOwnership', noBucketAcl],
   ['AuthorizationHeaderMalformed', wrongAuthorization],
   ['AccessDenied', denied('its policy or the permissions of the key do not allow it')],
   ['AllAccessDisabled', denied('all access is disabled')],

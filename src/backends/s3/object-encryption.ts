@@ -1,10 +1,10 @@
 import { encodeUtf8 } from '../../core/bytes.ts'
-import type { ImproperlyConfigured } from '../../core/errors.ts'
+import type { StorageError } from '../../core/errors.ts'
 import type { ObjectParameters } from './object-parameters.ts'
 import { md5Base64 } from './platform/hashes.ts'
 
 /** Makes the error of a problem, which never holds the value. */
-type Fail = (problem: string) => ImproperlyConfigured
+type Fail = (problem: string) => StorageError
 
 type CustomerKey = Pick<
   ObjectParameters,

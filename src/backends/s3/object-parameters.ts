@@ -76,7 +76,8 @@ type AccessName =
 
 type HeaderParameter = Exclude<keyof ObjectParameters, 'Metadata'>
 
-const headerOf: Readonly<Record<HeaderParameter, string>> = {
+/** The header that carries each parameter but `Metadata`. */
+export const headerOf: Readonly<Record<HeaderParameter, string>> = {
   ACL: 'x-amz-acl',
   CacheControl: 'cache-control',
   ContentDisposition: 'content-disposition',

@@ -16,6 +16,7 @@ import { contentTypeOf } from '../../core/content-type.ts'
 import { copyThrough } from '../../core/copy.ts'
 import {
   FileNotFoundError,
+  ImproperlyConfigured,
   IntegrityError,
   noSuchFile,
   PreconditionFailedError,
@@ -439,6 +440,8 @@ export class S3Backend implements Backend {
     const guess = this.#options.contentEncodingFromName
       ? encodingFromName(name)
       : encodingOfSvgz(name)
+    if (configured.ACL !== undefined && profileOf(this.#options).acls === 'refused')
+      throw this.#noAcls(configured.ACL)
     const explicitType = options.contentType ?? configured.ContentType
     return {
       ...configured,
@@ -453,6 +456,15 @@ export class S3Backend implements Backend {
         explicitType ?? content?.type ?? contentTypeOf(guess.name) ?? 'application/octet-stream',
       Metadata: { ...configured.Metadata, ...options.metadata },
     }
+  }
+
+  #noAcls(acl: string): ImproperlyConfigured {
+    const { title } = profileOf(this.#options)
+    const [setting, what] =
+      acl === this.#options.defaultAcl
+        ? ['defaultAcl', 'set "defaultAcl" (AWS_DEFAULT_ACL) to null']
+        : ['objectParameters', 'leave ACL out of "objectParameters"']
+    return new ImproperlyConfigured(`${title} has no ACLs: ${what}.`, { setting })
   }
 
   /** A URL of the custom domain; signed by its signer, unless URLs are not to be signed. */

@@ -47,3 +47,15 @@ describe('parameters of a URL', () => {
     )
   })
 })
+
+it('a key of the customer brings its algorithm and its MD5 along', () => {
+  const key = '0123456789abcdef0123456789abcdef'
+  const { headers, query } = urlRequest('GET', { SSECustomerKey: key })
+  expect(query).toEqual([])
+  expect(headers).toEqual([
+    ['x-amz-server-side-encryption-customer-key', btoa(key)],
+    ['x-amz-server-side-encryption-customer-algorithm', 'AES256'],
+    ['x-amz-server-side-encryption-customer-key-md5', 'hRasmdxgYDKV3nvbahU1MA=='],
+  ])
+  expect(() => urlRequest('GET', { SSECustomerKey: 'short' })).toThrow(ValidationError)
+})

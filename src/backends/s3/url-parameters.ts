@@ -2,6 +2,9 @@ import { ValidationError } from '../../core/errors.ts'
 import { suggestion } from '../../core/nearest.ts'
 import { findMetadataProblem, isHeaderValue } from '../../core/properties.ts'
 import { encodeMetadata } from './encoding.ts'
+import { readCustomerKey } from './object-encryption.ts'
+import { headerOf } from './object-parameters.ts'
+import { withoutUndefined } from './without-undefined.ts'
 
 type Parameters = Readonly<Record<string, string | number | Readonly<Record<string, string>>>>
 
@@ -30,25 +33,19 @@ const readHeaders: Readonly<Record<string, string>> = {
   IfUnmodifiedSince: 'if-unmodified-since',
   Range: 'range',
   ChecksumMode: 'x-amz-checksum-mode',
+  SSECustomerAlgorithm: headerOf.SSECustomerAlgorithm,
+  SSECustomerKey: headerOf.SSECustomerKey,
+  SSECustomerKeyMD5: headerOf.SSECustomerKeyMD5,
+  RequestPayer: headerOf.RequestPayer,
+  ExpectedBucketOwner: headerOf.ExpectedBucketOwner,
 }
 
 const writeHeaders: Readonly<Record<string, string>> = {
-  ACL: 'x-amz-acl',
-  CacheControl: 'cache-control',
-  ContentDisposition: 'content-disposition',
-  ContentEncoding: 'content-encoding',
-  ContentLanguage: 'content-language',
+  ...headerOf,
   ContentLength: 'content-length',
   ContentMD5: 'content-md5',
-  ContentType: 'content-type',
-  Expires: 'expires',
   IfMatch: 'if-match',
   IfNoneMatch: 'if-none-match',
-  ServerSideEncryption: 'x-amz-server-side-encryption',
-  SSEKMSKeyId: 'x-amz-server-side-encryption-aws-kms-key-id',
-  StorageClass: 'x-amz-storage-class',
-  Tagging: 'x-amz-tagging',
-  WebsiteRedirectLocation: 'x-amz-website-redirect-location',
 }
 
 /**
@@ -58,10 +55,8 @@ const writeHeaders: Readonly<Record<string, string>> = {
  * @throws ValidationError for a name that the operation does not have, and for a value that cannot
  *   be sent
  */
-export function urlRequest(
-  method: 'GET' | 'HEAD' | 'PUT',
-  parameters: Parameters = {},
-): UrlRequest {
+export function urlRequest(method: 'GET' | 'HEAD' | 'PUT', given: Parameters = {}): UrlRequest {
+  const parameters = { ...given, ...withoutUndefined(readCustomerKey(given, badKey)) }
   const request: UrlRequest = { query: [], headers: [] }
   const query = method === 'PUT' ? {} : readQuery
   const headers = method === 'PUT' ? writeHeaders : readHeaders
@@ -71,12 +66,16 @@ export function urlRequest(
       : Object.values(query).find(wire => wire === name)
     if (queryName !== undefined) request.query.push([queryName, textOf(name, value)])
     else if (Object.hasOwn(headers, name))
-      request.headers.push([headers[name] ?? '', headerOf(name, value)])
+      request.headers.push([headers[name] ?? '', headerValue(name, value)])
     else if (name === 'Metadata' && method === 'PUT')
       request.headers.push(...metadataHeaders(value))
     else throw unknown(method, name, [...Object.keys(query), ...Object.keys(headers)])
   }
   return request
+}
+
+function badKey(problem: string): ValidationError {
+  return new ValidationError(`A URL parameter ${problem}.`)
 }
 
 function textOf(name: string, value: Parameters[string]): string {
@@ -85,7 +84,7 @@ function textOf(name: string, value: Parameters[string]): string {
   return String(value)
 }
 
-function headerOf(name: string, value: Parameters[string]): string {
+function headerValue(name: string, value: Parameters[string]): string {
   const text = textOf(name, value)
   if (isHeaderValue(text)) return text
   throw new ValidationError(

@@ -89,10 +89,15 @@ export function findBucket(call: Call, name: string = call.bucketName): Bucket {
 /** The bucket of the call, once the caller may do that to it. */
 export function bucketFor(call: Call, permission: Permission | 'owner'): Bucket {
   const bucket = findBucket(call)
-  const expected = call.headers.get('x-amz-expected-bucket-owner')
-  if (expected !== undefined && expected !== bucket.owner) throw new S3Error('AccessDenied')
+  checkExpectedOwner(call, bucket)
   if (!mayOnBucket(bucket, callerOf(call), permission)) throw new S3Error('AccessDenied')
   return bucket
+}
+
+/** @throws S3Error AccessDenied when the call's bucket is not that of whom the call expects */
+export function checkExpectedOwner(call: Call, bucket: Bucket): void {
+  const expected = call.headers.get('x-amz-expected-bucket-owner')
+  if (expected !== undefined && expected !== bucket.owner) throw new S3Error('AccessDenied')
 }
 
 /** Whether the account may do that to the bucket. Its owner may do everything. */
@@ -113,8 +118,8 @@ export function objectFor(
   bucket: Bucket = findBucket(call),
   key: string = call.key,
 ): StoredObject {
-  const expected = call.headers.get('x-amz-expected-bucket-owner')
-  if (expected !== undefined && expected !== bucket.owner) throw new S3Error('AccessDenied')
+  // The source of a copy has a header of its own.
+  if (bucket.name === call.bucketName) checkExpectedOwner(call, bucket)
   const object = bucket.objects.get(key)
   if (object === undefined) throw missingKey(bucket, callerOf(call), key)
   if (!mayOnObject(bucket, object, callerOf(call), permission)) throw new S3Error('AccessDenied')

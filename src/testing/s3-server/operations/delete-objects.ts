@@ -3,6 +3,7 @@ import type { Bucket } from '../bucket.ts'
 import {
   type Call,
   callerOf,
+  checkExpectedOwner,
   checkKey,
   findBucket,
   incomingBody,
@@ -20,6 +21,7 @@ const MAX_KEYS = 1000
 /** https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html */
 export async function deleteObjects(call: Call): Promise<S3Response> {
   const bucket = findBucket(call)
+  checkExpectedOwner(call, bucket)
   if (callerOf(call) === undefined && !mayOnBucket(bucket, undefined, 'WRITE')) {
     throw new S3Error('AccessDenied')
   }
