@@ -1,4 +1,5 @@
 import { fileSystemSchema } from '../backends/filesystem/options.ts'
+import { oldSchema, refusedSettings } from '../backends/s3/old-settings.ts'
 import { s3Schema } from '../backends/s3/options.ts'
 import type { OptionSpec } from '../core/options.ts'
 
@@ -136,6 +137,8 @@ export const supportedSettings: readonly string[] = [
   'STATICFILES_DIRS',
   ...settingsOf(fileSystemSchema),
   ...settingsOf(s3Schema),
+  ...settingsOf(oldSchema),
+  ...Object.keys(refusedSettings),
 ]
 
 function settingsOf(schema: Readonly<Record<string, OptionSpec>>): string[] {

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { fileSystemSchema } from '../backends/filesystem/options.ts'
+import { oldSchema, refusedSettings } from '../backends/s3/old-settings.ts'
 import type { OptionSpec } from '../core/options.ts'
 import { S3Boto3Storage, S3StaticStorage, S3Storage } from '../s3.ts'
 import { manifestSchema } from '../static/manifest-options.ts'
@@ -18,6 +19,9 @@ it('docs/settings.md shows every option as the schemas have it (vitest -u writes
     table(s3),
     differences('S3Boto3Storage', s3, S3Boto3Storage.optionSchema),
     differences('S3StaticStorage', s3, S3StaticStorage.optionSchema),
+    '## Settings of the old page',
+    'Names of django-storages at the time of its old page that have no option of today. `S3BotoStorage` of `stowage/s3-legacy` takes them all; `S3Storage` and the classes after it make this of them:',
+    oldSettings(),
     '## Storages with a manifest',
     'Options of `ManifestStaticStorage`, and besides those of `S3StaticStorage` and `FileSystemStorage` of `S3ManifestStaticStorage` and `ManifestStaticFilesStorage`. [Static files](staticfiles.md) explains them.',
     table(manifestSchema),
@@ -40,6 +44,17 @@ function table(schema: Schema): string {
     row(Array(5).fill('---')),
     ...rows,
   ].join('\n')
+}
+
+function oldSettings(): string {
+  const mapped = Object.values(oldSchema).map(({ settings = [], type, meaning }) =>
+    row([settings.map(code).join(', '), type, meaning]),
+  )
+  const refused = Object.entries(refusedSettings).map(([name, instead]) =>
+    row([code(name), '', `Refused: set ${instead}.`]),
+  )
+  const head = [row(['setting', 'type', 'meaning']), row(Array(3).fill('---'))]
+  return [...head, ...mapped, ...refused].join('\n')
 }
 
 function row(cells: readonly string[]): string {

@@ -102,7 +102,7 @@ export interface S3StorageOptions {
   readonly fileOverwrite?: boolean | undefined
   readonly location?: string | undefined
   readonly customDomain?: string | null | undefined
-  readonly urlProtocol?: string | undefined
+  readonly urlProtocol?: string | null | undefined
   readonly cloudfrontKeyId?: string | undefined
   /** PEM as text or bytes, the path of a file, or several keys by their ids. */
   readonly cloudfrontKey?: CloudFrontKey | undefined
@@ -344,6 +344,7 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     type: 'string',
     settings: ['AWS_S3_URL_PROTOCOL'],
     default: 'https:',
+    or: [null],
     check: (protocol: string) =>
       /^([a-z][a-z0-9+.-]*:)?$/i.test(protocol) ? undefined : 'must end in ":", such as https:',
     meaning: 'Scheme of custom domains; empty: //host.',

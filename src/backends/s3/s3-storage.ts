@@ -5,6 +5,7 @@ import { Storage } from '../../core/storage.ts'
 import { CloudFrontSigner } from './cloudfront.ts'
 import { credentialOptions } from './credential-options.ts'
 import type { S3Engine } from './engine.ts'
+import { withOldSettings } from './old-settings.ts'
 import { type S3StorageOptions, s3Schema, type UrlSigner, withDefaults } from './options.ts'
 import { offerProbe } from './probe-offer.ts'
 import { S3Backend } from './s3-backend.ts'
@@ -19,10 +20,14 @@ export class S3Storage extends Storage {
   /** Names, types and defaults of the options; a subclass with other defaults has its own. */
   static readonly optionSchema: OptionSchema<S3StorageOptions> = s3Schema
 
+  /** Whether the class itself understands the settings of the page's time, as `AWS_S3_HOST`. */
+  protected static readonly takesOldSettings: boolean = false
+
   /** @throws ImproperlyConfigured for unknown options, wrong types and contradictions */
-  constructor(options: S3StorageOptions = {}) {
-    const { name: owner, optionSchema } = new.target
+  constructor(given: S3StorageOptions = {}) {
+    const { name: owner, optionSchema, takesOldSettings } = new.target
     const source = currentSettings()
+    const options = takesOldSettings ? given : withOldSettings(owner, given, source)
     const resolved = withoutClientsOwn(resolveOptions(owner, optionSchema, options, source))
     checkClientOption(owner, options)
     const { client } = resolved
