@@ -1,19 +1,25 @@
 // An endpoint for the benchmark of open files: objects of 10 GiB that are made as they are read, and
 // uploads that go nowhere. A process of its own, on 127.0.0.1; ends with the one that started it.
+//   node open-files-server.mjs [certificate key]   over TLS with a certificate
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 
 const objectBytes = 10 * 1024 ** 3
 const piece = Buffer.alloc(1024 * 1024, 0x78)
 const etag = '"0123456789abcdef0123456789abcdef"'
 const counters = { connections: 0, requests: 0, sent: 0, received: 0 }
 
-createServer({ noDelay: true }, socket => new Connection(socket)).listen(
-  0,
-  '127.0.0.1',
-  function listening() {
-    process.send({ origin: `http://127.0.0.1:${this.address().port}` })
-  },
-)
+const [cert, key] = process.argv.slice(2).map(path => readFileSync(path))
+const options = { noDelay: true, cert, key }
+const server =
+  cert === undefined
+    ? createServer(options, socket => new Connection(socket))
+    : createTlsServer(options, socket => new Connection(socket))
+server.listen(0, '127.0.0.1', () => {
+  const scheme = cert === undefined ? 'http' : 'https'
+  process.send({ origin: `${scheme}://127.0.0.1:${server.address().port}` })
+})
 process.on('message', () => process.send({ counters }))
 process.on('disconnect', () => process.exit())
 

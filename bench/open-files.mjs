@@ -1,7 +1,7 @@
 // Open files: sequential and random reads and writes of large files, against bare undici and fs streams.
-// Usage: node bench/open-files.mjs [--mebibytes 1024] [--rounds 3] [--only s3|disk] [--json]
+// Usage: node bench/open-files.mjs [--mebibytes 1024] [--rounds 3] [--works read,random,write,diskRead,diskWrite] [--tls] [--json]
 import { fork } from 'node:child_process'
-import { createReadStream, createWriteStream } from 'node:fs'
+import { createReadStream, createWriteStream, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,25 +9,26 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { chunksOf, keys, partBytes, partsInFlight } from './engines/workload.mjs'
-import { best, machine, median, numberOption, print, table } from './measure.mjs'
+import { best, listOption, machine, median, numberOption, print, table } from './measure.mjs'
 
 const mebibyte = 1024 * 1024
 const bytes = numberOption('mebibytes', 1024) * mebibyte
 const rounds = numberOption('rounds', 3)
 const randomReads = 8000
 const randomBytes = 64 * 1024
+const works = listOption('works', ['read', 'random', 'write', 'diskRead', 'diskWrite'])
+
+const tls = process.argv.includes('--tls')
+const pem = name => fileURLToPath(new URL(`../test/fixtures/tls/${name}.pem`, import.meta.url))
 
 if (process.send === undefined) print(await measureAll(), textOf)
 else await serveWork()
 
 /** Each pair in a process of its own per engine, in turns. */
 async function measureAll() {
-  const only = process.argv.includes('--only')
-    ? process.argv[process.argv.indexOf('--only') + 1]
-    : undefined
   const results = []
-  if (only !== 'disk') results.push(...(await measureS3()))
-  if (only !== 's3') results.push(...(await measureDisk()))
+  if (works.some(work => !work.startsWith('disk'))) results.push(...(await measureS3()))
+  if (works.some(work => work.startsWith('disk'))) results.push(...(await measureDisk()))
   return {
     date: new Date().toISOString(),
     machine: machine(),
@@ -38,7 +39,8 @@ async function measureAll() {
 }
 
 async function measureS3() {
-  const server = fork(fileURLToPath(new URL('open-files-server.mjs', import.meta.url)))
+  const file = fileURLToPath(new URL('open-files-server.mjs', import.meta.url))
+  const server = fork(file, tls ? [pem('server'), pem('server-key')] : [])
   const { origin } = await answerOf(server)
   const results = []
   try {
@@ -47,9 +49,16 @@ async function measureS3() {
       ['random', randomReads * randomBytes],
       ['write', bytes],
     ])
-      results.push(
-        await compare(`S3 ${work}`, length, ['stowage', 'undici'], { work, origin }, server),
-      )
+      if (works.includes(work))
+        results.push(
+          await compare(
+            `S3 ${work}${tls ? ', TLS' : ''}`,
+            length,
+            ['stowage', 'undici'],
+            { work, origin },
+            server,
+          ),
+        )
   } finally {
     server.disconnect()
   }
@@ -61,7 +70,7 @@ async function measureDisk() {
   try {
     await pipeline(Readable.from(chunksOf(bytes)), createWriteStream(join(folder, 'large.bin')))
     const results = []
-    for (const work of ['diskRead', 'diskWrite'])
+    for (const work of works.filter(each => each.startsWith('disk')))
       results.push(
         await compare(
           work.replace('disk', 'disk ').toLowerCase(),
@@ -168,7 +177,7 @@ async function measured(job) {
   let highest = rss
   const timer = setInterval(() => {
     highest = Math.max(highest, process.memoryUsage.rss())
-  }, 10)
+  }, 25)
   const started = performance.now()
   const cpu = process.cpuUsage()
   await run()
@@ -191,6 +200,7 @@ async function ours(origin, folder) {
   const { S3Storage } = await import(`${dist}/s3.js`)
   const { FileSystemStorage } = await import(`${dist}/index.js`)
   const place = { bucketName: 'bench', regionName: 'us-east-1', endpointUrl: origin }
+  if (tls) place.verify = pem('ca')
   const s3 = new S3Storage(origin === undefined ? {} : { ...keys, ...place })
   const disk = new FileSystemStorage({ location: folder ?? tmpdir() })
   return {
@@ -229,7 +239,8 @@ async function ours(origin, folder) {
 
 async function bareUndici(origin) {
   const { Pool } = await import('undici')
-  const pool = new Pool(origin, { connections: 256 })
+  const connect = tls ? { ca: readFileSync(pem('ca')) } : {}
+  const pool = new Pool(origin, { connections: 256, connect })
   const send = (method, path, headers, body, onData = () => {}) =>
     new Promise((resolve, reject) => {
       pool.dispatch(
@@ -246,18 +257,25 @@ async function bareUndici(origin) {
         },
       )
     })
-  const get = async (start, end) => {
+  const get = async (start, end, onData) => {
     let length = 0
     await send('GET', '/bench/large.bin', ['range', `bytes=${start}-${end - 1}`], null, chunk => {
       length += chunk.byteLength
+      onData?.(chunk)
     })
     if (length !== end - start) throw new Error('too few bytes')
+  }
+  // What is read at a place is wanted in one piece.
+  const getPiece = async (start, end) => {
+    const chunks = []
+    await get(start, end, chunk => chunks.push(chunk))
+    return Buffer.concat(chunks)
   }
   return {
     warmUp: () => get(0, 1),
     read: () => get(0, bytes),
     async random() {
-      for (let n = 0; n < randomReads; n++) await get(placeOf(n), placeOf(n) + randomBytes)
+      for (let n = 0; n < randomReads; n++) await getPiece(placeOf(n), placeOf(n) + randomBytes)
     },
     async write() {
       const part = new Uint8Array(partBytes).fill(0x78)

@@ -12,8 +12,6 @@ export interface BuildOutput {
 
 /** Vite 5 and later, Vite before, webpack (`webpack-manifest-plugin`), Create React App. */
 const manifestFiles = ['.vite/manifest.json', 'manifest.json', 'asset-manifest.json']
-/** Eight characters and more of a hash before the suffixes. */
-const hashInName = /[.-](?=[\w-]*\d)?[\w-]{8,}\.[a-z0-9.]+$/i
 
 /**
  * The manifest of a build.
@@ -44,7 +42,7 @@ function viteOutput(chunks: Readonly<Record<string, ViteChunk>>): BuildOutput {
   const aliases = new Map<string, string>()
   for (const [source, chunk] of Object.entries(chunks)) {
     for (const file of [chunk.file, ...(chunk.css ?? []), ...(chunk.assets ?? [])])
-      if (hashInName.test(file)) hashed.add(file)
+      if (hasHash(file)) hashed.add(file)
     // Names such as `_shared-abc.js` are Vite's own.
     if (!source.startsWith('_')) aliases.set(source, chunk.file)
   }
@@ -61,10 +59,23 @@ function webpackOutput(content: Readonly<Record<string, unknown>>, path: string)
     const file = value.replace(/^(?:[a-z]+:)?\/\/[^/]+/i, '').replace(/^\/+/, '')
     const inside = withoutPublicPath(file, path)
     if (inside === undefined) continue
-    if (hashInName.test(inside)) hashed.add(inside)
+    if (hasHash(inside)) hashed.add(inside)
     if (source !== inside) aliases.set(source, inside)
   }
   return { hashed, aliases }
+}
+
+/**
+ * Whether a hash stands before the suffixes: eight or more hexadecimal digits (webpack), or eight
+ * characters of base64url (Vite, Rollup). A word such as `my-component` is none: a file whose name
+ * stays when its content changes must not be kept for ever, while one hash too many does no harm.
+ */
+function hasHash(file: string): boolean {
+  const [, hex = '', text = ''] =
+    /[.-](?:([0-9a-f]{8,64})|([\w-]{8}))\.[a-z][a-z0-9.]*$/i.exec(file) ?? []
+  if (hex !== '') return /\d/.test(hex)
+  const mixed = /[a-z]/.test(text) && /[A-Z]/.test(text)
+  return mixed && (/\d/.test(text) || !/^[a-z]*(?:[A-Z][a-z]+)*$/.test(text))
 }
 
 function withoutPublicPath(file: string, manifest: string): string | undefined {

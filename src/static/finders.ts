@@ -1,6 +1,6 @@
 import { type Dirent, existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path'
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path'
 import type { StaticFilesDir } from '../config/configuration.ts'
 import { ImproperlyConfigured } from '../core/errors.ts'
 import { quoteName } from '../core/quote.ts'
@@ -122,24 +122,46 @@ function patternsOf({ ignore, useDefaultIgnore }: FinderOptions): RegExp[] {
   return [...(useDefaultIgnore ? defaultIgnorePatterns : []), ...ignore].map(compilePattern)
 }
 
+/** A folder that is being searched. */
+interface OpenFolder {
+  /** '' for the root, else with a final `/`. */
+  readonly path: string
+  /** Where it really is. */
+  readonly real: string
+  /** The folder whose link led here, or above here. */
+  readonly via: OpenFolder | undefined
+}
+
+/** Linked folders that are searched in one root: links can make more paths than there is time. */
+const maxLinkedFolders = 10_000
+
 function* walk(
   root: StaticRoot,
   ignore: readonly RegExp[],
   warnings: StaticWarning[],
 ): Generator<FoundFile> {
-  const folders = ['']
+  const folders: OpenFolder[] = [{ path: '', real: root.dir, via: undefined }]
+  let linked = 0
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
-    const below: string[] = []
-    for (const entry of entriesOf(root, folder, warnings)) {
-      const path = folder + entry.name
+    const below: OpenFolder[] = []
+    for (const entry of entriesOf(root, folder.path, warnings)) {
+      const path = folder.path + entry.name
       if (isIgnored(path, ignore)) continue
-      const kind = kindOf(root, path, entry, warnings)
-      if (kind === 'folder') below.push(`${path}/`)
-      else if (kind === 'file' && isStorable(root.prefix + path, warnings))
-        yield { name: root.prefix + path, path: root.dir + sep + path, root }
+      const found = kindOf(root, folder, entry, warnings)
+      if (found === 'file') {
+        if (isStorable(root.prefix + path, warnings))
+          yield { name: root.prefix + path, path: root.dir + sep + path, root }
+      } else if (found !== undefined && (found.via === folder.via || ++linked <= maxLinkedFolders))
+        below.push(found)
     }
     folders.push(...below.reverse())
   }
+  if (linked > maxLinkedFolders) warnings.push(tooManyLinks(root))
+}
+
+function tooManyLinks({ prefix, dir }: StaticRoot): StaticWarning {
+  const message = `the links in ${dir} lead to more than ${maxLinkedFolders} folders`
+  return { file: prefix, message, failed: true }
 }
 
 function entriesOf(root: StaticRoot, folder: string, warnings: StaticWarning[]): Dirent[] {
@@ -161,46 +183,52 @@ function byName(a: Dirent, b: Dirent): number {
 
 function kindOf(
   root: StaticRoot,
-  path: string,
+  folder: OpenFolder,
   entry: Dirent,
   warnings: StaticWarning[],
-): 'file' | 'folder' | undefined {
+): 'file' | OpenFolder | undefined {
+  const path = folder.path + entry.name
   if (entry.isFile()) return 'file'
-  if (entry.isDirectory()) return 'folder'
-  if (!entry.isSymbolicLink()) {
-    warnings.push({
-      file: root.prefix + path,
-      message: 'it is neither a file nor a folder, and was left out',
-    })
-    return undefined
-  }
-  return linkKind(root, path, warnings)
+  if (entry.isDirectory())
+    return { path: `${path}/`, real: folder.real + sep + entry.name, via: folder.via }
+  if (entry.isSymbolicLink()) return linkKind(root, folder, path, warnings)
+  warnings.push({
+    file: root.prefix + path,
+    message: 'it is neither a file nor a folder, and was left out',
+  })
+  return undefined
 }
 
 /** A link is followed inside of the root: what lies outside was never meant to be published. */
 function linkKind(
   root: StaticRoot,
+  folder: OpenFolder,
   path: string,
   warnings: StaticWarning[],
-): 'file' | 'folder' | undefined {
+): 'file' | OpenFolder | undefined {
   const file = root.prefix + path
   try {
-    const target = realpathSync(join(root.dir, path))
-    if (!isInside(target, root.dir)) {
+    const real = realpathSync.native(join(folder.real, basename(path)))
+    if (!isInside(real, root.dir)) {
       warnings.push({ file, message: 'it is a link out of its folder, and was left out' })
       return undefined
     }
-    const stat = statSync(target)
+    const stat = statSync(real)
     if (stat.isFile()) return 'file'
-    const here = join(root.dir, path)
-    const own = realpathSync(dirname(here))
     if (!stat.isDirectory()) return undefined
-    if (!isInside(own, target)) return 'folder'
+    if (!isHeldBy(real, folder)) return { path: `${path}/`, real, via: folder }
     warnings.push({ file, message: 'it is a link to a folder that holds it, and was left out' })
   } catch (error) {
     warnings.push({ file, message: `the link leads nowhere (${reason(error)}), and was left out` })
   }
   return undefined
+}
+
+/** Whether the way to a folder leads through a place already: it would go round for ever. */
+function isHeldBy(real: string, folder: OpenFolder): boolean {
+  for (let each: OpenFolder | undefined = folder; each !== undefined; each = each.via)
+    if (isInside(each.real, real)) return true
+  return false
 }
 
 function isStorable(name: string, warnings: StaticWarning[]): boolean {

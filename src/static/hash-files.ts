@@ -1,12 +1,18 @@
 import { setImmediate } from 'node:timers/promises'
-import { type FileNotFoundError, isStorageError, StorageError } from '../core/errors.ts'
+import {
+  type FileNotFoundError,
+  isStorageError,
+  StorageError,
+  ValidationError,
+} from '../core/errors.ts'
+import { quoteName } from '../core/quote.ts'
 import { integrityOf, md5 } from './digest.ts'
 import type { FoundFile, FoundFiles } from './finders.ts'
 import { hashedName, shortHash } from './hashed-name.ts'
 import type { CollectedState, Manifest } from './manifest.ts'
 import { type LinkedFile, linkFile, rewriteLinks, type Site } from './references/linked-file.ts'
 import { loadScriptLexer } from './references/modules.ts'
-import { decodeText, scanFile } from './scan-file.ts'
+import { decodeText, scanFile, searchLimit, unsearched } from './scan-file.ts'
 import {
   type Language,
   type LanguageOptions,
@@ -78,7 +84,7 @@ export class HashedFiles {
 
   /** Whether the bytes that are stored under the hashed name are the source's own. */
   isPlain(name: string): boolean {
-    return this.sources[name] === undefined
+    return !Object.hasOwn(this.sources, name)
   }
 }
 
@@ -151,6 +157,7 @@ class Hasher {
 
   async finish(): Promise<HashedFiles> {
     if (this.#options.hashing) this.#hashAll()
+    this.#checkNames()
     this.#throwErrors()
     return new HashedFiles({
       files: this.#files,
@@ -175,7 +182,7 @@ class Hasher {
         return
       }
       if (language === 'script' || language === 'module') await loadScriptLexer()
-      this.#link(file, bytes ?? readAgain(file))
+      this.#link(file, () => bytes ?? readAgain(file))
     } catch (error) {
       if (!isStorageError(error)) throw error
       this.#errors.push(error)
@@ -200,12 +207,12 @@ class Hasher {
     return need.endsWith('/') ? this.#site.hasFolder(need.slice(0, -1)) : this.#site.hasFile(need)
   }
 
-  #link(file: SourceFile, bytes: Uint8Array): LinkedFile {
-    const { name, language } = file
-    const scan = scanFile(bytes, language ?? 'css')
+  #link(file: SourceFile, bytes: () => Uint8Array): LinkedFile {
+    const { name, language, size } = file
+    const scan = size > searchLimit ? unsearched : scanFile(bytes(), language ?? 'css')
     const linked = linkFile(name, scan, this.#site)
     this.#linked.set(name, linked)
-    this.#errors.push(...linked.errors)
+    for (const error of linked.errors) this.#errors.push(error)
     return linked
   }
 
@@ -222,6 +229,18 @@ class Hasher {
       if (this.#isUnchanged(component)) this.#keep(component)
       else if (isCycle) this.#hashCycle(component)
       else this.#hashOne(name)
+    }
+  }
+
+  /** A file may have the hashed name of another one, as a folder that was collected into has them. */
+  #checkNames(): void {
+    for (const [name, stored] of this.#paths) {
+      const other = stored === name ? undefined : this.#files.get(stored)
+      if (other === undefined || md5(this.#rewritten(this.#file(name))) === other.digest) continue
+      const message = `${quoteName(name)} is to be stored as ${quoteName(stored)}, and another file with other bytes (${other.path}) has that name.`
+      this.#errors.push(
+        new ValidationError(message, { operation: 'collectStatic', file: other.name }),
+      )
     }
   }
 
@@ -280,10 +299,7 @@ class Hasher {
   }
 
   #addIntegrity(name: string): void {
-    this.#integrity.set(
-      name,
-      integrityOf(this.#rewrite(this.#file(name), need => this.#paths.get(need))),
-    )
+    this.#integrity.set(name, integrityOf(this.#rewritten(this.#file(name))))
   }
 
   #file(name: string): SourceFile {
@@ -306,11 +322,15 @@ class Hasher {
       this.#keptSize -= kept.byteLength
       return kept
     }
+    return this.#rewritten(file)
+  }
+
+  #rewritten(file: SourceFile): Uint8Array {
     return this.#rewrite(file, name => this.#paths.get(name))
   }
 
   #renderToHash(file: SourceFile): Uint8Array {
-    const bytes = this.#rewrite(file, name => this.#paths.get(name))
+    const bytes = this.#rewritten(file)
     if (this.#keptSize + bytes.byteLength > keptLimit) return bytes
     this.#kept.set(file.name, bytes)
     this.#keptSize += bytes.byteLength
@@ -320,7 +340,7 @@ class Hasher {
   #rewrite(file: SourceFile, storedName: (name: string) => string | undefined): Uint8Array {
     const bytes = readAgain(file)
     if (!this.#isRewritten(file)) return bytes
-    const { links } = this.#linked.get(file.name) ?? this.#link(file, bytes)
+    const { links } = this.#linked.get(file.name) ?? this.#link(file, () => bytes)
     const text = decodeText(bytes)
     if (text === undefined || links.length === 0) return bytes
     return Buffer.from(rewriteLinks(text, links, this.#site, storedName), 'utf8')

@@ -153,8 +153,8 @@ class Planner {
   /** Whether the manifest says that the plain file was stored with these bytes. */
   #remembers({ name, digest }: SourceFile): boolean {
     const { previous } = this.#options
-    const source = previous.state?.sources[name]
-    if (source !== undefined) return source[0] === digest
+    const sources = previous.state?.sources ?? {}
+    if (Object.hasOwn(sources, name)) return sources[name]?.[0] === digest
     return previous.paths.get(name) === hashedName(name, shortHash(digest))
   }
 }

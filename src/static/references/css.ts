@@ -131,11 +131,14 @@ class CssScanner {
   #takeMixedQuotes(opening: CSSToken, string: CSSToken): void {
     const start = this.#base + string[2]
     const other = this.#text[start] === '"' ? "'" : '"'
-    const end = this.#text.indexOf(other, start + 1)
-    const rest = end < 0 ? null : /^\s*\)/.exec(this.#text.slice(end + 1, end + 100))
-    const url = this.#text.slice(start + 1, end)
     this.#problem(opening[2], 'a string in url() has no end')
-    if (rest === null || /[\n\r"']/.test(url)) return
+    // On its line, or nowhere: a style sheet full of such places is looked through once.
+    const line = /[^\n\r"']*/y
+    line.lastIndex = start + 1
+    const [url = ''] = line.exec(this.#text) ?? []
+    const end = start + 1 + url.length
+    const rest = /^\s*\)/.exec(this.#text.slice(end + 1, end + 100))
+    if (this.#text[end] !== other || rest === null) return
     const after = end + 1 + rest[0].length
     this.#add('css-url', opening[2], after - this.#base, url)
     this.#close()

@@ -37,6 +37,9 @@ export interface LinkedFile {
   readonly settled: boolean
 }
 
+/** Warnings, and errors, of one file that are told; who mends those sees the others. */
+const maxReports = 1000
+
 /** Resolves the references of a file. */
 export function linkFile(name: string, scan: Scan, site: Site): LinkedFile {
   const links: Link[] = []
@@ -99,9 +102,13 @@ function reportMissing(
   const { line, url, weight } = reference
   const wanted = target.kind === 'name' ? target.name : url
   const policy = site.missing(file, wanted, weight === 'map')
+  const reports = policy === 'warn' ? warnings : errors
+  if (policy === 'ignore' || reports.length >= maxReports) return
   const message = describe(url, target, site)
-  if (policy === 'warn') warnings.push({ file, line, message })
-  if (policy !== 'error') return
+  if (policy === 'warn') {
+    warnings.push({ file, line, message })
+    return
+  }
   const Kind = target.kind === 'outside' ? SuspiciousFileOperation : FileNotFoundError
   errors.push(new Kind(`${file}:${line}: ${message}`, { operation: 'collectStatic', file }))
 }

@@ -168,16 +168,17 @@ class MarkupScanner {
     const { references, problems } = scanCss(this.#text.slice(start, end))
     const line = this.#lines.lineOf(start) - 1
     for (const reference of references) {
-      // Quotes of its own would end the attribute.
-      const form = reference.form === 'css-map' ? 'css-map' : 'text'
-      if (form === 'css-map' || !this.#text.slice(start, end).includes(reference.url)) continue
-      const inner = this.#text.indexOf(reference.url, start + reference.start)
-      if (inner < 0 || inner + reference.url.length > start + reference.end) continue
+      if (reference.form === 'css-map') continue
+      const { url } = reference
+      const from = start + reference.start
+      // The URL alone, where it is written without escapes: new quotes would end the attribute.
+      const inner = this.#text.slice(from, start + reference.end).indexOf(url)
+      if (inner < 0) continue
       this.#references.push({
         ...reference,
-        form,
-        start: inner,
-        end: inner + reference.url.length,
+        form: 'text',
+        start: from + inner,
+        end: from + inner + url.length,
         line: line + reference.line,
       })
     }

@@ -37,27 +37,36 @@ export interface ScanProblem {
   readonly message: string
 }
 
-/** Counts lines forward, so that a file is counted through once. */
+/** Counts lines forward, so that a file is counted through once, however many places are asked for. */
 export class LineCounter {
   readonly #text: string
   #line = 1
-  #at = 0
+  /** Bounds of the line that was counted last: one of a million characters is looked through once. */
+  #start = 0
+  #end: number
 
   constructor(text: string) {
     this.#text = text
+    this.#end = this.#endOf(0)
   }
 
-  /** The line of an offset, from 1 on. Offsets that go back are counted from the start. */
+  /** The line of an offset, from 1 on. Offsets in lines before the last one are counted from the start. */
   lineOf(offset: number): number {
-    if (offset < this.#at) {
+    if (offset < this.#start) {
       this.#line = 1
-      this.#at = 0
+      this.#start = 0
+      this.#end = this.#endOf(0)
     }
-    for (;;) {
-      const end = this.#text.indexOf('\n', this.#at)
-      if (end < 0 || end >= offset) return this.#line
+    while (offset > this.#end) {
       this.#line++
-      this.#at = end + 1
+      this.#start = this.#end + 1
+      this.#end = this.#endOf(this.#start)
     }
+    return this.#line
+  }
+
+  #endOf(start: number): number {
+    const end = this.#text.indexOf('\n', start)
+    return end < 0 ? this.#text.length : end
   }
 }
