@@ -32,10 +32,37 @@ describe('an open reader', () => {
   it('reads a small file with one request', async () => {
     const { storage, seen } = await place('small')
     const reader = await storage.open('a', 'r')
-    expect(await reader.read()).toBe('small')
-    await reader.seek(2)
+    expect(await reader.read(2)).toBe('sm')
     expect(await reader.read()).toBe('all')
+    await reader.seek(1)
+    expect(await reader.read()).toBe('mall')
     expect(seen.ranges).toEqual([[0, 32 * kibi]])
+  })
+
+  it('gives a small file away as it came, and asks again after that', async () => {
+    const { storage, seen } = await place('small')
+    const reader = await storage.open('a')
+    const bytes = await reader.read()
+    bytes.fill(0)
+    await reader.seek(2)
+    expect(String.fromCharCode(...(await reader.read()))).toBe('all')
+    expect(seen.ranges).toEqual([
+      [0, 32 * kibi],
+      [2, 5],
+    ])
+  })
+
+  it('keeps the order of reads of which some are at hand', async () => {
+    const { storage } = await place('0123456789')
+    const reader = await storage.open('a')
+    const pieces = await Promise.all([
+      reader.read(2),
+      reader.seek(1, 'current').then(() => new Uint8Array(0)),
+      reader.read(3),
+      reader.read(),
+    ])
+    expect(pieces.map(piece => String.fromCharCode(...piece))).toEqual(['01', '', '345', '6789'])
+    expect(reader.tell()).toBe(10)
   })
 
   it('reads ahead more and more while it reads on', async () => {

@@ -30,6 +30,8 @@ export class FileReader implements BinaryReader {
   #position = 0
   #closed = false
   #turn: Promise<unknown> = Promise.resolve()
+  /** Calls that are not answered yet. */
+  #pending = 0
 
   /** Opens the file with one request, which brings the first bytes along. */
   static async open(
@@ -75,7 +77,8 @@ export class FileReader implements BinaryReader {
   }
 
   read(n?: number): Promise<Bytes> {
-    return this.#inTurn('read', () => this.#read(n))
+    const bytes = this.#atHand(n)
+    return bytes === undefined ? this.#inTurn('read', () => this.#read(n)) : Promise.resolve(bytes)
   }
 
   readline(): Promise<Bytes> {
@@ -145,15 +148,29 @@ export class FileReader implements BinaryReader {
     })
   }
 
+  /** What a call of `read` resolves to, where nothing has to be waited for. */
+  #atHand(n: number | undefined): Bytes | undefined {
+    const isOrdinary = !this.#closed && this.#pending === 0 && this.#signal?.aborted !== true
+    if (!isOrdinary || !isLength(n)) return undefined
+    const wanted = this.#wanted(n)
+    const bytes = this.#bytes.readAtHand(this.#position, wanted)
+    if (bytes !== undefined) this.#position += wanted
+    return bytes
+  }
+
   async #read(n: number | undefined): Promise<Bytes> {
-    if (n !== undefined && (!Number.isSafeInteger(n) || n < 0)) {
+    if (!isLength(n)) {
       throw this.#invalid('read', `the number of bytes is a whole number of at least 0, not ${n}`)
     }
-    const rest = Math.max(0, this.#stat.size - this.#position)
-    const wanted = n === undefined ? rest : Math.min(n, rest)
+    const wanted = this.#wanted(n)
     const bytes = await this.#bytes.read(this.#position, wanted)
     this.#position += wanted
     return bytes
+  }
+
+  #wanted(n: number | undefined): number {
+    const rest = Math.max(0, this.#stat.size - this.#position)
+    return n === undefined ? rest : Math.min(n, rest)
   }
 
   async #take(): Promise<Bytes> {
@@ -204,8 +221,12 @@ export class FileReader implements BinaryReader {
   }
 
   #inTurn<T>(operation: string, work: () => Promise<T>): Promise<T> {
+    const done = (): void => {
+      this.#pending--
+    }
+    this.#pending++
     const result = this.#turn.then(() => this.#guarded(operation, work))
-    this.#turn = result.catch(() => {})
+    this.#turn = result.then(done, done)
     return result
   }
 
@@ -226,6 +247,11 @@ export class FileReader implements BinaryReader {
 }
 
 refuseOtherMode(FileReader.prototype, 'reader')
+
+/** Whether `read` takes it: a number of bytes, or nothing for all of them. */
+function isLength(n: number | undefined): boolean {
+  return n === undefined || (Number.isSafeInteger(n) && n >= 0)
+}
 
 /** How far to look for the end of a line at a time, in bytes. */
 const lineStep = 8192

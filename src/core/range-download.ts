@@ -113,6 +113,12 @@ export class RangeDownload {
     return piece.bytes.subarray(at - piece.at, at - piece.at + limit)
   }
 
+  /** As {@link view}, where that needs no waiting. */
+  viewAtHand(at: number, limit: number): Bytes | undefined {
+    const piece = at < this.#arrived ? this.#find(at) : undefined
+    return piece?.bytes.subarray(at - piece.at, at - piece.at + limit)
+  }
+
   /** The piece from a covered place on, which is the caller's; it and all before are let go. */
   async take(at: number): Promise<Bytes> {
     const { at: start, bytes } = await this.#piece(at)

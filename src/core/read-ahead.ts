@@ -45,6 +45,28 @@ export class ReadAhead {
     this.#fetched = first.byteLength
   }
 
+  /** As {@link read}, where that needs no waiting. */
+  readAtHand(start: number, length: number): Bytes | undefined {
+    if (length === 0) return new Uint8Array(0)
+    const [window] = this.#windows
+    const piece = window?.viewAtHand(start, length)
+    if (window === undefined || piece?.byteLength !== length) return undefined
+    if (this.#isRestOf(window, start, piece)) {
+      // All of it to the end of the file: given away instead of copied.
+      this.#windows = []
+      return piece
+    }
+    const bytes = copyBytes(piece)
+    this.#prefetch(window)
+    return bytes
+  }
+
+  #isRestOf(window: RangeDownload, start: number, { buffer, byteLength }: Bytes): boolean {
+    const isWhole = start === window.start && start + byteLength === this.#size
+    // The rest of the memory that the piece is a view of would stay with it.
+    return isWhole && buffer.byteLength <= byteLength * 2
+  }
+
   /** `length` bytes, which are the caller's. The file has them. */
   async read(start: number, length: number): Promise<Bytes> {
     const piece = length === 0 ? new Uint8Array(0) : await this.#within(start, length)

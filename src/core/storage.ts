@@ -638,7 +638,7 @@ export class Storage {
     options: OperationOptions,
     work: (name: Name) => Promise<T>,
   ): Promise<T> {
-    return await this.#guard(operation, name, options, async () => await work(parseReadName(name)))
+    return await this.#guard(operation, name, options, () => work(parseReadName(name)))
   }
 
   /** Does the work until the signal aborts, and gives its errors their context. */

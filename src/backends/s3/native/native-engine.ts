@@ -1,4 +1,4 @@
-import type { ReadBody, WriteCondition } from '../../../core/backend.ts'
+import type { WriteCondition } from '../../../core/backend.ts'
 import { encodeUtf8 } from '../../../core/bytes.ts'
 import {
   FileNotFoundError,
@@ -46,12 +46,12 @@ import { signedUrl, unsignedUrl } from '../object-url.ts'
 import { md5Base64 } from '../platform/hashes.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { readBounded } from './body.ts'
-import { type ChecksumPlan, checksumOf, parseCrc32 } from './checksums.ts'
+import { type ChecksumPlan, checksumOf } from './checksums.ts'
 import { copyInParts, copyPartSize, maxCopySize } from './copy-in-parts.ts'
 import { ObjectBody } from './object-body.ts'
-import { contentRange, objectHead } from './object-head.ts'
+import { behindTheEnd, ObjectDownload, readObject } from './object-download.ts'
+import { lengthOf, objectHead } from './object-head.ts'
 import { compositeETag, HashedStream, matchesContent, wholeChecksum } from './own-work.ts'
-import { partOfBody } from './part-of-body.ts'
 import type { Requester, S3Request } from './requester.ts'
 import type { TransportResponse } from './transport.ts'
 
@@ -100,14 +100,22 @@ export class NativeEngine implements S3Engine {
     if (range !== undefined)
       headers.push('range', `bytes=${range.start}-${range.end === undefined ? '' : range.end - 1}`)
     if (ifMatch !== undefined) headers.push('if-match', `"${ifMatch}"`)
-    if (this.#checksums.returned) headers.push('x-amz-checksum-mode', 'ENABLED')
+    if (this.#checksums.returned && (range?.start ?? 0) === 0)
+      headers.push('x-amz-checksum-mode', 'ENABLED')
     const request: S3Request = {
-      ...this.#objectRequest('GetObject', 'GET', key, headers, signal),
+      operation: 'GetObject',
+      method: 'GET',
+      subject: 'object',
+      key,
+      headers,
+      signal,
       accepted: behindTheEnd,
     }
-    const result = await this.#requester.run(request, response => readObject(response, range))
-    if (result === undefined) return await this.#emptyResult(key, options)
-    return { ...result, body: this.#objectBody(key, result, options) }
+    const found = await this.#requester.run(request, response => readObject(response, range))
+    if (found === undefined) return await this.#emptyResult(key, options)
+    const { head, start, end } = found
+    const plan = new ObjectDownload(this.#requester, key, found, options)
+    return { head, start, end, body: new ObjectBody(found.body, plan) }
   }
 
   async putObject(key: string, body: Uint8Array, options: PutOptions): Promise<void> {
@@ -454,28 +462,6 @@ export class NativeEngine implements S3Engine {
     }
   }
 
-  #objectBody(key: string, result: GetResult, { signal, access }: GetOptions): ReadBody {
-    const { start, end, head, body, crc } = result as GetResult & { crc?: number | undefined }
-    const { etag } = head
-    const resume = async (at: number): Promise<ReadBody> => {
-      const headers = accessHeaders(access, 'object')
-      headers.push('range', `bytes=${at}-${end - 1}`, 'if-match', `"${etag}"`)
-      const request = this.#objectRequest('GetObject', 'GET', key, headers, signal)
-      const rest = await this.#requester.run(request, response =>
-        readObject(response, { start: at, end }),
-      )
-      if (rest === undefined) throw new IntegrityError('The object became shorter.')
-      return rest.body
-    }
-    return new ObjectBody(body, {
-      start,
-      end,
-      crc,
-      resume: etag === undefined || end === start ? undefined : resume,
-      pause: (failure, failures) => this.#requester.pauseAfter(failure, failures, signal),
-    })
-  }
-
   async #hasParts(upload: OpenUpload, { signal, access }: RequestOptions): Promise<boolean> {
     const request: S3Request = {
       operation: 'ListParts',
@@ -619,7 +605,6 @@ export class NativeEngine implements S3Engine {
   }
 }
 
-const behindTheEnd = 416
 const noBody = new Uint8Array(0)
 const noAnswer = {
   status: 0,
@@ -683,47 +668,4 @@ function unlessMissing(error: unknown): undefined {
   return undefined
 }
 
-/** `undefined` for a range behind the end. */
-function readObject(
-  response: TransportResponse,
-  range: GetOptions['range'],
-): (GetResult & { readonly crc: number | undefined }) | undefined {
-  if (response.status === behindTheEnd) {
-    response.body.cancel()
-    return undefined
-  }
-  const result =
-    response.status === 206 ? partialResult(response, range) : wholeResult(response, range)
-  const { start, end, head } = result
-  const whole = start === 0 && end === head.size
-  return { ...result, crc: whole ? parseCrc32(response.header('x-amz-checksum-crc32')) : undefined }
-}
-
 async function* noChunks(): AsyncGenerator<never> {}
-
-function partialResult(response: TransportResponse, range: GetOptions['range']): GetResult {
-  const { start, end, size } = contentRange(response)
-  if (start !== range?.start || end > (range.end ?? size)) {
-    response.body.cancel()
-    throw new IntegrityError('The service sent another part of the object than was asked for.')
-  }
-  // A body of unknown length may be one without an end.
-  const exact = lengthOf(response) === end - start
-  const body = exact ? response.body : partOfBody(response.body, 0, end - start)
-  return { head: objectHead(response, size), start, end, body }
-}
-
-/** Length of the body as the service gives it, else infinite. */
-function lengthOf(response: TransportResponse): number {
-  return Number(response.header('content-length') ?? Number.POSITIVE_INFINITY)
-}
-
-/** The answer to a request without a range, or of a service that ignored the range. */
-function wholeResult(response: TransportResponse, range: GetOptions['range']): GetResult {
-  const size = Number(response.header('content-length'))
-  const head = objectHead(response, size)
-  const start = Math.min(range?.start ?? 0, size)
-  const end = Math.min(range?.end ?? size, size)
-  const body = start === 0 && end === size ? response.body : partOfBody(response.body, start, end)
-  return { head, start, end, body }
-}

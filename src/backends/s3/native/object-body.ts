@@ -10,10 +10,12 @@ export interface BodyPlan {
   readonly end: number
   /** CRC-32 of these bytes, where the service gave it. */
   readonly crc: number | undefined
-  /** The bytes from a position on, of the same version; `undefined` where that cannot be asked for. */
-  readonly resume: ((start: number) => Promise<ReadBody>) | undefined
+  /** Whether {@link resume} may be called: there is a version to ask for. */
+  readonly resumable: boolean
+  /** The bytes from a position on, of the same version. */
+  resume(start: number): Promise<ReadBody>
   /** Waits before the attempt that follows `failures` in a row; throws when there is none. */
-  readonly pause: (failure: unknown, failures: number) => Promise<void>
+  pause(failure: unknown, failures: number): Promise<void>
 }
 
 /**
@@ -72,10 +74,9 @@ export class ObjectBody implements ReadBody {
   }
 
   async #takeUp(at: number, failure: unknown, failures: number): Promise<void> {
-    const { resume, pause } = this.#plan
-    if (resume === undefined) throw failure
-    await pause(failure, failures)
-    this.#source = await resume(at)
+    if (!this.#plan.resumable) throw failure
+    await this.#plan.pause(failure, failures)
+    this.#source = await this.#plan.resume(at)
   }
 }
 

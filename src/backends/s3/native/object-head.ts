@@ -43,6 +43,11 @@ export function contentRange(response: TransportResponse): {
   throw senseless(response, 'The service sent a part of the object without saying which.')
 }
 
+/** Length of the body as the service gives it, else infinite. */
+export function lengthOf(response: TransportResponse): number {
+  return Number(response.header('content-length') ?? Number.POSITIVE_INFINITY)
+}
+
 /** Nobody will read the body of such an answer: it must not keep its connection. */
 function senseless(response: TransportResponse, message: string): IntegrityError {
   response.body.cancel()

@@ -120,11 +120,13 @@ export class Requester {
    *
    * @throws the error of the last attempt, by the kinds of `core/errors.ts`
    */
-  run<T>(request: S3Request, read: ReadAnswer<T>): Promise<T> {
+  async run<T>(request: S3Request, read: ReadAnswer<T>): Promise<T> {
     const { length } = request.headers
-    return this.#once(request, read, 1).then(undefined, failure =>
-      this.#again(request, read, length, failure),
-    )
+    try {
+      return await this.#once(request, read, 1)
+    } catch (failure) {
+      return await this.#again(request, read, length, failure)
+    }
   }
 
   /**
@@ -167,7 +169,13 @@ export class Requester {
     try {
       const busy = this.#window.enter(request.signal)
       if (busy !== undefined) await busy
-      const response = await this.#exchange(request)
+      let response: TransportResponse | undefined
+      try {
+        response = await this.#send(request)
+      } finally {
+        // The place is free as soon as there is an answer, or none to come.
+        this.#window.leave(response !== undefined && isOverload(response.status))
+      }
       if (isRefused(response, request)) throw await this.#refusal(response, request)
       const result = await read(response)
       if (attempt === 1) this.#budget.refill()
@@ -177,20 +185,6 @@ export class Requester {
       if (started !== 0) this.#publish(request, attempt, started, undefined, error)
       throw error
     }
-  }
-
-  /** Gives the place in the window back as soon as there is an answer, or none to come. */
-  #exchange(request: S3Request): Promise<TransportResponse> {
-    return this.#send(request).then(
-      response => {
-        this.#window.leave(isRefused(response, request) && isOverload(response.status))
-        return response
-      },
-      error => {
-        this.#window.leave(false)
-        throw error
-      },
-    )
   }
 
   /** What follows a first attempt that failed. */

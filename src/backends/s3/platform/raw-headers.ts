@@ -30,7 +30,7 @@ export class RawHeaders {
       found.push([String(name).slice(prefix.length).toLowerCase(), String(raw[i + 1])])
     }
     // Not by assignment: a name may be `__proto__`.
-    return Object.fromEntries(found)
+    return found.length === 0 ? {} : Object.fromEntries(found)
   }
 }
 

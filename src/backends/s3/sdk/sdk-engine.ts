@@ -441,7 +441,8 @@ export class SdkEngine implements S3Engine {
       start,
       end,
       crc: undefined,
-      resume: etag === undefined || end === start ? undefined : resume,
+      resumable: etag !== undefined && end > start,
+      resume,
       pause: (failure, failures) => this.#patience.pauseAfter(failure, failures, signal),
     })
   }
