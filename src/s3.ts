@@ -15,7 +15,13 @@ export type {
   TransferConfig,
   UrlSigner,
 } from './backends/s3/options.ts'
-export { S3Boto3Storage, S3StaticStorage, S3Storage } from './backends/s3/s3-storage.ts'
+export type { PostCondition, PostForm } from './backends/s3/post-policy.ts'
+export {
+  type PostFormOptions,
+  S3Boto3Storage,
+  S3StaticStorage,
+  S3Storage,
+} from './backends/s3/s3-storage.ts'
 export {
   S3ManifestStaticStorage,
   type S3ManifestStaticStorageOptions,

@@ -9,6 +9,7 @@ import type {
   ListResult,
   ObjectHead,
   OpenUpload,
+  PostFormRequest,
   PresignOptions,
   PutOptions,
   RequestOptions,
@@ -18,6 +19,7 @@ import type {
   UploadedPart,
 } from './engine.ts'
 import type { AccessParameters, ObjectParameters } from './object-parameters.ts'
+import type { PostForm } from './post-policy.ts'
 import type { ProviderProfile } from './profiles.ts'
 
 /** What requests about a key have to say besides; of requests about the bucket, of any key. */
@@ -133,6 +135,10 @@ class AccessEngine implements S3Engine {
 
   presign(key: string, options: PresignOptions): Promise<string> {
     return this.#engine.presign(key, options)
+  }
+
+  postForm(key: string, options: PostFormRequest): Promise<PostForm> {
+    return this.#engine.postForm(key, options)
   }
 
   bucketExists(options: RequestOptions): Promise<boolean> {

@@ -2,6 +2,7 @@ import type { OperationOptions, ReadBody, WriteCondition } from '../../core/back
 import type { FileStat } from '../../core/file-stat.ts'
 import type { ListedObject } from './list-xml.ts'
 import type { AccessParameters, ObjectParameters } from './object-parameters.ts'
+import type { PostForm, PostPolicyRequest } from './post-policy.ts'
 import type { ProviderProfile } from './profiles.ts'
 
 /** What S3 knows of an object. */
@@ -90,6 +91,9 @@ export interface PresignOptions {
   readonly headers: readonly (readonly [string, string])[]
 }
 
+/** Of a form for an upload by POST, all but the bucket and the key. */
+export type PostFormRequest = Omit<PostPolicyRequest, 'bucketName' | 'key'>
+
 export interface CopyRequest extends RequestOptions {
   /** What the copy does not take over from its source. */
   readonly parameters: ObjectParameters
@@ -155,6 +159,8 @@ export interface S3Engine {
   ): Promise<ReadonlyMap<string, Error>>
   listObjects(request: ListRequest): Promise<ListResult>
   presign(key: string, options: PresignOptions): Promise<string>
+  /** Signs a form for an upload by POST. @throws UnsupportedError */
+  postForm(key: string, options: PostFormRequest): Promise<PostForm>
   /** Whether there is the bucket. One that only others may use is a `PermissionDeniedError`. */
   bucketExists(options: RequestOptions): Promise<boolean>
   /** In the region that the storage works in. */

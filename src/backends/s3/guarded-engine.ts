@@ -10,6 +10,7 @@ import type {
   ListResult,
   ObjectHead,
   OpenUpload,
+  PostFormRequest,
   PresignOptions,
   PutOptions,
   RequestOptions,
@@ -19,6 +20,7 @@ import type {
   UploadedPart,
 } from './engine.ts'
 import type { ObjectParameters } from './object-parameters.ts'
+import type { PostForm } from './post-policy.ts'
 import type { ConditionSupport, ProviderProfile } from './profiles.ts'
 
 /**
@@ -142,6 +144,10 @@ class GuardedEngine implements S3Engine {
 
   presign(key: string, options: PresignOptions): Promise<string> {
     return this.#engine.presign(key, options)
+  }
+
+  postForm(key: string, options: PostFormRequest): Promise<PostForm> {
+    return this.#engine.postForm(key, options)
   }
 
   bucketExists(options: RequestOptions): Promise<boolean> {

@@ -31,6 +31,7 @@ import { ensureBucket } from './bucket.ts'
 import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
 import { contentDisposition } from './encoding.ts'
 import type { GetOptions, ListResult, S3Engine, StreamContent } from './engine.ts'
+import { conditionsFor, isAbout, parameterFields } from './form-fields.ts'
 import { gzipped } from './gzip-content.ts'
 import { LargeWrite, TakenError } from './large-write.ts'
 import {
@@ -49,6 +50,7 @@ import {
 } from './options.ts'
 import { knownPartSize, openPartSize } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
+import { filenameVariable, type PostCondition, type PostForm } from './post-policy.ts'
 import { type ProviderProfile, profileOf } from './profiles.ts'
 import { type StorageParameters, storageParameters } from './storage-parameters.ts'
 import { isTemporaryKey, temporaryPrefix } from './temporary-key.ts'
@@ -61,6 +63,18 @@ interface Transfer {
   readonly concurrency: number
   readonly multipartThreshold: number
   readonly memory: number | undefined
+}
+
+/** What a form is asked for. */
+export interface BackendFormOptions {
+  /** Seconds; default `querystringExpire`. */
+  readonly expiresIn?: number | undefined
+  /** Further fields, such as `Content-Type` or `success_action_status`. */
+  readonly fields?: Readonly<Record<string, string>> | undefined
+  /** Fields that none is about have to be as they are given. */
+  readonly conditions?: readonly PostCondition[] | undefined
+  /** Largest file in bytes. */
+  readonly maxSize?: number | undefined
 }
 
 /** Files as objects of a bucket, below a location, over one {@link S3Engine}. */
@@ -273,6 +287,35 @@ export class S3Backend implements Backend {
       query,
       headers,
     })
+  }
+
+  /**
+   * A signed form for one upload by a browser, with which the file gets what the storage stores with
+   * each.
+   *
+   * @param name may end in `${filename}`
+   */
+  async postForm(name: Name, options: BackendFormOptions): Promise<PostForm> {
+    const { fields: given = {}, conditions: ruled = [], maxSize } = options
+    const parameters = parameterFields(this.#formParameters(name))
+    const free = Object.entries(parameters).filter(
+      ([field]) =>
+        !ruled.some(condition => isAbout(condition, field)) &&
+        !Object.keys(given).some(own => own.toLowerCase() === field),
+    )
+    const fields = { ...Object.fromEntries(free), ...given }
+    const size: PostCondition[] =
+      maxSize === undefined ? [] : [['content-length-range', 0, maxSize]]
+    const conditions = conditionsFor(fields, [...ruled, ...size])
+    const expiresIn = options.expiresIn ?? this.#options.querystringExpire ?? 3600
+    const engine = this.#opened ?? (await this.#load())
+    return await engine.postForm(this.#prefix + name, { fields, conditions, expiresIn })
+  }
+
+  /** The type of a file whose name the browser gives is not known; the browser's form may say it. */
+  #formParameters(name: Name): ObjectParameters {
+    const { ContentType, ...parameters } = this.#writeParameters(name, undefined, {})
+    return name.endsWith(filenameVariable) ? parameters : { ...parameters, ContentType }
   }
 
   async cleanupUploads(

@@ -1,5 +1,12 @@
-import { ImproperlyConfigured } from '../../core/errors.ts'
-import { type OptionSchema, resolveOptions } from '../../core/options.ts'
+import type { OperationOptions } from '../../core/backend.ts'
+import { ImproperlyConfigured, UnsupportedError, withContext } from '../../core/errors.ts'
+import { parseWriteName } from '../../core/names.ts'
+import {
+  type ArgumentTypes,
+  checkArguments,
+  type OptionSchema,
+  resolveOptions,
+} from '../../core/options.ts'
 import { currentSettings } from '../../core/settings.ts'
 import { Storage } from '../../core/storage.ts'
 import { CloudFrontSigner } from './cloudfront.ts'
@@ -7,8 +14,9 @@ import { credentialOptions } from './credential-options.ts'
 import type { S3Engine } from './engine.ts'
 import { withOldSettings } from './old-settings.ts'
 import { type S3StorageOptions, s3Schema, type UrlSigner, withDefaults } from './options.ts'
+import type { PostForm } from './post-policy.ts'
 import { offerProbe } from './probe-offer.ts'
-import { S3Backend } from './s3-backend.ts'
+import { type BackendFormOptions, S3Backend } from './s3-backend.ts'
 import { checkClientOption, withoutClientsOwn } from './sdk-v3/client-option.ts'
 
 /**
@@ -51,6 +59,39 @@ export class S3Storage extends Storage {
       return openProbe(owner, settings, source.environment)
     })
   }
+
+  /**
+   * A form with which a browser uploads one file to that name, without this process in between: by
+   * POST as `multipart/form-data`, `fields` first and the file, as `file`, last. What the storage
+   * stores with each file comes along.
+   *
+   * @param name the whole name, or one that ends in `${filename}`, for which S3 puts the browser's
+   * @throws ValidationError for an expiry that S3 does not take
+   * @throws UnsupportedError with a client of an SDK
+   */
+  async postForm(name: string, options: PostFormOptions = {}): Promise<PostForm> {
+    const { backend } = this
+    try {
+      checkArguments('postForm', formArguments, options)
+      options.signal?.throwIfAborted()
+      if (!(backend instanceof S3Backend)) throw new UnsupportedError('This storage has no forms.')
+      return await backend.postForm(parseWriteName(name, backend.capabilities), options)
+    } catch (error) {
+      if (options.signal?.aborted === true) throw options.signal.reason
+      throw withContext(error, { operation: 'postForm', file: name, backend: backend.name })
+    }
+  }
+}
+
+/** Of {@link S3Storage.postForm}. */
+export interface PostFormOptions extends OperationOptions, BackendFormOptions {}
+
+const formArguments: ArgumentTypes<PostFormOptions> = {
+  expiresIn: 'number',
+  fields: 'object',
+  conditions: 'object',
+  maxSize: 'number',
+  signal: 'signal',
 }
 
 /**

@@ -17,6 +17,7 @@ import type {
   ListResult,
   ObjectHead,
   OpenUpload,
+  PostFormRequest,
   PresignOptions,
   PutOptions,
   RequestOptions,
@@ -44,6 +45,7 @@ import {
 import { accessHeaders, type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
 import { signedUrl, unsignedUrl } from '../object-url.ts'
 import { md5Base64 } from '../platform/hashes.ts'
+import { type PostForm, signPostForm } from '../post-policy.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { readBounded } from './body.ts'
 import { type ChecksumPlan, checksumOf } from './checksums.ts'
@@ -345,6 +347,12 @@ export class NativeEngine implements S3Engine {
     if (expiresIn === undefined) return unsignedUrl(await this.#requester.address(), key, query)
     const { signer, address } = await this.#requester.connection()
     return signedUrl(address, signer, key, { ...options, expiresIn }, this.#requester.now())
+  }
+
+  async postForm(key: string, options: PostFormRequest): Promise<PostForm> {
+    const connection = await this.#requester.connection()
+    const { bucketName } = this.#requester
+    return signPostForm({ ...options, bucketName, key }, connection, this.#requester.now())
   }
 
   async bucketExists(options: RequestOptions): Promise<boolean> {

@@ -24,6 +24,11 @@ export function hmacSha256(key: Uint8Array, data: string): Uint8Array {
   return createHmac('sha256', key).update(data).digest()
 }
 
+/** HMAC-SHA-1 in base64, of version 2 of the signature. */
+export function hmacSha1Base64(key: string, data: string): string {
+  return createHmac('sha1', key).update(data).digest('base64')
+}
+
 /** SHA-256 in base64, as `x-amz-checksum-sha256` has it. */
 export function sha256Base64(data: Uint8Array): string {
   return hash('sha256', data, 'base64')

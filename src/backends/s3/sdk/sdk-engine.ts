@@ -334,6 +334,10 @@ export class SdkEngine implements S3Engine {
     return this.#client.presign(key, options)
   }
 
+  async postForm(): Promise<never> {
+    throw new UnsupportedError('Forms are signed by S3Storage alone, without a client of an SDK.')
+  }
+
   async bucketExists(options: RequestOptions): Promise<boolean> {
     try {
       await this.#send({ ...bucketCall('HeadBucket', {}, options), subject: 'object' })
