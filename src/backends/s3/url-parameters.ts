@@ -99,8 +99,14 @@ function metadataHeaders(value: Parameters[string]): [string, string][] {
     const problem = findMetadataProblem(name, text)
     if (problem !== undefined)
       throw new ValidationError(`Metadata ${JSON.stringify(name)} ${problem}.`)
-    return [`x-amz-meta-${name.toLowerCase()}`, encodeMetadata(text)]
+    return [`x-amz-meta-${name.toLowerCase()}`, metadataValue(text)]
   })
+}
+
+/** What can be sent as it is stays so, several blanks included: the caller sends it, not we. */
+function metadataValue(text: string): string {
+  const plain = /^[\u0021-\u007e](?:[\u0020-\u007e]*[\u0021-\u007e])?$/.test(text)
+  return plain && !text.includes('=?') ? text : encodeMetadata(text)
 }
 
 function unknown(method: string, name: string, known: readonly string[]): ValidationError {
