@@ -6,9 +6,11 @@ import { runInNewContext } from 'node:vm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FileSystemStorage } from '../../src/backends/filesystem/filesystem-storage.ts'
 import { MemoryStorage } from '../../src/backends/memory/memory-storage.ts'
+import type { S3StorageOptions } from '../../src/backends/s3/options.ts'
 import { S3Storage } from '../../src/backends/s3/s3-storage.ts'
 import type { Storage } from '../../src/core/storage.ts'
 import { FaultProxy } from '../../src/testing/fault-proxy/fault-proxy.ts'
+import type { ProxyFault } from '../../src/testing/fault-proxy/proxy-fault.ts'
 import { S3Server } from '../../src/testing/s3-server/s3-server.ts'
 import { keyOf, SyntheticEndpoint } from './synthetic-endpoint.ts'
 
@@ -31,10 +33,10 @@ afterAll(async () => {
   await rm(location, { recursive: true })
 })
 
-function onS3(endpointUrl: string = server.endpoint): S3Storage {
+function onS3(endpointUrl: string = server.endpoint, options: S3StorageOptions = {}): S3Storage {
   const { accessKey, secretKey } = server
   const place = { bucketName: 'media', regionName: 'us-east-1', endpointUrl }
-  return new S3Storage({ ...place, accessKey, secretKey, ...multipart })
+  return new S3Storage({ ...place, accessKey, secretKey, ...multipart, ...options })
 }
 
 const kinds: Readonly<Record<string, () => Storage>> = {
@@ -183,6 +185,34 @@ describe('on S3', () => {
           await writer.close()
         },
       ],
+      'while it waits for a slow service to take more': [
+        1,
+        async (storage, signal) => {
+          const writer = await storage.open('b', 'wb', { signal })
+          const stream = new Blob([content, content, content]).stream()
+          await stream.pipeTo(writer.writable())
+        },
+      ],
+      'while it puts parts together': [
+        3,
+        async (storage, signal) => storage.save('b', new Blob([content]).stream(), { signal }),
+      ],
+      'while it looks': [0, (storage, signal) => storage.exists('a', { signal })],
+      'while it lists': [
+        0,
+        async (storage, signal) => {
+          for await (const { name } of storage.list('', { signal })) void name
+        },
+      ],
+      'while it removes': [0, (storage, signal) => storage.deleteMany(['a', 'c'], { signal })],
+      'while it copies': [0, (storage, signal) => storage.copy('a', 'c', { signal })],
+      'while a slice is read': [
+        1,
+        async (storage, signal) => {
+          const file = await storage.file('a', { signal })
+          return await file.slice(5, mebi).text()
+        },
+      ],
       'while it saves a stored file': [
         1,
         async (storage, signal) =>
@@ -190,26 +220,92 @@ describe('on S3', () => {
       ],
     }
 
-    it.each(Object.entries(states))('%s', async (__, [before, work]) => {
+    /** What an abort comes to when the fault of a request, and of all after it, has begun. */
+    async function abortDuring(
+      fault: ProxyFault,
+      before: number,
+      work: State,
+      options: S3StorageOptions = {},
+    ): Promise<readonly [unknown, unknown]> {
       await using proxy = await FaultProxy.start({ target: server.endpoint })
       await onS3().save('a', content)
-      let stalled = (): void => {}
-      const stalls = new Promise<void>(resolve => {
-        stalled = resolve
+      let begun = (): void => {}
+      const begins = new Promise<void>(resolve => {
+        begun = resolve
       })
       proxy.begin({
         next({ index }) {
           if (index < before) return undefined
-          stalled()
-          return { kind: 'stall', at: 'answer' }
+          begun()
+          return fault
         },
       })
       const controller = new AbortController()
-      const outcome = work(onS3(proxy.endpoint), controller.signal).then(
+      const outcome = work(onS3(proxy.endpoint, options), controller.signal).then(
         () => 'done',
         error => error,
       )
-      await stalls
+      await begins
+      // The answer of a fault that has one is there by then, and what follows it has begun.
+      if (fault.kind === 'answer') await new Promise(resolve => setTimeout(resolve, 30))
+      const reason = new RangeError('enough')
+      controller.abort(reason)
+      const late = new Promise(resolve => setTimeout(() => resolve('late'), 100))
+      return [await Promise.race([outcome, late]), reason]
+    }
+
+    it.each(Object.entries(states))('%s', async (__, [before, work]) => {
+      const [outcome, reason] = await abortDuring({ kind: 'stall', at: 'answer' }, before, work)
+      expect(outcome).toBe(reason)
+    })
+
+    const read: State = async (storage, signal) =>
+      (await storage.open('a', 'rb', { signal })).read()
+    const save: State = (storage, signal) => storage.save('b', content, { signal })
+    const list: State = (storage, signal) => storage.listdir('', { signal })
+
+    it.each<[string, ProxyFault, readonly State[]]>([
+      ['nothing of a request is read', { kind: 'stall', at: 'accept' }, [read, save, list]],
+      ['an answer stalls half-way', { kind: 'stall', at: 'answer-body' }, [read, list]],
+      [
+        'it waits to try again',
+        { kind: 'answer', status: 503, retryAfter: 20 },
+        [read, save, list],
+      ],
+    ])('while %s', async (__, fault, works) => {
+      for (const work of works) {
+        const retries = { maxDelay: 60_000 }
+        const [outcome, reason] = await abortDuring(fault, 0, work, { retries })
+        expect(outcome).toBe(reason)
+      }
+    })
+
+    it('while it waits for its turn among the requests', async () => {
+      const one = { transferConfig: { maxRequests: 1 } }
+      const first = new AbortController()
+      const [outcome, reason] = await abortDuring(
+        { kind: 'stall', at: 'answer' },
+        0,
+        (storage, signal) => {
+          storage.stat('a', { signal: first.signal }).catch(() => {})
+          return storage.stat('a', { signal })
+        },
+        one,
+      )
+      expect(outcome).toBe(reason)
+      first.abort()
+    })
+
+    it('while keys are asked for', async () => {
+      const never = new Promise<never>(() => {})
+      const storage = new S3Storage({
+        bucketName: 'media',
+        endpointUrl: server.endpoint,
+        credentials: () => never,
+      })
+      const controller = new AbortController()
+      const outcome = storage.stat('a', { signal: controller.signal }).catch(error => error)
+      await new Promise(resolve => setTimeout(resolve, 30))
       const reason = new RangeError('enough')
       controller.abort(reason)
       const late = new Promise(resolve => setTimeout(() => resolve('late'), 100))
