@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest'
 import { fileSystemSchema } from '../backends/filesystem/options.ts'
 import { oldSchema, refusedSettings } from '../backends/s3/old-settings.ts'
+import { legacySchema } from '../backends/s3/sdk-v2/legacy-options.ts'
 import type { OptionSpec } from '../core/options.ts'
 import { S3Boto3Storage, S3StaticStorage, S3Storage } from '../s3.ts'
+import { S3BotoStorage } from '../s3-legacy.ts'
 import { manifestSchema } from '../static/manifest-options.ts'
 
 type Schema = Readonly<Record<string, OptionSpec>>
@@ -19,6 +21,10 @@ it('docs/settings.md shows every option as the schemas have it (vitest -u writes
     table(s3),
     differences('S3Boto3Storage', s3, S3Boto3Storage.optionSchema),
     differences('S3StaticStorage', s3, S3StaticStorage.optionSchema),
+    '## `S3BotoStorage`',
+    'The older backend, in `stowage/s3-legacy` ([its page](s3-legacy.md)). Options of `S3Storage` without `client` and `checksumAlgorithm`, and those of the old page:',
+    table(legacySchema),
+    differences('S3BotoStorage', s3, S3BotoStorage.optionSchema),
     '## Settings of the old page',
     'Names of django-storages at the time of its old page that have no option of today. `S3BotoStorage` of `stowage/s3-legacy` takes them all; `S3Storage` and the classes after it make this of them:',
     oldSettings(),
@@ -74,7 +80,7 @@ function defaultOf(spec: OptionSpec): string {
 
 function differences(name: string, base: Schema, schema: Schema): string {
   const changed = Object.entries(schema).filter(
-    ([option, spec]) => spec.default !== base[option]?.default,
+    ([option, spec]) => option in base && spec.default !== base[option]?.default,
   )
   const list = changed.map(([option, spec]) => `${code(option)} ${defaultOf(spec)}`)
   return `${code(name)} differs in its defaults: ${list.join(', ')}.`

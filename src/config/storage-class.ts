@@ -21,6 +21,7 @@ const loadedClasses: Readonly<Record<string, unknown>> = { FileSystemStorage, Me
 /** Entries of this package, by what is imported for them: never more than the one in use. */
 const entries: Readonly<Record<string, () => Promise<object>>> = {
   'stowage/s3': () => import('../s3.ts'),
+  'stowage/s3-legacy': () => import('../s3-legacy.ts'),
   'stowage/staticfiles': () => import('../staticfiles.ts'),
 }
 

@@ -5,15 +5,15 @@ import type { SettingsSource } from '../../core/settings.ts'
 import { minPartSize, type S3StorageOptions, s3Schema } from './options.ts'
 
 /** Settings of the page's time that are still understood, by names of their own. */
-interface OldSettings {
-  readonly reducedRedundancy: boolean | undefined
-  readonly secureUrls: boolean | undefined
-  readonly preloadMetadata: boolean | undefined
-  readonly fileBufferSize: number | undefined
+export interface OldSettings {
+  readonly reducedRedundancy?: boolean | undefined
+  readonly secureUrls?: boolean | undefined
+  readonly preloadMetadata?: boolean | undefined
+  readonly fileBufferSize?: number | undefined
 }
 
 /** What `S3Storage` makes of settings that django-storages had at the page's time. */
-export const oldSchema: { readonly [Name in keyof OldSettings]: OptionSpec } = {
+export const oldSchema: { readonly [Name in keyof Required<OldSettings>]: OptionSpec } = {
   reducedRedundancy: {
     type: 'boolean',
     settings: ['AWS_REDUCED_REDUNDANCY'],
@@ -72,8 +72,20 @@ export function withOldSettings(
   if (Object.values(old).every(value => value === undefined)) return given
   if (old.preloadMetadata === true)
     throw refused('AWS_PRELOAD_METADATA', 'its answers would be out of date; remove it', source)
+  return { ...given, ...equivalents(old, given, source) }
+}
+
+/**
+ * What settings of the page's time stand for.
+ *
+ * @throws ImproperlyConfigured for one beside its new form, naming both
+ */
+export function equivalents(
+  old: OldSettings,
+  given: S3StorageOptions,
+  source: SettingsSource,
+): S3StorageOptions {
   return {
-    ...given,
     ...urlOptions(old, given, source),
     ...classOptions(old, given, source),
     ...transferOptions(old, given, source),
@@ -146,7 +158,7 @@ function transferOptions(
 }
 
 /** What an option is given from anywhere but its default. */
-function presentValue(
+export function presentValue(
   option: keyof S3StorageOptions,
   given: S3StorageOptions,
   source: SettingsSource,

@@ -116,6 +116,11 @@ export interface S3StorageOptions {
   readonly maxNameLength?: number | undefined
 }
 
+/** {@link S3StorageOptions} of any backend: the older one signs with version 2 as well. */
+export type S3Settings = Omit<S3StorageOptions, 'signatureVersion'> & {
+  readonly signatureVersion?: 's3' | 's3v4' | null | undefined
+}
+
 /** S3's limit for the validity of a presigned URL, in seconds (SigV4: seven days). */
 export const maxExpiry = 604_800
 /** S3's least size of a part that is not the last. */

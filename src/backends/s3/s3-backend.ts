@@ -46,7 +46,7 @@ import {
   defaultTransfer,
   maxExpiry,
   minPartSize,
-  type S3StorageOptions,
+  type S3Settings,
 } from './options.ts'
 import { knownPartSize, openPartSize } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
@@ -83,7 +83,7 @@ export class S3Backend implements Backend {
   readonly capabilities: Capabilities
   readonly maxMemorySize: number | undefined
   readonly #openEngine: () => Promise<S3Engine>
-  readonly #options: S3StorageOptions
+  readonly #options: S3Settings
   readonly #prefix: string
   /** Loaded, and its bucket made where that is wanted: ready for requests. */
   #opened: S3Engine | undefined
@@ -97,7 +97,7 @@ export class S3Backend implements Backend {
   readonly #gzip: ReadonlySet<string> | undefined
 
   /** @param openEngine called at the first use; may reject with what is missing in the options */
-  constructor(openEngine: () => Promise<S3Engine>, options: S3StorageOptions) {
+  constructor(openEngine: () => Promise<S3Engine>, options: S3Settings) {
     const location = (options.location ?? '').replace(/\/$/, '')
     this.name = `s3(${options.bucketName ?? ''})`
     this.#openEngine = openEngine
@@ -274,7 +274,7 @@ export class S3Backend implements Backend {
     const { method } = options
     if (customDomain !== undefined && customDomain !== null && method !== 'PUT')
       return await this.#domainUrl(customDomain, name, options)
-    checkExpiry(options.expiresIn)
+    if (this.#options.signatureVersion !== 's3') checkExpiry(options.expiresIn)
     const signed = querystringAuth ?? true
     const { query, headers } = urlRequest(method, this.#urlParameters(name, options))
     if (this.#accessOf !== undefined) addAccess(query, headers, this.#accessOf(name))
@@ -542,7 +542,7 @@ export class S3Backend implements Backend {
 }
 
 /** With little memory parts are smaller, but never smaller than S3 takes them. */
-function transferOf({ transferConfig, maxMemorySize }: S3StorageOptions): Transfer {
+function transferOf({ transferConfig, maxMemorySize }: S3Settings): Transfer {
   const transfer = { ...defaultTransfer, ...withoutUndefined(transferConfig ?? {}) }
   const memory = maxMemorySize || undefined
   if (memory === undefined) return { ...transfer, memory }
@@ -580,7 +580,7 @@ function addAccess(
 }
 
 /** A client that somebody else configured knows where it sends its requests. */
-function profileIn(engine: S3Engine, options: S3StorageOptions): ProviderProfile {
+function profileIn(engine: S3Engine, options: S3Settings): ProviderProfile {
   return engine.profile ?? profileOf(options)
 }
 

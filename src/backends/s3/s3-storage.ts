@@ -7,17 +7,32 @@ import {
   type OptionSchema,
   resolveOptions,
 } from '../../core/options.ts'
-import { currentSettings } from '../../core/settings.ts'
+import { currentSettings, type Environment } from '../../core/settings.ts'
 import { Storage } from '../../core/storage.ts'
 import { CloudFrontSigner } from './cloudfront.ts'
 import { credentialOptions } from './credential-options.ts'
+import type { CredentialOptions } from './credentials.ts'
 import type { S3Engine } from './engine.ts'
 import { withOldSettings } from './old-settings.ts'
-import { type S3StorageOptions, s3Schema, type UrlSigner, withDefaults } from './options.ts'
+import {
+  type S3Settings,
+  type S3StorageOptions,
+  s3Schema,
+  type UrlSigner,
+  withDefaults,
+} from './options.ts'
 import type { PostForm } from './post-policy.ts'
 import { offerProbe } from './probe-offer.ts'
 import { type BackendFormOptions, S3Backend } from './s3-backend.ts'
 import { checkClientOption, withoutClientsOwn } from './sdk-v3/client-option.ts'
+
+/** What a backend is made of, once the options are checked. */
+export interface BackendSetup {
+  /** Name of the class, for messages. */
+  readonly owner: string
+  readonly settings: S3StorageOptions & CredentialOptions
+  readonly environment: Environment
+}
 
 /**
  * Files in an S3 bucket (AWS, R2, MinIO, Ceph, Spaces, B2 …), with the options of django-storages'
@@ -31,32 +46,36 @@ export class S3Storage extends Storage {
   /** Whether the class itself understands the settings of the page's time, as `AWS_S3_HOST`. */
   protected static readonly takesOldSettings: boolean = false
 
+  /** The backend of a storage that has no `client`: on our own engine. */
+  protected static makeBackend({ owner, settings, environment }: BackendSetup): S3Backend {
+    const open = async (): Promise<S3Engine> => {
+      const { openNativeEngine } = await import('./native/open-engine.ts')
+      return openNativeEngine(owner, settings, environment)
+    }
+    return new S3Backend(open, settings)
+  }
+
   /** @throws ImproperlyConfigured for unknown options, wrong types and contradictions */
   constructor(given: S3StorageOptions = {}) {
     const { name: owner, optionSchema, takesOldSettings } = new.target
     const source = currentSettings()
     const options = takesOldSettings ? given : withOldSettings(owner, given, source)
     const resolved = withoutClientsOwn(resolveOptions(owner, optionSchema, options, source))
-    checkClientOption(owner, options)
+    checkClientOption(owner, given)
+    const { environment } = source
+    const cloudfrontSigner = urlSigner(owner, resolved)
     const { client } = resolved
-    const backendOptions = { ...resolved, cloudfrontSigner: urlSigner(owner, resolved) }
     if (client !== undefined) {
-      const openSdk = async (): Promise<S3Engine> => {
-        const { openSdkV3Engine } = await import('./sdk-v3/open-engine.ts')
-        return await openSdkV3Engine(owner, resolved, client)
-      }
-      super(new S3Backend(openSdk, backendOptions), resolved)
+      super(clientBackend(owner, { ...resolved, cloudfrontSigner }, client), resolved)
       return
     }
-    const settings = { ...resolved, ...credentialOptions(owner, options, source) }
-    const openNative = async (): Promise<S3Engine> => {
-      const { openNativeEngine } = await import('./native/open-engine.ts')
-      return openNativeEngine(owner, settings, source.environment)
-    }
-    super(new S3Backend(openNative, backendOptions), resolved)
+    const credentials = credentialOptions(owner, options, source)
+    const settings = { ...resolved, cloudfrontSigner, ...credentials }
+    super(new.target.makeBackend({ owner, settings, environment }), resolved)
+    if (signsOldWay(resolved)) return
     offerProbe(this.backend, async () => {
       const { openProbe } = await import('./native/open-engine.ts')
-      return openProbe(owner, settings, source.environment)
+      return openProbe(owner, settings, environment)
     })
   }
 
@@ -67,7 +86,7 @@ export class S3Storage extends Storage {
    *
    * @param name the whole name, or one that ends in `${filename}`, for which S3 puts the browser's
    * @throws ValidationError for an expiry that S3 does not take
-   * @throws UnsupportedError with a client of an SDK
+   * @throws UnsupportedError with a `client` that signs otherwise than with version 4
    */
   async postForm(name: string, options: PostFormOptions = {}): Promise<PostForm> {
     const { backend } = this
@@ -110,6 +129,23 @@ export class S3StaticStorage extends S3Storage {
   static override readonly optionSchema: OptionSchema<S3StorageOptions> = withDefaults({
     querystringAuth: false,
   })
+}
+
+/** The doctor's questions are signed with version 4. */
+function signsOldWay({ signatureVersion }: S3Settings): boolean {
+  return signatureVersion === 's3'
+}
+
+function clientBackend(
+  owner: string,
+  options: S3StorageOptions,
+  client: NonNullable<S3StorageOptions['client']>,
+): S3Backend {
+  const open = async (): Promise<S3Engine> => {
+    const { openSdkV3Engine } = await import('./sdk-v3/open-engine.ts')
+    return await openSdkV3Engine(owner, options, client)
+  }
+  return new S3Backend(open, options)
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { S3Engine } from '../engine.ts'
 import { guardConditions } from '../guarded-engine.ts'
 import { defaultRetries, type S3StorageOptions } from '../options.ts'
-import { loadPeer } from '../platform/peers.ts'
+import { loadSdk } from '../platform/peers.ts'
 import { profileOf } from '../profiles.ts'
 import { requiredBucket } from '../required-bucket.ts'
 import { Patience } from '../sdk/patience.ts'
@@ -21,7 +21,7 @@ export async function openSdkV3Engine(
   client: SdkV3ClientLike,
 ): Promise<S3Engine> {
   const bucketName = requiredBucket(owner, options)
-  const sdk = await loadPeer('@aws-sdk/client-s3', `Option "client" of ${owner}`, 'client')
+  const sdk = await loadSdk(owner)
   const v3 = new V3Client(client, sdk, bucketName)
   const { address } = await v3.place()
   const profile = profileOf({ profile: options.profile, endpointUrl: address.origin })

@@ -3,6 +3,7 @@ import type { PresignOptions, StreamContent } from '../engine.ts'
 import { signedUrl, unsignedUrl } from '../object-url.ts'
 import { md5Base64 } from '../platform/hashes.ts'
 import { nodeStream } from '../platform/node-stream.ts'
+import { type PostForm, type PostPolicyRequest, signPostForm } from '../post-policy.ts'
 import type { SdkCall, SdkClient, SdkOperation, SdkOutput } from '../sdk/sdk-client.ts'
 import { bodyError, sdkError } from '../sdk/sdk-error.ts'
 import { type Credentials, SigV4Signer } from '../sigv4.ts'
@@ -98,8 +99,15 @@ export class V3Client implements SdkClient {
     const { address, scheme } = await this.place()
     if (expiresIn === undefined) return unsignedUrl(address, key, query)
     const signer = await this.#urlSigner(scheme)
-    const now = new Date(Date.now() + (numberOf(this.#client.config, 'systemClockOffset') ?? 0))
-    return signedUrl(address, signer, key, { ...options, expiresIn }, now)
+    return signedUrl(address, signer, key, { ...options, expiresIn }, this.#now())
+  }
+
+  async postForm(request: PostPolicyRequest): Promise<PostForm> {
+    const { address, scheme } = await this.place()
+    checkScheme(scheme)
+    const credentials = keysOf(await credentialsOf(this.#client.config))
+    const region = await this.region()
+    return signPostForm(request, { address, credentials, region }, this.#now())
   }
 
   async region(): Promise<string> {
@@ -139,9 +147,14 @@ export class V3Client implements SdkClient {
     return place
   }
 
+  /** By the clock of the service, as far as the client has found it out. */
+  #now(): Date {
+    return new Date(Date.now() + (numberOf(this.#client.config, 'systemClockOffset') ?? 0))
+  }
+
   #command(call: SdkCall, body: unknown): V3Command {
-    const { operation, input, headers = [] } = call
-    const members = { ...input, Bucket: this.#bucketName, ...lengthOf(call.body) }
+    const { operation, input, shown, headers = [] } = call
+    const members = { ...shown, ...input, Bucket: this.#bucketName, ...lengthOf(call.body) }
     const Command = this.#commands[`${operation}Command`]
     const command = new Command(
       (body === undefined ? members : { ...members, Body: body }) as never,
@@ -154,16 +167,11 @@ export class V3Client implements SdkClient {
   }
 
   async #urlSigner(scheme: V3AuthScheme | undefined): Promise<SigV4Signer> {
-    if (scheme?.name !== undefined && scheme.name !== 'sigv4')
-      throw new UnsupportedError(
-        `URLs are signed with "sigv4", and the endpoint of the "client" wants "${scheme.name}".`,
-      )
+    checkScheme(scheme)
     const credentials = await credentialsOf(this.#client.config)
     if (this.#signer?.credentials !== credentials) {
       const region = await this.region()
-      const { accessKeyId: accessKey, secretAccessKey: secretKey, sessionToken } = credentials
-      const keys: Credentials = { accessKey, secretKey, securityToken: sessionToken }
-      const signer = new SigV4Signer(keys, region, scheme?.signingName ?? 's3')
+      const signer = new SigV4Signer(keysOf(credentials), region, scheme?.signingName ?? 's3')
       this.#signer = { credentials, signer }
     }
     return this.#signer.signer
@@ -337,6 +345,18 @@ async function credentialsOf(config: object): Promise<V3Identity> {
       cause: error,
     })
   }
+}
+
+function keysOf({ accessKeyId, secretAccessKey, sessionToken }: V3Identity): Credentials {
+  return { accessKey: accessKeyId, secretKey: secretAccessKey, securityToken: sessionToken }
+}
+
+/** @throws UnsupportedError for another signature than version 4 */
+function checkScheme(scheme: V3AuthScheme | undefined): void {
+  if (scheme?.name === undefined || scheme.name === 'sigv4') return
+  throw new UnsupportedError(
+    `URLs and forms are signed with "sigv4", and the endpoint of the "client" wants "${scheme.name}".`,
+  )
 }
 
 async function regionOf(config: object): Promise<string> {

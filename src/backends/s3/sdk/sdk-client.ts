@@ -1,6 +1,7 @@
 import type { OperationOptions } from '../../../core/backend.ts'
 import type { PresignOptions, StreamContent } from '../engine.ts'
 import type { ErrorSubject } from '../errors.ts'
+import type { PostForm, PostPolicyRequest } from '../post-policy.ts'
 
 /** Operations of the S3 API, by its own names. */
 export type SdkOperation =
@@ -31,6 +32,8 @@ export interface SdkCall extends OperationOptions {
   /** What an error is about, where the service does not say. */
   readonly subject: ErrorSubject
   readonly input: SdkInput
+  /** What {@link headers} say, as members of the input: for middleware that looks there. */
+  readonly shown?: SdkInput | undefined
   /**
    * Name, value, name, value; names in lower case. On the wire they stand as they are, signed, in
    * place of what the SDK made of the input: its types know not all of them, and not all values.
@@ -109,6 +112,7 @@ export interface SdkClient {
   /** Errors are those of the engine's interface; those of the SDK are their causes. */
   send(call: SdkCall): Promise<SdkOutput>
   presign(key: string, options: PresignOptions): Promise<string>
+  postForm(request: PostPolicyRequest): Promise<PostForm>
   /** The region that requests are signed for. */
   region(): Promise<string>
   /** What an error means that breaks off a body. */

@@ -19,6 +19,7 @@ import type {
   ListResult,
   ObjectHead,
   OpenUpload,
+  PostFormRequest,
   PresignOptions,
   PutOptions,
   RequestOptions,
@@ -34,6 +35,7 @@ import { ObjectBody } from '../native/object-body.ts'
 import { compositeETag, HashedStream, matchesContent } from '../native/own-work.ts'
 import { partOfBody } from '../native/part-of-body.ts'
 import { accessHeaders, type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
+import type { PostForm } from '../post-policy.ts'
 import type { ProviderProfile } from '../profiles.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import {
@@ -143,7 +145,8 @@ export class SdkEngine implements S3Engine {
     const call: SdkCall = {
       operation: 'CreateMultipartUpload',
       subject: 'bucket',
-      input: { ...parameterInput(parameters), Key: key },
+      input: { Key: key },
+      shown: shownParameters(parameters),
       headers: parameterHeaders(parameters),
       signal,
       course: newCourse(),
@@ -210,8 +213,8 @@ export class SdkEngine implements S3Engine {
           Key: key,
           UploadId: uploadId,
           MultipartUpload: { Parts: parts.map(namedPart) },
-          ...conditionInput(headers),
         },
+        shown: shownCondition(headers),
         headers: [...headers, ...accessHeaders(access, 'object')],
         signal,
         course: newCourse(),
@@ -260,7 +263,8 @@ export class SdkEngine implements S3Engine {
     const call: SdkCall = {
       operation: 'CopyObject',
       subject: 'object',
-      input: { ...parameterInput(parameters), Key: to, CopySource: this.#source(from) },
+      input: { Key: to, CopySource: this.#source(from) },
+      shown: shownParameters(parameters),
       headers: [...accessHeaders(sourceAccess, 'source'), ...parameterHeaders(parameters)],
       signal,
       course: newCourse(),
@@ -334,8 +338,8 @@ export class SdkEngine implements S3Engine {
     return this.#client.presign(key, options)
   }
 
-  async postForm(): Promise<never> {
-    throw new UnsupportedError('Forms are signed by S3Storage alone, without a client of an SDK.')
+  postForm(key: string, options: PostFormRequest): Promise<PostForm> {
+    return this.#client.postForm({ ...options, bucketName: this.#bucketName, key })
   }
 
   async bucketExists(options: RequestOptions): Promise<boolean> {
@@ -383,7 +387,8 @@ export class SdkEngine implements S3Engine {
       const call: SdkCall = {
         operation: 'PutObject',
         subject: 'bucket',
-        input: { ...parameterInput(parameters), Key: key, ...conditionInput(headers) },
+        input: { Key: key },
+        shown: { ...shownParameters(parameters), ...shownCondition(headers) },
         headers: [...parameterHeaders(parameters), ...headers],
         body,
         signal,
@@ -641,7 +646,7 @@ function getCall(
  * what the headers say: the SDKs want times as a `Date`, which holds fewer than the text does, and
  * keys of customers in a form of their own.
  */
-function parameterInput(parameters: ObjectParameters): SdkInput {
+function shownParameters(parameters: ObjectParameters): SdkInput {
   const members = Object.entries(parameters).filter(
     ([name, value]) => value !== undefined && !onlyAsHeader.has(name),
   )
@@ -658,7 +663,7 @@ const onlyAsHeader: ReadonlySet<string> = new Set([
 ])
 
 /** The condition as a member of the input: `IfMatch` or `IfNoneMatch`. */
-function conditionInput([name, value]: readonly string[]): SdkInput {
+function shownCondition([name, value]: readonly string[]): SdkInput {
   if (name === undefined) return {}
   return { [name === 'if-match' ? 'IfMatch' : 'IfNoneMatch']: value }
 }

@@ -44,7 +44,7 @@ export function sdkError(failure: SdkFailure, call: FailedCall): StorageError | 
       code: named ? code : undefined,
       status: status < 300 ? 0 : status,
       method: '',
-      message: error.message,
+      message: messageOf(error),
       bucketName: call.bucketName,
       cause,
     },
@@ -103,6 +103,11 @@ const otherReasons: Readonly<Record<string, string | undefined>> = {
   TimeoutError: 'no answer in time',
 }
 
+/** The older SDK has none for answers without a document. */
+function messageOf({ message }: { readonly message: unknown }): string {
+  return typeof message === 'string' ? message : ''
+}
+
 /** Members that errors of the SDKs have, and none of which repeats the request. */
 const harmless: ReadonlySet<string> = new Set([
   '$fault',
@@ -136,9 +141,10 @@ const harmless: ReadonlySet<string> = new Set([
 function withoutRequest(error: Error): Error {
   for (const name of Object.getOwnPropertyNames(error))
     if (!harmless.has(name)) Reflect.deleteProperty(error, name)
-  const message = withoutSecrets(error.message)
+  const said = messageOf(error)
+  const message = withoutSecrets(said)
   if (message === error.message) return error
-  const stack = error.stack?.replace(error.message, message)
+  const stack = said === '' ? error.stack : error.stack?.replace(said, message)
   Object.defineProperty(error, 'message', { value: message })
   Object.defineProperty(error, 'stack', { value: stack })
   return error

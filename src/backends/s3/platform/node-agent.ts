@@ -1,0 +1,99 @@
+import { Agent as HttpAgent, request as httpRequest } from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import type { Duplex } from 'node:stream'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { withoutUndefined } from '../without-undefined.ts'
+import type { ProxySettings, TlsSettings } from './undici-transport.ts'
+
+export interface AgentSettings {
+  readonly tls: TlsSettings
+  readonly proxies: ProxySettings | undefined
+  /** Connections at a time. */
+  readonly maxSockets: number
+  /** Milliseconds that a proxy may take to reach the service; 0 for no limit. */
+  readonly connectTimeout: number
+}
+
+/** What keeps and makes the connections of Node's own HTTP client, for an SDK that uses it. */
+export function nodeAgent(origin: string, settings: AgentSettings): HttpAgent {
+  const { tls, proxies, maxSockets } = settings
+  const options = { keepAlive: true, maxSockets, ...withoutUndefined(tls) }
+  const secure = origin.startsWith('https:')
+  const agent = secure ? new HttpsAgent(options) : new HttpAgent(options)
+  const proxy = proxyFor(new URL(origin), proxies)
+  if (proxy === undefined) return agent
+  const tunnel = new Tunnel(new URL(proxy), settings.connectTimeout)
+  return Object.assign(agent, {
+    createConnection: (target: Target, done: Connected): void => tunnel.open(target, secure, done),
+  })
+}
+
+/** What an agent says of a connection that it wants. */
+interface Target extends ConnectionOptions {
+  readonly host?: string
+  readonly port?: number
+}
+
+type Connected = (error: Error | null, socket?: Duplex) => void
+
+/** Connections through a proxy (CONNECT; RFC 9110, section 9.3.6), to http as well as to https. */
+class Tunnel {
+  readonly #proxy: URL
+  readonly #timeout: number
+
+  constructor(proxy: URL, timeout: number) {
+    this.#proxy = proxy
+    this.#timeout = timeout
+  }
+
+  open(target: Target, secure: boolean, done: Connected): void {
+    const { protocol, hostname, port } = this.#proxy
+    const authority = `${target.host}:${target.port}`
+    const request = (protocol === 'https:' ? httpsRequest : httpRequest)({
+      host: hostname,
+      port: port === '' ? undefined : Number(port),
+      method: 'CONNECT',
+      path: authority,
+      headers: { host: authority, ...this.#authorization() },
+      agent: false,
+    })
+    request.setTimeout(this.#timeout, () => request.destroy(timedOut()))
+    request.once('error', done)
+    request.once('connect', ({ statusCode }, socket) => {
+      socket.setTimeout(0)
+      if (statusCode === 200) return done(null, secure ? encrypted(socket, target) : socket)
+      socket.destroy()
+      done(Object.assign(new Error(`The proxy answered ${statusCode}`), { code: 'ECONNREFUSED' }))
+    })
+    request.end()
+  }
+
+  #authorization(): Record<string, string> {
+    const { username, password } = this.#proxy
+    if (username === '') return {}
+    const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+    return { 'proxy-authorization': `Basic ${btoa(user)}` }
+  }
+}
+
+function encrypted(socket: Duplex, target: Target): Duplex {
+  return connectTls({ ...target, socket })
+}
+
+function timedOut(): Error {
+  return Object.assign(new Error('The proxy did not answer in time'), { code: 'ETIMEDOUT' })
+}
+
+/** The URL of the proxy for a service; `undefined` where it is reached directly. */
+function proxyFor(origin: URL, proxies: ProxySettings | undefined): string | undefined {
+  const proxy = origin.protocol === 'https:' ? proxies?.https : proxies?.http
+  const direct = (proxies?.none ?? '').split(/[\s,]+/).some(entry => isMeant(entry, origin))
+  return direct ? undefined : proxy
+}
+
+/** Whether an entry of `NO_PROXY` means the host: `*`, its name, or a domain above it. */
+function isMeant(entry: string, { hostname, host }: URL): boolean {
+  const name = entry.toLowerCase().replace(/^\*?\./, '')
+  if (name === '') return false
+  return name === '*' || name === host || name === hostname || hostname.endsWith(`.${name}`)
+}

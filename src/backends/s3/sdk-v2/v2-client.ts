@@ -1,0 +1,331 @@
+import type { CredentialSource } from '../credentials.ts'
+import type { PresignOptions, StreamContent } from '../engine.ts'
+import type { Location } from '../native/requester.ts'
+import { delayBefore, type RetryLimits } from '../native/retry.ts'
+import { signedUrl, type UrlSigner, unsignedUrl } from '../object-url.ts'
+import { nodeStream } from '../platform/node-stream.ts'
+import {
+  type PostForm,
+  type PostPolicyRequest,
+  signPostForm,
+  signPostFormV2,
+} from '../post-policy.ts'
+import type { SdkCall, SdkClient, SdkOutput } from '../sdk/sdk-client.ts'
+import { bodyError, sdkError } from '../sdk/sdk-error.ts'
+import { SigV2Signer } from '../sigv2.ts'
+import { type Credentials, SigV4Signer } from '../sigv4.ts'
+import type { S3Address } from '../url.ts'
+import { streamedOutput } from './streamed-output.ts'
+
+/** What is used of the SDK: its service class, and the listener that hashes bodies. */
+export interface V2Sdk {
+  readonly S3: new (config: never) => V2Service
+  /** Reads a body whole, which cannot be done with a stream. */
+  readonly computeSha256: unknown
+}
+
+interface V2Service {
+  /** Makes a {@link V2Request}, of whose members the SDK's types have only some. */
+  makeRequest(operation: string, params: object): object
+}
+
+interface V2Request {
+  readonly httpRequest: { readonly headers: Record<string, string> }
+  on(event: 'build', listener: () => void): void
+  on(event: 'afterBuild', listener: () => void): void
+  on(event: 'httpError', listener: (error: V2Error) => void): void
+  on(event: 'httpHeaders', listener: V2HeadersListener): void
+  removeListener(event: 'afterBuild', listener: unknown): void
+  send(done: (this: V2Response, error: V2Error | null, data: SdkOutput | null) => void): void
+  abort(): void
+}
+
+type V2HeadersListener = (
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  response: V2Response,
+) => void
+
+interface V2Response {
+  readonly retryCount: number
+  readonly httpResponse: {
+    readonly statusCode?: number | undefined
+    readonly headers?: Readonly<Record<string, string>> | undefined
+    createUnbufferedStream(): unknown
+  }
+}
+
+interface V2Error extends Error {
+  readonly code?: string | undefined
+  readonly region?: string | null | undefined
+  readonly requestId?: string | null | undefined
+  readonly originalError?: { readonly code?: unknown; readonly errno?: unknown } | undefined
+  readonly errno?: unknown
+  retryable?: boolean | undefined
+}
+
+export interface V2ClientOptions {
+  readonly sdk: V2Sdk
+  readonly bucketName: string
+  readonly signatureVersion: 's3' | 's3v4'
+  readonly locate: () => Promise<Location>
+  readonly credentials: CredentialSource
+  /** Configuration of the SDK's service beside address, region, keys and retries. */
+  readonly config: object
+  readonly retries: RetryLimits
+}
+
+/** The service and what signs URLs, for one set of keys. */
+interface V2Connection {
+  readonly credentials: Credentials
+  readonly service: V2Service
+  readonly signer: UrlSigner
+}
+
+/** A client of the older SDK, made for the options of a storage, and anew when its keys change. */
+export class V2Client implements SdkClient {
+  readonly #options: V2ClientOptions
+  #location: Promise<Location> | undefined
+  #connection: V2Connection | undefined
+
+  constructor(options: V2ClientOptions) {
+    this.#options = options
+  }
+
+  async send(call: SdkCall): Promise<SdkOutput> {
+    const { service, credentials } = await this.#connect()
+    call.signal?.throwIfAborted()
+    try {
+      return await new V2Exchange(this.#options, service, call).outcome
+    } catch (error) {
+      if (!isExpired(error)) throw error
+      this.#options.credentials.invalidate(credentials)
+      const renewed = await this.#connect()
+      const sendable = call.body === undefined || call.body instanceof Uint8Array
+      if (renewed.credentials === credentials || !sendable) throw error
+      return await new V2Exchange(this.#options, renewed.service, call).outcome
+    }
+  }
+
+  async presign(key: string, options: PresignOptions): Promise<string> {
+    const { expiresIn, query } = options
+    const { address } = await this.#locate()
+    if (expiresIn === undefined) return unsignedUrl(address, key, query)
+    const { signer } = await this.#connect()
+    return signedUrl(address, signer, key, { ...options, expiresIn }, new Date())
+  }
+
+  async postForm(request: PostPolicyRequest): Promise<PostForm> {
+    const { address, region } = await this.#locate()
+    const { credentials } = await this.#connect()
+    return this.#options.signatureVersion === 's3'
+      ? signPostFormV2(request, { address, credentials }, new Date())
+      : signPostForm(request, { address, credentials, region }, new Date())
+  }
+
+  async region(): Promise<string> {
+    return (await this.#locate()).region
+  }
+
+  explain(error: unknown): unknown {
+    return bodyError(error)
+  }
+
+  async #locate(): Promise<Location> {
+    this.#location ??= this.#options.locate().catch(error => {
+      this.#location = undefined
+      throw error
+    })
+    return await this.#location
+  }
+
+  async #connect(): Promise<V2Connection> {
+    const location = await this.#locate()
+    const credentials = await this.#options.credentials.get()
+    if (this.#connection?.credentials !== credentials)
+      this.#connection = connectionFor(this.#options, location, credentials)
+    return this.#connection
+  }
+}
+
+/** One call of the SDK, with its events. */
+class V2Exchange {
+  readonly outcome: Promise<SdkOutput>
+  readonly #call: SdkCall
+  readonly #bucketName: string
+  readonly #request: V2Request
+  #settled = false
+  /** What the source of the content threw, if that is why the request failed. */
+  #sourceFailure: { readonly error: unknown } | undefined
+  #closeBody: () => void = () => undefined
+
+  constructor({ sdk, bucketName }: V2ClientOptions, service: V2Service, call: SdkCall) {
+    this.#call = call
+    this.#bucketName = bucketName
+    const body = this.#bodyOf(call.body)
+    const { operation, input, headers = [] } = call
+    const method = `${operation.slice(0, 1).toLowerCase()}${operation.slice(1)}`
+    const params = { ...input, Bucket: bucketName, ...body }
+    this.#request = service.makeRequest(method, params) as V2Request
+    this.#request.on('build', () => setHeaders(this.#request.httpRequest.headers, headers))
+    if (this.#isStream) this.#signWithoutBody(sdk.computeSha256)
+    this.outcome = this.#send()
+  }
+
+  get #isStream(): boolean {
+    const { body } = this.#call
+    return body !== undefined && !(body instanceof Uint8Array)
+  }
+
+  async #send(): Promise<SdkOutput> {
+    const { signal } = this.#call
+    const onAbort = (): void => this.#request.abort()
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await new Promise<SdkOutput>((resolve, reject) => this.#run(resolve, reject))
+    } finally {
+      this.#settled = true
+      this.#closeBody()
+      signal?.removeEventListener('abort', onAbort)
+    }
+  }
+
+  #run(resolve: (output: SdkOutput) => void, reject: (error: unknown) => void): void {
+    const { course, operation } = this.#call
+    if (operation === 'GetObject') this.#stream(resolve)
+    const exchange = this
+    this.#request.send(function done(error, data) {
+      if (exchange.#settled) return
+      course.attempts = this.retryCount + 1
+      course.status = this.httpResponse.statusCode ?? 0
+      if (error === null) resolve(data ?? {})
+      else reject(exchange.#explain(error, this))
+    })
+  }
+
+  /** Hands the body out as soon as it begins: the SDK would gather it. */
+  #stream(resolve: (output: SdkOutput) => void): void {
+    this.#request.on('httpHeaders', (status, headers, response) => {
+      if (status >= 300 || this.#settled) return
+      this.#call.course.attempts = response.retryCount + 1
+      this.#call.course.status = status
+      // What ends the body early is for its reader to know: the SDK would begin anew.
+      this.#request.on('httpError', error => {
+        error.retryable = false
+      })
+      resolve(streamedOutput(headers, response.httpResponse.createUnbufferedStream()))
+    })
+  }
+
+  /** As the SDK itself does over TLS when it is told so, which it never is over plain HTTP. */
+  #signWithoutBody(computeSha256: unknown): void {
+    this.#request.removeListener('afterBuild', computeSha256)
+    this.#request.on('afterBuild', () => {
+      this.#request.httpRequest.headers['X-Amz-Content-Sha256'] = 'UNSIGNED-PAYLOAD'
+    })
+  }
+
+  #bodyOf(body: Uint8Array | StreamContent | undefined): object {
+    if (body === undefined) return {}
+    if (body instanceof Uint8Array) return { Body: body }
+    const stream = nodeStream(body.chunks(), error => {
+      if (this.#settled) return
+      this.#sourceFailure ??= { error }
+      this.#request.abort()
+    })
+    this.#closeBody = () => stream.destroy()
+    return { Body: stream, ContentLength: body.size }
+  }
+
+  #explain(error: V2Error, { httpResponse, retryCount }: V2Response): unknown {
+    if (this.#sourceFailure !== undefined) return this.#sourceFailure.error
+    const status = isOfNetwork(error) ? 0 : (httpResponse.statusCode ?? 0)
+    const facts = {
+      error,
+      status,
+      code: status === 0 ? networkCode(error) : error.code,
+      region: error.region ?? undefined,
+      requestId: error.requestId ?? undefined,
+      retryAfter: httpResponse.headers?.['retry-after'],
+      attempts: retryCount + 1,
+    }
+    const { subject } = this.#call
+    return sdkError(facts, { bucketName: this.#bucketName, subject }) ?? error
+  }
+}
+
+function connectionFor(
+  options: V2ClientOptions,
+  { address, region }: Location,
+  credentials: Credentials,
+): V2Connection {
+  const { sdk, bucketName, signatureVersion, config, retries } = options
+  const { accessKey, secretKey, securityToken } = credentials
+  const service = new sdk.S3({
+    ...config,
+    endpoint: endpointOf(address, bucketName),
+    region,
+    s3ForcePathStyle: address.style === 'path',
+    signatureVersion: signatureVersion === 's3' ? 's3' : 'v4',
+    accessKeyId: accessKey,
+    secretAccessKey: secretKey,
+    sessionToken: securityToken,
+    correctClockSkew: true,
+    maxRetries: retries.maxAttempts - 1,
+    retryDelayOptions: { customBackoff: (count: number) => backoff(count, retries) },
+  } as never)
+  const bucketPath = address.style === 'virtual' ? `/${bucketName}` : ''
+  const signer =
+    signatureVersion === 's3'
+      ? new SigV2Signer(credentials, bucketPath)
+      : new SigV4Signer(credentials, region)
+  return { credentials, service, signer }
+}
+
+/** The SDK puts the bucket where it belongs by itself. */
+function endpointOf({ origin, prefix, style }: S3Address, bucketName: string): string {
+  if (style === 'virtual') return `${origin.replace(`//${bucketName}.`, '//')}${prefix}`
+  return `${origin}${prefix.slice(0, prefix.lastIndexOf('/'))}`
+}
+
+/** Milliseconds before the attempt after `count + 1` of them; a negative number ends it. */
+function backoff(count: number, retries: RetryLimits): number {
+  return delayBefore(count + 1, { retryAfter: undefined, overloaded: false }, retries) ?? -1
+}
+
+/** Over what the SDK made of the input, under the names by which its signers look for them. */
+function setHeaders(target: Record<string, string>, headers: readonly string[]): void {
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] ?? ''
+    target[sdkNames[name] ?? name] = headers[i + 1] ?? ''
+  }
+}
+
+const sdkNames: Readonly<Record<string, string | undefined>> = {
+  'content-md5': 'Content-MD5',
+  'content-type': 'Content-Type',
+}
+
+const networkCodes: ReadonlySet<string> = new Set([
+  'NetworkingError',
+  'TimeoutError',
+  'UnknownEndpoint',
+])
+
+function isOfNetwork({ code = '' }: V2Error): boolean {
+  return networkCodes.has(code)
+}
+
+/** Of Node, below what the SDK calls it. */
+function networkCode(error: V2Error): string | undefined {
+  const { code, originalError } = error
+  if (code === 'UnknownEndpoint') return 'ENOTFOUND'
+  const inner = originalError?.code ?? originalError?.errno ?? error.errno
+  return typeof inner === 'string' && !networkCodes.has(inner) ? inner : code
+}
+
+function isExpired(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  return code === 'ExpiredToken' || code === 'TokenRefreshRequired'
+}
