@@ -1,4 +1,4 @@
-import type { Agent, Dispatcher, Pool } from 'undici'
+import type { Client, Dispatcher } from 'undici'
 import type { ReadBody } from '../../../core/backend.ts'
 import { type Bytes, concatBytes, copyBytes } from '../../../core/bytes.ts'
 import { ImproperlyConfigured, type StorageError } from '../../../core/errors.ts'
@@ -49,7 +49,7 @@ const highWaterMark = 256 * 1024
 /** A body above this is sent piece by piece: its progress then keeps the time-out away. */
 const pieceSize = 256 * 1024
 
-/** HTTP/1.1 over undici's pools, one per origin. undici itself is loaded at the first request. */
+/** HTTP/1.1 over undici's clients, some per origin. undici itself is loaded at the first request. */
 export class UndiciTransport implements Transport {
   readonly #settings: ConnectionSettings
   readonly #origins = new Map<string, Origin>()
@@ -67,7 +67,7 @@ export class UndiciTransport implements Transport {
   async close(): Promise<void> {
     const origins = [...this.#origins.values()]
     this.#origins.clear()
-    await Promise.all(origins.map(({ dispatcher }) => dispatcher.close()))
+    await Promise.all(origins.map(origin => origin.close()))
   }
 
   async #requestFirst(request: TransportRequest): Promise<TransportResponse> {
@@ -79,49 +79,121 @@ export class UndiciTransport implements Transport {
   }
 }
 
-/** The connections to one host. As many as requests are in flight: the engine has the limit. */
+/** What sends the requests to one host. */
 interface Origin {
-  readonly dispatcher: Pool | Agent | Dispatcher
-  /** Connections opened so far. */
-  connects: number
+  /** A connection that nobody uses, to be opened where it is not. */
+  take(): Connection
+  give(connection: Connection): void
+  close(): Promise<void>
 }
 
+interface Connection {
+  readonly dispatcher: Dispatcher
+  /** How often it was opened: it closes when it was idle for too long. */
+  opened: number
+}
+
+type Undici = typeof import('undici')
+
 async function openOrigin(url: string, settings: ConnectionSettings): Promise<Origin> {
-  const { Pool, EnvHttpProxyAgent, buildConnector } = await import('undici')
+  const undici = await import('undici')
   const { timeouts, proxies } = settings
-  const tls = url.startsWith('https:') ? await settings.tls() : {}
-  const connector = buildConnector({ ...withoutUndefined(tls), timeout: timeouts.connect })
+  const tls = url.startsWith('https:') ? withoutUndefined(await settings.tls()) : {}
+  const connect = { ...tls, timeout: timeouts.connect }
   const limits = { headersTimeout: timeouts.headers, bodyTimeout: timeouts.idle }
-  if (proxies !== undefined) {
-    const agent = new EnvHttpProxyAgent({
+  if (proxies !== undefined) return new ProxiedOrigin(undici, { connect, limits, proxies })
+  const connector = undici.buildConnector(connect)
+  return new OwnConnections(
+    connection =>
+      new undici.Client(url, {
+        ...limits,
+        connect(options, callback) {
+          connection.opened++
+          connector(options, callback)
+        },
+      }),
+  )
+}
+
+/**
+ * As many connections as requests were in flight at a time: the engine has the limit. undici's Pool
+ * opens up to twice as many, for it takes a connection for busy in the turn in which it becomes free.
+ */
+class OwnConnections implements Origin {
+  readonly #clientOf: (connection: { opened: number }) => Client
+  readonly #all: Client[] = []
+  /** The one that was used last comes first: those that are too many close in time. */
+  readonly #free: Connection[] = []
+
+  constructor(clientOf: (connection: { opened: number }) => Client) {
+    this.#clientOf = clientOf
+  }
+
+  take(): Connection {
+    return this.#free.pop() ?? this.#add()
+  }
+
+  give(connection: Connection): void {
+    this.#free.push(connection)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#all.map(client => client.close()))
+  }
+
+  #add(): Connection {
+    const count = { opened: 0 }
+    const dispatcher = this.#clientOf(count)
+    this.#all.push(dispatcher)
+    return Object.assign(count, { dispatcher })
+  }
+}
+
+/** undici's own agent chooses between the proxies and the direct way. */
+class ProxiedOrigin implements Origin {
+  readonly #connection: Connection
+
+  constructor(
+    { EnvHttpProxyAgent }: Undici,
+    {
+      connect,
+      limits,
+      proxies,
+    }: {
+      readonly connect: { readonly timeout: number }
+      readonly limits: { readonly headersTimeout: number; readonly bodyTimeout: number }
+      readonly proxies: ProxySettings
+    },
+  ) {
+    const dispatcher = new EnvHttpProxyAgent({
       ...limits,
       httpProxy: proxies.http ?? '',
       httpsProxy: proxies.https ?? '',
       noProxy: proxies.none ?? '',
-      connect: { ...withoutUndefined(tls), timeout: timeouts.connect },
-      requestTls: { ...withoutUndefined(tls), timeout: timeouts.connect },
-      proxyTls: { timeout: timeouts.connect },
+      connect,
+      requestTls: connect,
+      proxyTls: { timeout: connect.timeout },
     })
-    return { dispatcher: agent, connects: 0 }
+    this.#connection = { dispatcher, opened: 0 }
   }
-  const origin: Origin = {
-    connects: 0,
-    dispatcher: new Pool(url, {
-      ...limits,
-      connect(options, callback) {
-        origin.connects++
-        connector(options, callback)
-      },
-    }),
+
+  take(): Connection {
+    return this.#connection
   }
-  return origin
+
+  give(): void {}
+
+  async close(): Promise<void> {
+    await this.#connection.dispatcher.close()
+  }
 }
 
 function dispatch(origin: Origin, request: TransportRequest): Promise<TransportResponse> {
   return new Promise((resolve, reject) => {
     request.signal?.throwIfAborted()
-    const exchange = new Exchange(origin, request, resolve, reject)
-    origin.dispatcher.dispatch(optionsOf(request, exchange), exchange)
+    const connection = origin.take()
+    const exchange = new Exchange(origin, connection, request, resolve, reject)
+    connection.dispatcher.dispatch(optionsOf(request, exchange), exchange)
   })
 }
 
@@ -168,15 +240,17 @@ const noBytes = new Uint8Array(0)
 class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBody {
   status = 0
   readonly #origin: Origin
+  readonly #connection: Connection
   readonly #request: TransportRequest
   readonly #resolve: (response: TransportResponse) => void
   readonly #reject: (error: unknown) => void
-  /** Connections that had been opened before: if no other was, this request met an old one. */
-  readonly #connectsBefore: number
+  /** If it was not opened again since, this request met an old connection. */
+  readonly #openedBefore: number
   #headers: RawHeaders | undefined
   #chunks: Uint8Array[] = []
   #buffered = 0
   #connected = false
+  #given = false
   #collecting = false
   #paused = false
   #ended = false
@@ -188,15 +262,17 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
 
   constructor(
     origin: Origin,
+    connection: Connection,
     request: TransportRequest,
     resolve: (response: TransportResponse) => void,
     reject: (error: unknown) => void,
   ) {
     this.#origin = origin
+    this.#connection = connection
     this.#request = request
     this.#resolve = resolve
     this.#reject = reject
-    this.#connectsBefore = origin.connects
+    this.#openedBefore = connection.opened
     if (request.signal !== undefined) this.#listen(request.signal)
   }
 
@@ -290,12 +366,19 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
 
   onComplete(): void {
     this.#ended = true
+    this.#giveBack()
     this.#settle()
   }
 
   onError(error: Error): void {
     const { signal, origin } = this.#request
+    this.#giveBack()
     this.#fail(signal?.aborted === true ? signal.reason : explain(error, origin, this.#state()))
+  }
+
+  #giveBack(): void {
+    if (!this.#given) this.#origin.give(this.#connection)
+    this.#given = true
   }
 
   #state(): ConnectionState {
@@ -304,8 +387,8 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
       reused:
         this.#connected &&
         this.status === 0 &&
-        this.#connectsBefore > 0 &&
-        this.#connectsBefore === this.#origin.connects,
+        this.#openedBefore > 0 &&
+        this.#openedBefore === this.#connection.opened,
     }
   }
 
