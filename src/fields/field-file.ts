@@ -281,13 +281,19 @@ export class FieldFile {
 
   async [beforeWrite](scope: FileScope): Promise<void> {
     const pending = this.#pending
-    if (pending === undefined) return
+    if (pending === undefined) {
+      // Stored by another write of this row, which may fail while this one does not.
+      if (this.#creation?.name === this.#stored && !this.#creation.kept)
+        scope.created(this.#creation)
+      return
+    }
     // A row that is saved twice at once stores its content once.
     const first = this.#storing === undefined
     this.#storing ??= this.#field.store(this.#host.owner, pending.name, pending.content)
     try {
       const upload = await this.#storing
       if (first) this.#apply(scope, upload)
+      else if (this.#creation?.name === upload.name) scope.created(this.#creation)
     } finally {
       this.#storing = undefined
     }
@@ -412,6 +418,8 @@ export class FieldFile {
       storage,
       name,
       settled: false,
+      holders: 0,
+      kept: false,
       uses: uses && (() => uses.call(this.#host, name, storage)),
       revert: () => {
         if (this.#stored === name) this.#restore(before)

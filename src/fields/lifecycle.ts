@@ -15,6 +15,12 @@ export interface Removal {
 export interface Creation extends Removal {
   /** Whether a row was written with it, or somebody asked for no row to be written. */
   settled: boolean
+  /**
+   * Scopes in which the row is being written with it: two transactions may save one row object at
+   * once. The file goes when the last of them has rolled back; `kept`, it stays for good.
+   */
+  holders: number
+  kept: boolean
 }
 
 /**
@@ -34,6 +40,8 @@ export class FileScope {
   }
 
   created(creation: Creation): void {
+    if (this.#creations.includes(creation)) return
+    creation.holders++
     this.#creations.push(creation)
   }
 
@@ -51,26 +59,38 @@ export class FileScope {
 
   /** The database has committed. Never rejects: what cannot be removed is left to `stowage gc`. */
   async commit(): Promise<void> {
-    const { creations, removals } = this.#take()
+    const { creations, removals, named } = this.#take()
     const outer = this.#outer
     if (outer === undefined) {
+      for (const creation of creations) creation.kept ||= creation.settled
       await removeUnused(removals)
       // A failed write that the application has got over, inside a transaction that went on.
-      await removeUnused(creations.filter(creation => !creation.settled))
+      await removeUnused(unheld(creations))
+      for (const creation of creations) creation.kept ||= creation.holders <= 0
       return
     }
-    for (const { storage, name } of this.#named) outer.named(storage, name)
-    outer.#creations.push(...creations)
+    for (const { storage, name } of named) outer.named(storage, name)
+    for (const creation of creations) outer.#inherit(creation)
     outer.#removals.push(...removals)
   }
 
   /** The database has rolled back. Never rejects, so that the first error is the one that is seen. */
   async rollback(): Promise<void> {
     const { creations } = this.#take()
-    for (const { revert } of creations.toReversed()) revert?.()
+    const gone = unheld(creations)
+    for (const { revert } of gone.toReversed()) revert?.()
     const outer = this.#outer
-    const doubtful = await removeUnused(creations, outer !== undefined)
-    for (const creation of doubtful) outer?.created({ ...creation, settled: false })
+    const doubtful = await removeUnused(gone, outer !== undefined)
+    for (const creation of doubtful) {
+      creation.settled = false
+      outer?.created(creation)
+    }
+  }
+
+  /** What a scope inside held is held here. */
+  #inherit(creation: Creation): void {
+    if (this.#creations.includes(creation)) creation.holders--
+    else this.#creations.push(creation)
   }
 
   /** Work that nobody has waited for may end after the transaction in which it began. */
@@ -81,8 +101,13 @@ export class FileScope {
   }
 
   /** Settling twice must not remove twice. */
-  #take(): { readonly creations: Creation[]; readonly removals: Removal[] } {
-    const taken = { creations: this.#creations, removals: this.#removals }
+  #take(): {
+    creations: readonly Creation[]
+    removals: readonly Removal[]
+    named: readonly Removal[]
+  } {
+    const taken = { creations: this.#creations, removals: this.#removals, named: this.#named }
+    this.#named = []
     this.#creations = []
     this.#removals = []
     this.#isSettled = true
@@ -130,6 +155,12 @@ export async function inScope<T>(
   }
   await scope.commit()
   return result
+}
+
+/** Those that nobody else may still write a row with. */
+function unheld(creations: readonly Creation[]): Creation[] {
+  for (const creation of creations) creation.holders--
+  return creations.filter(({ holders, kept }) => holders <= 0 && !kept)
 }
 
 /**

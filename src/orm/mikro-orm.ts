@@ -234,10 +234,10 @@ export class FileSubscriber implements EventSubscriber<Row> {
   async #store(entity: Row & Made, em: EntityManager): Promise<void> {
     if (columnsKey in entity) entity[managerKey] = em
     for (const column of columnsOf(entity)) {
-      if (column.column(entity) !== pendingName) continue
       const scope = this.scopeOf(em)
-      if (scope === undefined) throw bypass('flush()', [column.property], 'a transaction')
-      await column.get(entity)[beforeWrite](scope)
+      if (scope !== undefined) await column.peek(entity)?.[beforeWrite](scope)
+      else if (column.column(entity) === pendingName)
+        throw bypass('flush()', [column.property], 'a transaction')
     }
   }
 

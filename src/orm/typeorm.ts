@@ -126,10 +126,16 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
       )
   }
 
+  /** Of the transaction that is running here, or of none: what others see. */
+  get currentManager(): EntityManager {
+    const running = this.#manager.getStore()
+    return running?.queryRunner?.isReleased === false ? running : this.source.manager
+  }
+
   /** The manager that a row is written with. */
   managerOf(row: object): EntityManager {
-    const running = this.#manager.getStore()
-    if (running !== undefined && running.queryRunner?.isReleased === false) return running
+    const running = this.currentManager
+    if (running !== this.source.manager) return running
     const last = this.#managers.get(row)
     return last?.queryRunner?.isReleased === false ? last : this.source.manager
   }
@@ -253,11 +259,10 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
       // A plain object that insert() was given.
       const given: unknown = Object.hasOwn(row, column.property) ? row[column.property] : undefined
       const waits = column.column(row) === pendingName
-      if (!waits && typeof given !== 'object') continue
       const scope = this.scopeOf(event.queryRunner)
-      if (scope === undefined || !waits)
+      if (typeof given === 'object' || (waits && scope === undefined))
         throw bypass('insert()', [column.property], 'save(), which has a transaction')
-      await column.get(row)[beforeWrite](scope)
+      if (scope !== undefined) await column.peek(row)?.[beforeWrite](scope)
     }
   }
 
@@ -343,7 +348,7 @@ class EntityHost implements FieldHost {
 
   async uses(name: string): Promise<number> {
     const files = this.#files()
-    return await files.uses(files.managerOf(this.owner), this.#column.field.storage, name)
+    return await files.uses(files.currentManager, this.#column.field.storage, name)
   }
 
   #registered(): SourceFiles | undefined {

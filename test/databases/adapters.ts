@@ -10,11 +10,11 @@ import { integer, pgTable, serial, varchar } from 'drizzle-orm/pg-core'
 import { createPool } from 'mysql2/promise'
 import pg from 'pg'
 import { fileColumn, fileTable } from 'stowage/drizzle'
-import type { Fields, Session } from '../fields/adapter-suite.ts'
 import { openDrizzle } from '../fields/harness/drizzle.ts'
 import { openMikroOrm } from '../fields/harness/mikro-orm.ts'
 import { openPrisma } from '../fields/harness/prisma.ts'
 import { openSequelize } from '../fields/harness/sequelize.ts'
+import type { Fields, Session } from '../fields/harness/session.ts'
 import { openTypeorm } from '../fields/harness/typeorm.ts'
 import { execute, type Place } from './place.ts'
 import { clientOf } from './prisma-clients.ts'
@@ -62,8 +62,9 @@ async function drizzle(place: Place, fields: Fields, { create }: Opening): Promi
 
 function drizzleOnPostgres({ url }: Place, fields: Fields): Session {
   const pool = new pg.Pool({ connectionString: url, max: connections })
-  // A connection that the server ends while nobody uses it; the pool makes another one.
+  // The server may end connections, also while they are in use: the pool makes others.
   pool.on('error', () => {})
+  pool.on('connect', client => client.on('error', () => {}))
   const db = drizzlePg(pool)
   const documents = pgTable('documents', {
     id: serial('id').primaryKey(),

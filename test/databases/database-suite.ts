@@ -1,7 +1,23 @@
-import { afterAll, beforeAll, describe } from 'vitest'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FileSystemStorage, MemoryStorage, type Storage } from 'stowage'
+import { collectGarbage } from 'stowage/fields'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { testAdapter } from '../fields/adapter-suite.ts'
+import { fieldsOn, type Session } from '../fields/harness/session.ts'
 import { type AdapterName, adapters } from './adapters.ts'
-import { createPlace, dropPlace, kinds, labelOf, type Place } from './place.ts'
+import { bundleContender, Contender, type Order, type Outcome } from './contest.ts'
+import {
+  createPlace,
+  disconnectAll,
+  dropPlace,
+  execute,
+  kinds,
+  labelOf,
+  type Place,
+} from './place.ts'
+import { obey } from './work.ts'
 
 const labels: Readonly<Record<AdapterName, string>> = {
   typeorm: 'TypeORM',
@@ -9,6 +25,13 @@ const labels: Readonly<Record<AdapterName, string>> = {
   mikroOrm: 'MikroORM',
   drizzle: 'Drizzle',
   prisma: 'Prisma',
+}
+
+/** Ids of fields are given once in a process. */
+let opened = 0
+
+function newIds(): { readonly ids: string } {
+  return { ids: `database ${++opened}` }
 }
 
 /** What an adapter promises, on each database server. */
@@ -24,8 +47,152 @@ export function testDatabases(adapter: AdapterName): void {
       await dropPlace(place)
     })
 
-    testAdapter(`${labels[adapter]} on ${labelOf(kind)}`, {
+    const name = `${labels[adapter]} on ${labelOf(kind)}`
+    testAdapter(name, {
       open: async fields => await adapters[adapter](place, fields, { create: true }),
     })
+    describe(`rows of ${name} that change at once`, () => {
+      testContests(adapter, () => place)
+    })
+    describe(`a ${labelOf(kind)} server that goes away under ${labels[adapter]}`, () => {
+      testLoss(adapter, () => place)
+    })
   })
+}
+
+function testContests(adapter: AdapterName, place: () => Place): void {
+  const titles = ['a', 'b']
+  let folder: string
+  let storage: Storage
+  let session: Session
+  let contenders: Contender[]
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'stowage-contest-'))
+    storage = new FileSystemStorage({ location: folder, baseUrl: '/media/' })
+    session = await adapters[adapter](place(), fieldsOn(storage, newIds()), {
+      create: true,
+    })
+    for (const title of titles) await session.save(session.make(title))
+    const script = await bundleContender(`${adapter}-${place().kind}`)
+    const arena = { adapter, place: place(), folder }
+    contenders = await Promise.all([1, 2].map(() => Contender.start(script, arena)))
+  })
+
+  afterAll(async () => {
+    await Promise.all(contenders.map(contender => contender.stop()))
+    await session.close()
+    await rm(folder, { recursive: true })
+  })
+
+  const contest = async (orders: readonly Partial<Order>[]): Promise<Outcome[]> => {
+    const common = { task: 'replace', titles, count: 1, start: Date.now() + 50 } as const
+    return await Promise.all(
+      contenders.map((contender, index) =>
+        contender.run({ ...common, id: index, ...orders[index] }),
+      ),
+    )
+  }
+
+  const expectNoOrphan = async (): Promise<void> => {
+    expect(await filesOf(storage)).toEqual(await namesOf(session))
+  }
+
+  it('get two names and two contents for one name that two processes save', async () => {
+    await contest([{ titles: ['a'] }, { titles: ['b'] }])
+    const files = [(await session.find('a')).normal, (await session.find('b')).normal]
+    expect(new Set(files.map(({ name }) => name)).size).toBe(2)
+    expect(await Promise.all(files.map(file => file.text()))).toEqual([
+      'contender 0, turn 0',
+      'contender 1, turn 0',
+    ])
+    await expectNoOrphan()
+  })
+
+  it('have the file of one of two processes that replace it again and again', async () => {
+    const order = { titles: ['a'], count: 20 }
+    const outcomes = await contest([order, order])
+    expect(outcomes.some(({ done }) => done > 0)).toBe(true)
+    expect(await (await session.find('a')).normal.text()).toMatch(/^contender [01], turn \d+$/)
+    await expectNoOrphan()
+  })
+
+  it('leave nothing behind and lose nothing, whatever deadlocks and rolls back', async () => {
+    const order = { task: 'mix', count: 30 } as const
+    const outcomes = await contest([
+      { ...order, id: 11 },
+      { ...order, id: 22 },
+    ])
+    expect(outcomes.reduce((sum, { done }) => sum + done, 0)).toBeGreaterThan(0)
+    await expectNoOrphan()
+  })
+
+  it('leave nothing behind when transactions that cannot be ordered fail', async () => {
+    if (place().kind === 'postgres') {
+      const { pathname } = new URL(place().url)
+      const setting = "default_transaction_isolation = 'serializable'"
+      await execute(place(), `ALTER DATABASE ${pathname.slice(1)} SET ${setting}`)
+    }
+    const fields = fieldsOn(storage, newIds())
+    const others = [
+      await adapters[adapter](place(), fields, { create: false }),
+      await adapters[adapter](place(), fields, { create: false }),
+    ]
+    const order = { task: 'mix', titles, count: 20, start: 0 } as const
+    await Promise.all(others.map((other, index) => obey(other, { ...order, id: 33 + index })))
+    for (const other of others) await other.close()
+    await expectNoOrphan()
+  })
+}
+
+function testLoss(adapter: AdapterName, place: () => Place): void {
+  let storage: Storage
+  let session: Session
+
+  const open = async (create: boolean): Promise<Session> =>
+    await adapters[adapter](place(), fieldsOn(storage, newIds()), { create })
+
+  beforeEach(async () => {
+    storage = new MemoryStorage({ baseUrl: '/media/' })
+    session = await open(true)
+    const row = session.make('a')
+    await row.normal.save('old.txt', 'old')
+  })
+
+  afterEach(async () => {
+    await session.close().catch(() => {})
+  })
+
+  it('between storing and commit takes no file that a row names, and leaves the rest to gc', async () => {
+    const run = session.transaction(async unit => {
+      const row = await unit.find('a')
+      await row.normal.save('new.txt', 'new')
+      expect(await filesOf(storage)).toEqual(['tests/new.txt', 'tests/old.txt'])
+      await disconnectAll(place())
+    })
+    await expect(run).rejects.toThrow()
+
+    const later = await open(false)
+    expect(await (await later.find('a')).normal.text()).toBe('old')
+    const used = await namesOf(later)
+    for await (const { state } of collectGarbage({ storage, used, olderThan: 0, delete: true }))
+      expect(state).toBe('deleted')
+    expect(await filesOf(storage)).toEqual(['tests/old.txt'])
+    await later.close()
+  })
+}
+
+async function filesOf(storage: Storage): Promise<string[]> {
+  const found: string[] = []
+  for await (const { name } of storage.list('', { recursive: true })) found.push(name)
+  return found.toSorted()
+}
+
+/** Names that rows have, without the default's. */
+async function namesOf(session: Session): Promise<string[]> {
+  const names = (await session.names()).filter(name => name !== null && name !== '')
+  return names
+    .filter(name => name !== null)
+    .filter(name => name !== 'tests/default.txt')
+    .toSorted()
 }

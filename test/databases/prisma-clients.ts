@@ -3,6 +3,7 @@ import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
+import { rolldown } from 'rolldown'
 import type { PrismaClient } from '../fixtures/prisma/generated/client.ts'
 import type { Kind } from './place.ts'
 
@@ -40,10 +41,15 @@ async function generate(kind: Kind): Promise<void> {
   await promisify(execFile)(join(root, 'node_modules/.bin/prisma'), ['generate', '--schema', own], {
     env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: '/bin/true' },
   })
+  // As JavaScript, which processes without Vitest can import, too.
+  const input = join(folderOf(kind), 'generated/client.ts')
+  const bundle = await rolldown({ input, platform: 'node', external: /^@prisma\// })
+  await bundle.write({ file: clientPath(kind) })
+  await bundle.close()
 }
 
 function clientPath(kind: Kind): string {
-  return join(folderOf(kind), 'generated/client.ts')
+  return join(folderOf(kind), 'client.mjs')
 }
 
 function folderOf(kind: Kind): string {

@@ -6,45 +6,9 @@ import {
   UnsupportedError,
   ValidationError,
 } from 'stowage'
-import { FieldFile, FileField, fileCodec, ImageField } from 'stowage/fields'
+import { FieldFile, fileCodec } from 'stowage/fields'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-
-/** A row of the table that every adapter's harness makes: `title` is unique and not null. */
-export interface Row {
-  title: string
-  width: number | null
-  height: number | null
-  readonly normal: FieldFile
-  readonly random: FieldFile
-  readonly default: FieldFile
-  readonly image: FieldFile
-}
-
-export interface Fields {
-  readonly normal: FileField
-  readonly random: FileField
-  readonly default: FileField
-  readonly image: ImageField
-}
-
-/** Work on rows, in a transaction or outside of one. */
-export interface Unit {
-  make(title: string): Row
-  /** Writes a new or a changed row. */
-  save(row: Row): Promise<void>
-  remove(row: Row): Promise<void>
-  find(title: string): Promise<Row>
-  nested?<T>(work: (unit: Unit) => Promise<T>): Promise<T>
-}
-
-export interface Session extends Unit {
-  transaction<T>(work: (unit: Unit) => Promise<T>): Promise<T>
-  /** All names in the columns `normal`, `random`, `default` and `image`, as the database has them. */
-  names(): Promise<(string | null)[]>
-  /** Ways of the ORM that change many rows at once, or go past its rows. */
-  readonly bulk: Readonly<Record<string, (name: string) => Promise<unknown>>>
-  close(): Promise<void>
-}
+import { type Fields, fieldsOn, type Row, type Session, type Unit } from './harness/session.ts'
 
 export interface Harness {
   open(fields: Fields): Promise<Session>
@@ -58,13 +22,8 @@ const png: Uint8Array = Uint8Array.from(
   letter => letter.charCodeAt(0),
 )
 
-/** Sessions in this process so far. */
+/** Sessions in this process so far: the first fields have ids by their tables, which others would share. */
 let opened = 0
-
-/** The first fields have ids by their tables; those after them would share these. */
-function idOf(column: string): string | undefined {
-  return opened === 1 ? undefined : `${column} of session ${opened}`
-}
 
 /** What every adapter promises, told in the words of the old page and of the house. */
 export function testAdapter(name: string, harness: Harness): void {
@@ -77,28 +36,12 @@ export function testAdapter(name: string, harness: Harness): void {
       storage = new MemoryStorage({ baseUrl: '/media/' })
       calls = 0
       await storage.save('tests/default.txt', 'default content')
-      opened++
-      session = await harness.open({
-        normal: new FileField({ storage, uploadTo: 'tests', id: idOf('normal') }),
-        random: new FileField({
-          storage: () => storage,
-          id: idOf('random'),
-          uploadTo: (_row, filename) => `${100 + ++calls}/${filename}`,
+      session = await harness.open(
+        fieldsOn(storage, {
+          ids: ++opened > 1 ? `session ${opened}` : undefined,
+          random: (_row, filename) => `${100 + ++calls}/${filename}`,
         }),
-        default: new FileField({
-          storage,
-          uploadTo: 'tests',
-          id: idOf('default'),
-          default: 'tests/default.txt',
-        }),
-        image: new ImageField({
-          storage,
-          id: idOf('image'),
-          uploadTo: 'images',
-          widthColumn: 'width',
-          heightColumn: 'height',
-        }),
-      })
+      )
     })
 
     afterEach(async () => {

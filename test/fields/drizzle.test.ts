@@ -4,8 +4,9 @@ import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { fileColumn, fileTable } from 'stowage/drizzle'
-import { type Fields, type Session, testAdapter } from './adapter-suite.ts'
+import { testAdapter } from './adapter-suite.ts'
 import { openDrizzle } from './harness/drizzle.ts'
+import type { Fields, Session } from './harness/session.ts'
 import { withFolder } from './harness/with-folder.ts'
 
 async function open(folder: string, fields: Fields): Promise<Session> {

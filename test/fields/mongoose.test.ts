@@ -2,7 +2,8 @@ import mongoose, { type ClientSession, Schema } from 'mongoose'
 import { type FieldFile, fileTransaction } from 'stowage/fields'
 import { filePlugin } from 'stowage/mongoose'
 import { afterAll, beforeAll } from 'vitest'
-import { type Fields, type Row, type Session, testAdapter, type Unit } from './adapter-suite.ts'
+import { testAdapter } from './adapter-suite.ts'
+import type { Fields, Row, Session, Unit } from './harness/session.ts'
 import { MongoServer } from './mongo-server.ts'
 
 interface Document {

@@ -1,7 +1,7 @@
 import type { SQL } from 'drizzle-orm'
 import type { AnyDatabase } from 'stowage/drizzle'
 import { type FileInput, fileTransaction } from 'stowage/fields'
-import type { Row, Session, Unit } from '../adapter-suite.ts'
+import type { Row, Session, Unit } from './session.ts'
 
 /** A database or a transaction of Drizzle's, whatever it speaks to. */
 interface Handle extends AnyDatabase {

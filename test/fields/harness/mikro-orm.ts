@@ -1,6 +1,6 @@
 import { defineEntity, MikroORM, type Options, p } from '@mikro-orm/core'
 import { FileSubscriber, fileProperty } from 'stowage/mikro-orm'
-import type { Fields, Row, Session, Unit } from '../adapter-suite.ts'
+import type { Fields, Row, Session, Unit } from './session.ts'
 
 /** MikroORM on an empty database, or on one that another process has filled. */
 export async function openMikroOrm(

@@ -1,6 +1,6 @@
 import { fileData, fileExtension } from 'stowage/prisma'
 import type { PrismaClient } from '../../fixtures/prisma/generated/client.ts'
-import type { Fields, Row, Session, Unit } from '../adapter-suite.ts'
+import type { Fields, Row, Session, Unit } from './session.ts'
 
 const columns = ['normal', 'random', 'default', 'image'] as const
 

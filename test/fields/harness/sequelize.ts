@@ -10,7 +10,7 @@ import {
 } from 'sequelize'
 import type { FieldFile } from 'stowage/fields'
 import { fileAttribute, registerFiles } from 'stowage/sequelize'
-import type { Fields, Row, Session, Unit } from '../adapter-suite.ts'
+import type { Fields, Row, Session, Unit } from './session.ts'
 
 /** Sequelize on an empty database, or on one that another process has filled. */
 export async function openSequelize(

@@ -8,7 +8,7 @@ import {
   type EntityManager,
   PrimaryGeneratedColumn,
 } from 'typeorm'
-import type { Fields, Row, Session, Unit } from '../adapter-suite.ts'
+import type { Fields, Row, Session, Unit } from './session.ts'
 
 /** TypeORM on an empty database, or on one that another process has filled. */
 export async function openTypeorm(

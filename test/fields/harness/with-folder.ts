@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Session } from '../adapter-suite.ts'
+import type { Session } from './session.ts'
 
 /** A session whose database stands in a folder of its own, which goes with it. */
 export async function withFolder(open: (folder: string) => Promise<Session>): Promise<Session> {
