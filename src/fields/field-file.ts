@@ -26,8 +26,8 @@ export interface FieldHost {
   persist?(file: FieldFile): Promise<void>
   /** The scope of the transaction that the row is written in, if one is open. */
   scope?(): FileScope | undefined
-  /** Number of rows in the database that name a file of this storage. */
-  uses?(name: string, storage: Storage): Promise<number>
+  /** Number of rows in the database that name a file of this storage; `isOver`: so is the transaction. */
+  uses?(name: string, storage: Storage, isOver: boolean): Promise<number>
   /** Writes that run at once may share one transaction, and overwrite each other unseen. */
   readonly sharesTransactions?: boolean | undefined
   /** `uses` is answered by a transaction's own handle, and only while that is open. */
@@ -47,6 +47,9 @@ export const changedColumns: unique symbol = Symbol('stowage.changedColumns')
 /** For adapters: whether content waits for the row to be written. */
 export const isPending: unique symbol = Symbol('stowage.isPending')
 
+/** For adapters: whether the row has to be written, though its column may look as it was loaded. */
+export const isUnwritten: unique symbol = Symbol('stowage.isUnwritten')
+
 /** A file that belongs to no row: it can be read, and stored with `save: false`. */
 const detached: FieldHost = { owner: null, attribute: 'file', setName: () => {} }
 
@@ -63,6 +66,11 @@ export class FieldFile {
   #storing: Promise<StoredUpload> | undefined
   /** Whether `#stored` was stored here and no row in the database has it yet. */
   #unsaved = false
+  /**
+   * Whether no write of the row has heard of `#stored` yet. It may have the name of a file that the
+   * row had when it was loaded, and that is gone since.
+   */
+  #unwritten = false
   /** What a transaction is told about `#stored`. */
   #creation: Creation | undefined
   /** Names whose time has passed, and which leave with the next write of the row. */
@@ -279,8 +287,13 @@ export class FieldFile {
     return this.#pending !== undefined
   }
 
+  get [isUnwritten](): boolean {
+    return this.#unwritten || this.#pending !== undefined
+  }
+
   async [beforeWrite](scope: FileScope): Promise<void> {
     const pending = this.#pending
+    this.#unwritten = false
     if (pending === undefined) {
       // Stored by another write of this row, which may fail while this one does not.
       if (this.#creation?.name === this.#stored && !this.#creation.kept)
@@ -353,6 +366,7 @@ export class FieldFile {
       const upload = await this.#field.store(this.#host.owner, name, content)
       const creation = this.#apply(scope, upload)
       creation.settled = !persist
+      this.#unwritten = true
       await this.#dropReader()
       if (persist) await this.#host.persist?.(this)
     })
@@ -364,7 +378,10 @@ export class FieldFile {
     const before = { stored: this.#stored, pending: this.#pending, unsaved: this.#unsaved }
     await this.#dropReader()
     this.#setStored(null, this.#field.emptyColumns)
-    if (before.stored !== null) this.#forgotten.add(before.stored)
+    // What the row has in the database, its write tells: it may have got another file since.
+    // A row that was never written shows the default, which no write of it will name.
+    const isDefault = alsoDefault && before.stored === this.#field.default
+    if (before.stored !== null && (before.unsaved || isDefault)) this.#forgotten.add(before.stored)
     this.#deletion = { default: alsoDefault }
     if (!persist) return await this.#deleteUnsaved(before.stored, alsoDefault)
     try {
@@ -381,7 +398,7 @@ export class FieldFile {
     // In a transaction the row's own write decides, or nothing is removed.
     if (name === null || open !== undefined) return
     // The row itself still names the file in the database.
-    if (((await this.#host.uses?.(name, this.storage)) ?? 0) > 1) return
+    if (((await this.#host.uses?.(name, this.storage, true)) ?? 0) > 1) return
     await inScope(undefined, async scope => {
       if (name !== this.#field.default || alsoDefault)
         scope.removed({ storage: this.storage, name })
@@ -402,15 +419,16 @@ export class FieldFile {
     // Every row without a file of its own uses the default; who asks for it means all of them.
     const uses = name === this.#field.default ? undefined : this.#host.uses
     if (this.#host.countsInside !== true || uses === undefined)
-      scope.removed({ storage, name, uses: uses && (() => uses.call(this.#host, name, storage)) })
-    else if ((await uses.call(this.#host, name, storage)) === 0) scope.removed({ storage, name })
+      scope.removed({ storage, name, uses: uses && this.#counter(name) })
+    else if ((await uses.call(this.#host, name, storage, false)) === 0)
+      scope.removed({ storage, name })
   }
 
   /** The row in memory has the new file; if that file goes again, it has what it had before. */
   #apply(scope: FileScope, { name, columns }: StoredUpload): Creation {
     const before = { stored: this.#stored, pending: this.#pending, unsaved: this.#unsaved }
     const { storage } = this
-    const uses = this.#host.countsInside === true ? undefined : this.#host.uses
+    const uses = this.#host.countsInside === true ? undefined : this.#counter(name)
     if (before.unsaved && before.stored !== null) this.#forgotten.add(before.stored)
     this.#setStored(name, columns)
     this.#unsaved = true
@@ -420,7 +438,7 @@ export class FieldFile {
       settled: false,
       holders: 0,
       kept: false,
-      uses: uses && (() => uses.call(this.#host, name, storage)),
+      uses,
       revert: () => {
         if (this.#stored === name) this.#restore(before)
       },
@@ -428,6 +446,11 @@ export class FieldFile {
     this.#creation = creation
     scope.created(creation)
     return creation
+  }
+
+  #counter(name: string): ((isOver: boolean) => Promise<number>) | undefined {
+    const { uses } = this.#host
+    return uses && (isOver => uses.call(this.#host, name, this.storage, isOver))
   }
 
   #setStored(name: string | null, columns: StoredUpload['columns']): void {

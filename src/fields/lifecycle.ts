@@ -5,8 +5,11 @@ import type { Storage } from '../core/storage.ts'
 export interface Removal {
   readonly storage: Storage
   readonly name: string
-  /** Rows that name the file, asked right before it is removed; a file in use stays. */
-  readonly uses?: (() => Promise<number>) | undefined
+  /**
+   * Rows that name the file, asked right before it is removed; a file in use stays. `isOver`: so is
+   * the whole transaction.
+   */
+  readonly uses?: ((isOver: boolean) => Promise<number>) | undefined
   /** Puts the row in memory back to what it was before; called when a new file goes again. */
   readonly revert?: (() => void) | undefined
 }
@@ -23,16 +26,23 @@ export interface Creation extends Removal {
   kept: boolean
 }
 
+/** When it happened, by the clock of the outermost scope. */
+interface Timed extends Removal {
+  readonly at: number
+}
+
 /**
  * What a transaction does to files. Nothing that a row may still name is removed before the
  * database has committed, and whatever was stored for a row that never came is removed when it
  * rolled back. A scope inside another (a savepoint) hands its files up when it commits.
  */
 export class FileScope {
+  /** Of the outermost scope: counts what happens, in all scopes inside it. */
+  #clock = 0
   readonly #parent: FileScope | undefined
   #creations: Creation[] = []
-  #removals: Removal[] = []
-  #named: Removal[] = []
+  #removals: Timed[] = []
+  #named: Timed[] = []
   #isSettled = false
 
   constructor(parent?: FileScope | undefined) {
@@ -46,15 +56,12 @@ export class FileScope {
   }
 
   removed(removal: Removal): void {
-    this.#removals.push(removal)
+    this.#removals.push({ ...removal, at: this.#tick() })
   }
 
   /** A row was written that names the file: whatever another row did before, it stays. */
   named(storage: Storage, name: string): void {
-    const others = (removal: Removal): boolean =>
-      removal.storage !== storage || removal.name !== name
-    this.#removals = this.#removals.filter(others)
-    this.#named.push({ storage, name })
+    this.#keep({ storage, name, at: this.#tick() })
   }
 
   /** The database has committed. Never rejects: what cannot be removed is left to `stowage gc`. */
@@ -63,13 +70,13 @@ export class FileScope {
     const outer = this.#outer
     if (outer === undefined) {
       for (const creation of creations) creation.kept ||= creation.settled
-      await removeUnused(removals)
-      // A failed write that the application has got over, inside a transaction that went on.
-      await removeUnused(unheld(creations))
+      // Beside what was replaced, a failed write that the application has got over, inside a
+      // transaction that went on. Each name once: it may be another file's as soon as it is free.
+      await removeUnused([...removals, ...unheld(creations)])
       for (const creation of creations) creation.kept ||= creation.holders <= 0
       return
     }
-    for (const { storage, name } of named) outer.named(storage, name)
+    for (const naming of named) outer.#keep(naming)
     for (const creation of creations) outer.#inherit(creation)
     outer.#removals.push(...removals)
   }
@@ -85,6 +92,19 @@ export class FileScope {
       creation.settled = false
       outer?.created(creation)
     }
+  }
+
+  /** A savepoint may hand up late what happened in it. */
+  #keep(naming: Timed): void {
+    this.#removals = this.#removals.filter(
+      ({ storage, name, at }) =>
+        storage !== naming.storage || name !== naming.name || at > naming.at,
+    )
+    this.#named.push(naming)
+  }
+
+  #tick(): number {
+    return this.#parent === undefined ? ++this.#clock : this.#parent.#tick()
   }
 
   /** What a scope inside held is held here. */
@@ -103,8 +123,8 @@ export class FileScope {
   /** Settling twice must not remove twice. */
   #take(): {
     creations: readonly Creation[]
-    removals: readonly Removal[]
-    named: readonly Removal[]
+    removals: readonly Timed[]
+    named: readonly Timed[]
   } {
     const taken = { creations: this.#creations, removals: this.#removals, named: this.#named }
     this.#named = []
@@ -165,7 +185,7 @@ function unheld(creations: readonly Creation[]): Creation[] {
 
 /**
  * @param mayWait whether somebody asks again later
- * @returns those for which nobody could say whether they are used, if somebody asks again
+ * @returns those to ask for again: a transaction may see rows that are long gone, or nothing at all
  */
 async function removeUnused<R extends Removal>(
   removals: readonly R[],
@@ -178,7 +198,8 @@ async function removeUnused<R extends Removal>(
     if (names.has(removal.name)) continue
     seen.set(removal.storage, names.add(removal.name))
     try {
-      if (!(await isUsed(removal))) await remove(removal)
+      if (!(await isUsed(removal, !mayWait))) await remove(removal)
+      else if (mayWait) doubtful.push(removal)
     } catch (error) {
       // PostgreSQL answers nothing more in a transaction in which a statement has failed.
       if (mayWait) doubtful.push(removal)
@@ -188,8 +209,8 @@ async function removeUnused<R extends Removal>(
   return doubtful
 }
 
-async function isUsed({ uses }: Removal): Promise<boolean> {
-  return uses !== undefined && (await uses()) > 0
+async function isUsed({ uses }: Removal, isOver: boolean): Promise<boolean> {
+  return uses !== undefined && (await uses(isOver)) > 0
 }
 
 /** The row is written already: a file that cannot be removed now must not look like a failed write. */

@@ -1,5 +1,5 @@
 import type { FieldFile, FieldHost, FileInput } from './field-file.ts'
-import { columnName, isPending } from './field-file.ts'
+import { columnName, isPending, isUnwritten } from './field-file.ts'
 import type { FileField } from './file-field.ts'
 
 /** File columns of a model by property, as the adapters hand them around. */
@@ -72,11 +72,11 @@ export class FileProperty<Row extends object> {
     return typeof slot === 'object' && slot !== null ? slot : undefined
   }
 
-  /** What the column holds, `undefined` if nobody has said, {@link pendingName} if content waits. */
+  /** What the column holds, `undefined` if nobody has said, {@link pendingName} until a write begins. */
   column(row: Row): string | null | undefined {
     const slot = this.#read(row)
     if (typeof slot !== 'object' || slot === null) return slot
-    if (slot[isPending]) return pendingName
+    if (slot[isUnwritten]) return pendingName
     return this.#untold.has(slot) ? undefined : slot[columnName]
   }
 
@@ -90,5 +90,5 @@ export class FileProperty<Row extends object> {
   }
 }
 
-/** Stands for content that waits: no name in a database can be equal to it. */
+/** Stands for a file that no write of the row has heard of: no name in a database can be equal to it. */
 export const pendingName: string = '\0pending'

@@ -23,12 +23,8 @@ import {
   getTableConfig as sqliteConfig,
   customType as sqliteType,
 } from 'drizzle-orm/sqlite-core'
-import {
-  ImproperlyConfigured,
-  PreconditionFailedError,
-  UnavailableError,
-  UnsupportedError,
-} from '../core/errors.ts'
+import { ImproperlyConfigured, UnavailableError, UnsupportedError } from '../core/errors.ts'
+import { vanished } from '../fields/bypass.ts'
 import {
   afterDelete,
   afterWrite,
@@ -144,6 +140,9 @@ export function fileTable<T extends Table>(db: AnyDatabase, table: T): FileTable
   return new FileTable(db, table)
 }
 
+/** On a dialect: its database, which can be asked once a transaction is over. */
+const databaseKey: unique symbol = Symbol('stowage.drizzle.database')
+
 type Values = Record<string, unknown>
 type Row = Values & { [loadedKey]?: Values | undefined }
 
@@ -155,6 +154,8 @@ const maxAttempts = 20
 
 /** Of Drizzle's databases, as much as is needed here. */
 interface Database {
+  /** A database shares it with its transactions. */
+  readonly dialect?: { [databaseKey]?: Database }
   select(fields?: Record<string, unknown>): { from(table: Table): Query }
   insert(table: Table): { values(values: Values): Query }
   update(table: Table): { set(values: Values): Query }
@@ -192,6 +193,8 @@ export class FileTable<T extends Table> {
     }
     checkCascades(table, this.#files)
     this.#Row = this.#rowClass()
+    if (!this.#isTransaction && this.#db.dialect !== undefined)
+      this.#db.dialect[databaseKey] ??= this.#db
   }
 
   /** A new row, which `insert`, or its files' `save`, writes. */
@@ -237,24 +240,38 @@ export class FileTable<T extends Table> {
     )
   }
 
-  /** Number of rows of this table that name the file. */
-  async uses(storage: unknown, name: string): Promise<number> {
+  /** Number of rows of this table that name the file, as others see them if that can be had. */
+  async uses(storage: unknown, name: string, isOver: boolean): Promise<number> {
+    const outside = this.#outside
+    // A pool of one connection would wait for itself; nobody else knows a new name by then.
+    if (outside !== undefined && !isOver) return 0
+    const db = outside ?? this.#db
     const columns = [...this.#files].flatMap(([key, { field }]) =>
       field.storage === storage ? [this.#column(key)] : [],
     )
     const condition = or(...columns.map(column => eq(column, name)))
-    const found = await this.#db.select({ one: sql`1` }).from(this.#table).where(condition)
+    const found = await db.select({ one: sql`1` }).from(this.#table).where(condition)
     return (found as unknown[]).length
   }
 
-  /** A transaction, which counts its own rows: nobody else can once it is over. */
-  get isTransaction(): boolean {
+  /** A transaction of which nobody knows the database: it has to count while it is open. */
+  get countsInside(): boolean {
+    return this.#isTransaction && this.#outside === undefined
+  }
+
+  get #isTransaction(): boolean {
     return 'nestedIndex' in this.#db
+  }
+
+  /** The database of a transaction; SQLite has one writer, whose own count is right. */
+  get #outside(): Database | undefined {
+    if (!this.#isTransaction || is(this.#table, SQLiteTable)) return undefined
+    return this.#db.dialect?.[databaseKey]
   }
 
   #writeScope(): FileScope | undefined {
     const scope = currentScope()
-    if (scope !== undefined || !this.isTransaction) return scope
+    if (scope !== undefined || !this.#isTransaction) return scope
     throw new UnsupportedError(
       'Drizzle tells nobody how a transaction ends: put fileTransaction(() => db.transaction(…)) around it.',
       { operation: 'transaction' },
@@ -277,17 +294,22 @@ export class FileTable<T extends Table> {
   }
 
   async #update(row: Row, scope: FileScope): Promise<void> {
+    const fresh = [...this.#files].flatMap(([key, file]) =>
+      file.column(row) === pendingName ? [key] : [],
+    )
     for (const file of this.#files.values()) await file.peek(row)?.[beforeWrite](scope)
     const before = row[loadedKey] ?? {}
     const values = this.#values(row, Object.keys(this.#columns))
-    const changed = Object.keys(values).filter(key => values[key] !== before[key])
+    const changed = Object.keys(values).filter(
+      key => values[key] !== before[key] || fresh.includes(key),
+    )
     const files = changed.filter(key => this.#files.has(key))
     const set = Object.fromEntries(changed.map(key => [key, values[key]]))
     const previous =
       changed.length === 0
         ? before
         : await this.#swap(before, files, condition => this.#set(set, condition))
-    if (previous === undefined) throw vanished(this.#table)
+    if (previous === undefined) throw vanished(getTableName(this.#table))
     row[loadedKey] = { ...before, ...set }
     for (const [key, file] of this.#files)
       await file.peek(row)?.[afterWrite](scope, text(previous[key]))
@@ -420,9 +442,9 @@ export class FileTable<T extends Table> {
 
 /** What a file needs of the table of its row. */
 interface RowTable {
-  readonly isTransaction: boolean
+  readonly countsInside: boolean
   save(row: object): Promise<void>
-  uses(storage: unknown, name: string): Promise<number>
+  uses(storage: unknown, name: string, isOver: boolean): Promise<number>
 }
 
 /** A row as its files see it. */
@@ -440,7 +462,7 @@ class TableHost implements FieldHost {
   }
 
   get countsInside(): boolean {
-    return this.#table.isTransaction
+    return this.#table.countsInside
   }
 
   setName(): void {
@@ -459,8 +481,8 @@ class TableHost implements FieldHost {
     return currentScope()
   }
 
-  async uses(name: string): Promise<number> {
-    return await this.#table.uses(this.#file.field.storage, name)
+  async uses(name: string, storage: unknown, isOver: boolean): Promise<number> {
+    return await this.#table.uses(storage, name, isOver)
   }
 }
 
@@ -505,10 +527,4 @@ function checkCascades(table: Table, files: ReadonlyMap<string, FileProperty<Row
       { setting: 'onDelete' },
     )
   }
-}
-
-function vanished(table: Table): PreconditionFailedError {
-  return new PreconditionFailedError(
-    `The row of "${getTableName(table)}" was deleted by others in the meantime.`,
-  )
 }

@@ -14,7 +14,7 @@ import {
   Type,
 } from '@mikro-orm/core'
 import { ImproperlyConfigured, UnsupportedError } from '../core/errors.ts'
-import { bypass } from '../fields/bypass.ts'
+import { bypass, vanished } from '../fields/bypass.ts'
 import {
   afterDelete,
   afterWrite,
@@ -197,14 +197,16 @@ export class FileSubscriber implements EventSubscriber<Row> {
 
   async beforeUpdate(args: EventArgs<Row>): Promise<void> {
     if (columnsOf(args.entity).length === 0) return
-    this.#previous.set(args.entity, await this.#lock(args))
+    const previous = await this.#lock(args)
+    if (previous === undefined) throw vanished(args.meta.className)
+    this.#previous.set(args.entity, previous)
     await this.#store(args.entity, args.em)
   }
 
   async beforeDelete(args: EventArgs<Row>): Promise<void> {
     if (columnsOf(args.entity).length === 0) return
     this.#deleting++
-    this.#previous.set(args.entity, await this.#lock(args))
+    this.#previous.set(args.entity, (await this.#lock(args)) ?? new Map())
   }
 
   async afterCreate({ entity, em }: EventArgs<Row>): Promise<void> {
@@ -255,8 +257,12 @@ export class FileSubscriber implements EventSubscriber<Row> {
     })
   }
 
-  /** The names that the row has right now, with a lock where the database has locks for rows. */
-  async #lock({ entity, em, meta }: EventArgs<Row>): Promise<ReadonlyMap<Property, string | null>> {
+  /** The names that the row has right now, if it is there, with a lock where the database has locks for rows. */
+  async #lock({
+    entity,
+    em,
+    meta,
+  }: EventArgs<Row>): Promise<ReadonlyMap<Property, string | null> | undefined> {
     const columns = columnsOf(entity)
     const own = em.fork({ keepTransactionContext: true, clear: true })
     const found: Row | null = await own.findOne<Row>(
@@ -267,7 +273,9 @@ export class FileSubscriber implements EventSubscriber<Row> {
         filters: false,
       } as never,
     )
-    return new Map(columns.map(column => [column, found === null ? null : column.get(found).name]))
+    return found === null
+      ? undefined
+      : new Map(columns.map(column => [column, column.get(found).name]))
   }
 
   /** Native deletions give no event: the driver tells. */

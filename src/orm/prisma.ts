@@ -78,10 +78,14 @@ function waiting(): Map<string, Exclude<FileInput, string | null>> {
 
 type Values = Record<string, unknown>
 
+/** Columns and the names in them. */
+type Names = readonly (readonly [column: string, name: string | null])[]
+
 interface Delegate {
   count(args: Values): Promise<number>
   findUnique(args: Values): Promise<Values | null>
   update(args: Values): Promise<unknown>
+  updateMany(args: Values): Promise<{ readonly count: number }>
 }
 
 /** Of Prisma's client, as much as is needed here. */
@@ -286,17 +290,13 @@ class PrismaExtension {
     columns: readonly string[],
   ): Promise<[result: unknown, previous: Values]> {
     const { model, args } = call
-    const given = isValues(args['where']) ? args['where'] : {}
+    const where = valuesOf(args['where'])
     for (let attempt = 0; attempt < maxAttempts; attempt++) {
-      const found = await this.#quietly(() => this.#delegate(model).findUnique({ where: given }))
-      const names = columns.map(column => ({ [column]: text(found?.[column]) }))
-      const where = {
-        ...given,
-        AND: [...[given['AND'] ?? []].flat(), ...(found === null ? [] : names)],
-      }
+      const found = await this.#quietly(() => this.#delegate(model).findUnique({ where }))
+      const names = columns.map(column => [column, text(found?.[column])] as const)
       try {
-        const result = await this.#writeIf(call, { ...args, where }, columns, found ?? {})
-        if (result !== unmet) return [result, Object.assign({}, ...names)]
+        const result = await this.#writeIf(call, columns, names, found)
+        if (result !== unmet) return [result, Object.fromEntries(names)]
       } catch (error) {
         // "Record not found": another writer came in between, or there never was such a row.
         if (Reflect.get(Object(error), 'code') !== 'P2025' || found === null) throw error
@@ -312,26 +312,42 @@ class PrismaExtension {
    * first, and does not look whether the statement that follows has found the row.
    */
   async #writeIf(
-    { model, operation, query }: Query,
-    args: Values,
+    { model, operation, args, query }: Query,
     columns: readonly string[],
-    found: Values,
+    names: Names,
+    found: Values | null,
   ): Promise<unknown> {
-    if (this.#isReturning) return await query(args)
+    if (found === null) return await query(args)
+    const same = names.map(([column, name]) => ({ [column]: name }))
+    const where = {
+      ...valuesOf(args['where']),
+      AND: [valuesOf(args['where'])['AND'] ?? [], same].flat(),
+    }
+    if (this.#isReturning) return await query({ ...args, where })
+    const key = this.#keyOf(model)
+    const row = { [key]: found[key] }
     if (operation === 'delete') {
-      const key = this.#keyOf(model)
-      const result = await query(args)
-      const left = await this.#quietly(() =>
-        this.#delegate(model).count({ where: { [key]: found[key] } }),
-      )
+      const result = await query({ ...args, where })
+      const left = await this.#quietly(() => this.#delegate(model).count({ where: row }))
       return left === 0 ? result : unmet
     }
-    const { args: wider, added } = withColumns(args, columns)
-    const result = await query(wider)
-    const [row, data] = [Object(result), args['data'] as Values]
-    const isMet = columns.every(column => text(row[column]) === data[column])
-    for (const column of added) Reflect.deleteProperty(row, column)
-    return isMet ? result : unmet
+    const data = Object.fromEntries(columns.map(column => [column, valuesOf(args['data'])[column]]))
+    if (this.#transaction.getStore() === undefined)
+      return await writeAlone(data, { ...args, where }, query)
+    // A transaction may see an old state of the row: the names first, and the rest on top.
+    if ((await this.#updateMany(model, { ...row, AND: same }, data)) === 0) return unmet
+    try {
+      return await query(args)
+    } catch (error) {
+      // The transaction may go on, and the row has its old files then.
+      await this.#updateMany(model, row, Object.fromEntries(names)).catch(() => {})
+      throw error
+    }
+  }
+
+  async #updateMany(model: string, where: Values, data: Values): Promise<number> {
+    const delegate = this.#delegate(model)
+    return (await this.#quietly(() => delegate.updateMany({ where, data }))).count
   }
 
   #refuseNested(model: string, data: Values): void {
@@ -430,6 +446,16 @@ class PrismaHost implements FieldHost {
   }
 }
 
+/** A write whose result tells whether it was done: it has read what it has written. */
+async function writeAlone(data: Values, args: Values, query: Query['query']): Promise<unknown> {
+  const { args: wider, added } = withColumns(args, Object.keys(data))
+  const result = await query(wider)
+  const row: Values = Object(result)
+  const isMet = Object.entries(data).every(([column, value]) => text(row[column]) === value)
+  for (const column of added) Reflect.deleteProperty(row, column)
+  return isMet ? result : unmet
+}
+
 /** What a write gives back whose condition was not met. */
 const unmet: unique symbol = Symbol('stowage.prisma.unmet')
 
@@ -484,6 +510,10 @@ function lower(model: string): string {
 function text(value: unknown): string | null {
   if (value instanceof FieldFile) return value[columnName] ?? ''
   return typeof value === 'string' ? value : null
+}
+
+function valuesOf(value: unknown): Values {
+  return isValues(value) ? value : {}
 }
 
 function isValues(value: unknown): value is Values {

@@ -11,7 +11,7 @@ import {
   type WhereOptions,
 } from 'sequelize'
 import { ImproperlyConfigured } from '../core/errors.ts'
-import { bypass } from '../fields/bypass.ts'
+import { bypass, vanished } from '../fields/bypass.ts'
 import {
   afterDelete,
   afterWrite,
@@ -202,6 +202,7 @@ class SequelizeFiles {
       return await save(given ? { ...options, transaction: given } : options)
     return await this.#within(given, async (transaction, scope) => {
       const previous = await this.#lock(row, written, transaction)
+      if (previous === null && !row.isNewRecord) throw vanished(row.constructor.name)
       const files = written.map(attribute => row.get(attribute as never) as FieldFile)
       for (const file of files) await file[beforeWrite](scope)
       const result = await save({ ...options, transaction })

@@ -12,7 +12,7 @@ import {
   type UpdateEvent,
 } from 'typeorm'
 import { ImproperlyConfigured } from '../core/errors.ts'
-import { bypass } from '../fields/bypass.ts'
+import { bypass, vanished } from '../fields/bypass.ts'
 import {
   afterDelete,
   afterWrite,
@@ -118,12 +118,21 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     const inside = (run: Run): Run => {
       return own => this.#manager.run(own, () => run(own))
     }
-    manager.transaction = async (...args: unknown[]) =>
-      await Reflect.apply(
-        transaction,
-        manager,
-        args.map(argument => (typeof argument === 'function' ? inside(argument as Run) : argument)),
-      )
+    manager.transaction = async (...args: unknown[]) => {
+      let runner: QueryRunner | undefined
+      const run = (argument: unknown): unknown => {
+        if (typeof argument !== 'function') return argument
+        return inside(async own => {
+          runner = own.queryRunner
+          return await argument(own)
+        })
+      }
+      try {
+        return await Reflect.apply(transaction, manager, args.map(run))
+      } finally {
+        await this.#leaveAll(runner)
+      }
+    }
   }
 
   /** Of the transaction that is running here, or of none: what others see. */
@@ -184,7 +193,9 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
       if (touched.length > 0) throw bypass('update()', touched, 'save() of the loaded entities')
       return
     }
-    this.#previous.set(row, await this.#lock(event, event.databaseEntity, columns))
+    const previous = await this.#lock(event, event.databaseEntity, columns)
+    if (previous === undefined) throw vanished(event.metadata.tableName)
+    this.#previous.set(row, previous)
     await this.#store(event, row, columns)
   }
 
@@ -194,7 +205,8 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     const row = event.entity ?? event.databaseEntity
     if (row !== undefined) {
       this.#managers.set(row, event.manager)
-      this.#previous.set(row, await this.#lock(event, event.databaseEntity ?? row, columns))
+      const previous = await this.#lock(event, event.databaseEntity ?? row, columns)
+      this.#previous.set(row, previous ?? new Map())
     } else if ([...columns.values()].some(({ field }) => field.onDelete === 'cleanup'))
       throw bypass('delete()', [...columns.keys()], 'remove() of the loaded entities')
   }
@@ -284,15 +296,15 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     })
   }
 
-  /** The names that the row has right now, with a lock where the database has locks for rows. */
+  /** The names that the row has right now, if it is there, with a lock where the database has locks for rows. */
   async #lock(
     event: { readonly manager: EntityManager; readonly metadata: EntityMetadata },
     row: ObjectLiteral,
     columns: ReadonlyMap<string, Property>,
-  ): Promise<ReadonlyMap<Property, string | null>> {
+  ): Promise<ReadonlyMap<Property, string | null> | undefined> {
     const { metadata, manager } = event
     const id = metadata.getEntityIdMap(row)
-    if (id === undefined) return new Map()
+    if (id === undefined) return undefined
     const names = [...columns.values()]
     const query = manager.createQueryBuilder(metadata.target, 'row').withDeleted().whereInIds(id)
     for (const [index, { property }] of names.entries()) {
@@ -301,7 +313,14 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     }
     if (!this.isSqlite) query.setLock('pessimistic_write')
     const found = await query.getRawOne<Record<string, string | null>>()
-    return new Map(names.map((column, index) => [column, found?.[`file${index}`] ?? null]))
+    return found && new Map(names.map((column, index) => [column, found[`file${index}`] ?? null]))
+  }
+
+  /** A rollback that the database refuses, as MySQL does after a deadlock, tells nobody that it is over. */
+  async #leaveAll(runner: QueryRunner | undefined): Promise<void> {
+    if (runner === undefined) return
+    for (let open = this.#leave(runner); open !== undefined; open = this.#leave(runner))
+      await open.rollback()
   }
 
   #leave(runner: QueryRunner): FileScope | undefined {
