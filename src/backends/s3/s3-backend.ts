@@ -528,6 +528,8 @@ export class S3Backend implements Backend {
         'URLs of a custom domain cannot ask for a download: S3 wants such URLs signed.',
       )
     }
+    if (options.parameters !== undefined && 'SSECustomerKey' in options.parameters)
+      throw new UnsupportedError('A key of the customer travels in headers, never in a URL.')
     const { urlProtocol } = this.#options
     return `${urlProtocol ?? 'https:'}//${domain}/${filepathToUri(this.#prefix + name)}${queryOf(options.parameters)}`
   }

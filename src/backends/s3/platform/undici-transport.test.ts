@@ -146,6 +146,21 @@ describe('proxies', () => {
     expect([plain > 0, seen.every(line => line.startsWith('CONNECT '))]).toEqual([true, true])
   })
 
+  it('that close the connection are asked as often as there are attempts', async () => {
+    let asked = 0
+    const proxy = createHttpServer()
+    proxy.on('connect', (_request, socket) => {
+      // Ends a loop that this test is there to find.
+      if (++asked < 100) socket.destroy()
+      else socket.end('HTTP/1.1 502 Bad Gateway\r\n\r\n')
+    })
+    const http = `http://127.0.0.1:${await portOf(proxy)}`
+    const retries = { maxAttempts: 2, baseDelay: 1 }
+    const storage = connect({ endpointUrl: 'http://s3.test', proxies: { http }, retries })
+    await expect(storage.stat('a')).rejects.toMatchObject({ name: 'UnavailableError' })
+    expect(asked).toBe(2)
+  })
+
   it('of the environment are used, but for the hosts of NO_PROXY and with proxies: null', async () => {
     const seen: string[] = []
     vi.stubEnv('HTTP_PROXY', await startProxy(seen))

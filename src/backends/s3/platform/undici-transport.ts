@@ -154,7 +154,7 @@ class ProxiedOrigin implements Origin {
   readonly #connection: Connection
 
   constructor(
-    { EnvHttpProxyAgent }: Undici,
+    { EnvHttpProxyAgent, Pool }: Undici,
     {
       connect,
       limits,
@@ -173,6 +173,7 @@ class ProxiedOrigin implements Origin {
       connect,
       requestTls: connect,
       proxyTls: { timeout: connect.timeout },
+      clientFactory: (proxy, options) => endingTunnels(new Pool(proxy, options)),
     })
     this.#connection = { dispatcher, opened: 0 }
   }
@@ -186,6 +187,22 @@ class ProxiedOrigin implements Origin {
   async close(): Promise<void> {
     await this.#connection.dispatcher.close()
   }
+}
+
+/**
+ * A proxy that closes the connection instead of answering: undici takes that for a dead connection,
+ * and would ask it again without an end.
+ */
+function endingTunnels<T extends Dispatcher>(proxy: T): T {
+  const connect = (options: Dispatcher.ConnectOptions): Promise<Dispatcher.ConnectData> =>
+    Object.getPrototypeOf(proxy)
+      .connect.call(proxy, options)
+      .catch((cause: Error & { readonly code?: unknown }) => {
+        if (cause.code !== 'UND_ERR_SOCKET') throw cause
+        const closed = new Error('The proxy closed the connection.', { cause })
+        throw Object.assign(closed, { code: 'ECONNRESET' })
+      })
+  return Object.assign(proxy, { connect })
 }
 
 function dispatch(origin: Origin, request: TransportRequest): Promise<TransportResponse> {

@@ -139,13 +139,24 @@ const harmless: ReadonlySet<string> = new Set([
  * to sign, signature, token. The SDKs make members of their errors of it.
  */
 function withoutRequest(error: Error): Error {
-  for (const name of Object.getOwnPropertyNames(error))
-    if (!harmless.has(name)) Reflect.deleteProperty(error, name)
   const said = messageOf(error)
   const message = withoutSecrets(said)
-  if (message === error.message) return error
+  // A copy, of the same class: the answer, which leads to the request, cannot be taken off.
+  const copy = Object.setPrototypeOf(new Error(message), Object.getPrototypeOf(error))
   const stack = said === '' ? error.stack : error.stack?.replace(said, message)
-  Object.defineProperty(error, 'message', { value: message })
-  Object.defineProperty(error, 'stack', { value: stack })
-  return error
+  for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(error))) {
+    if (!harmless.has(name)) continue
+    Object.defineProperty(copy, name, { ...descriptor, value: cleaned(descriptor.value) })
+  }
+  const hidden = { enumerable: false, configurable: true, writable: true }
+  Object.defineProperty(copy, 'message', { ...hidden, value: message })
+  Object.defineProperty(copy, 'stack', { ...hidden, value: stack })
+  return copy
+}
+
+/** A service may repeat anything, also where an id is expected. */
+function cleaned(value: unknown): unknown {
+  if (typeof value === 'string') return withoutSecrets(value)
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, cleaned(each)]))
 }
