@@ -7,6 +7,7 @@ import { S3Client } from '@aws-sdk/client-s3'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { FileSystemStorage, MemoryStorage, type Storage } from '../../src/index.ts'
 import { S3Storage, type S3StorageOptions } from '../../src/s3.ts'
+import { S3BotoStorage } from '../../src/s3-legacy.ts'
 
 const secretKey = 'SECRETwJalrXUtnFEMIbPxRfiCYEXAMPLEKEY'
 const securityToken = 'TOKENFwoGZXIvYXdzEJr//////////wEaDEXAMPLETOKEN'
@@ -121,7 +122,7 @@ const answers: readonly [string, typeof answer][] = [
   ['nothing', (_request, response) => void response.destroy()],
 ]
 
-const common: S3StorageOptions = {
+const common = {
   bucketName: 'media',
   retries: { maxAttempts: 2, baseDelay: 1 },
   objectParameters: { SSECustomerKey: customerKey },
@@ -151,9 +152,15 @@ function withClient(): S3Storage {
   })
 }
 
+function legacy(): S3BotoStorage {
+  const keys = { accessKey: 'AKIDEXAMPLE', secretKey, securityToken }
+  return new S3BotoStorage({ endpointUrl, ...keys, ...common })
+}
+
 const storages: readonly [string, () => Storage][] = [
   ['our own engine', () => native()],
   ['a client of the SDK', withClient],
+  ['the older backend', () => legacy()],
 ]
 
 const operations: readonly [string, (storage: Storage) => Promise<unknown>][] = [

@@ -58,7 +58,7 @@ export function bodyError(error: unknown): unknown {
   const { message } = error
   if (/checksum/i.test(message))
     return new IntegrityError('The bytes that arrived do not have the checksum of the object.', {
-      cause: error,
+      cause: withoutRequest(error),
     })
   const code = 'code' in error ? String(error.code) : undefined
   const failure = { ...noAnswer, error, code, attempts: 1 }
@@ -85,14 +85,14 @@ function networkError({ code = '', error, attempts }: SdkFailure): StorageError 
   if (isDistrust(code))
     return new ImproperlyConfigured(
       `The certificate of the service is not trusted (${code}): give the client the certificates of its authority.`,
-      { cause: error },
+      { cause: withoutRequest(error) },
     )
   const known = networkReasons[code] ?? otherReasons[code]
   if (known === undefined && !/^(?:E[A-Z0-9]+|HPE_\w+|ERR_(?:SSL|STREAM|HTTP2)_\w+)$/.test(code))
     return undefined
   const times = attempts > 1 ? `, after ${attempts} attempts` : ''
   return new UnavailableError(`No answer from the service: ${known ?? code}${times}.`, {
-    cause: error,
+    cause: withoutRequest(error),
     attempts,
   })
 }
@@ -121,16 +121,21 @@ const harmless: ReadonlySet<string> = new Set([
   'RequestId',
   'Resource',
   'cfId',
+  'address',
   'code',
+  'errno',
   'extendedRequestId',
+  'hostname',
   'message',
   'name',
+  'port',
   'region',
   'requestId',
   'retryDelay',
   'retryable',
   'stack',
   'statusCode',
+  'syscall',
   'time',
 ])
 
@@ -143,14 +148,18 @@ function withoutRequest(error: Error): Error {
   const message = withoutSecrets(said)
   // A copy, of the same class: the answer, which leads to the request, cannot be taken off.
   const copy = Object.setPrototypeOf(new Error(message), Object.getPrototypeOf(error))
-  const stack = said === '' ? error.stack : error.stack?.replace(said, message)
+  // The first lines repeat name and message, and the name may be what the service said.
+  const frames = error.stack?.split('\n').filter(line => /^ {4}at /.test(line)) ?? []
   for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(error))) {
     if (!harmless.has(name)) continue
     Object.defineProperty(copy, name, { ...descriptor, value: cleaned(descriptor.value) })
   }
   const hidden = { enumerable: false, configurable: true, writable: true }
   Object.defineProperty(copy, 'message', { ...hidden, value: message })
-  Object.defineProperty(copy, 'stack', { ...hidden, value: stack })
+  Object.defineProperty(copy, 'stack', {
+    ...hidden,
+    value: [`Error: ${message}`, ...frames].join('\n'),
+  })
   return copy
 }
 
