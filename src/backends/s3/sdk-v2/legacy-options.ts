@@ -140,7 +140,7 @@ export function modernOptions(
 
 function both(owner: string, old: string, option: string): ImproperlyConfigured {
   return new ImproperlyConfigured(
-    `${owner} has "${named(old)}" and "${option}", which say the same: set only "${option}".`,
+    `${owner} has ${named(old)} and "${option}", which say the same: set only "${option}".`,
     { setting: option },
   )
 }
@@ -148,7 +148,7 @@ function both(owner: string, old: string, option: string): ImproperlyConfigured 
 /** With the name of the setting, which is what most configurations have. */
 function named(old: string): string {
   const { settings = [] }: OptionSpec = legacySchema[old as keyof LegacyOptions]
-  return [old, ...settings].join('" (') + ')'.repeat(settings.length)
+  return settings.length === 0 ? `"${old}"` : `"${old}" (${settings.join(', ')})`
 }
 
 function endpointOptions(
@@ -172,7 +172,7 @@ function proxyOptions(owner: string, { proxy, proxyPort }: LegacyOptions): S3Sto
   if (proxy === undefined) {
     if (proxyPort === undefined) return {}
     throw new ImproperlyConfigured(
-      `${owner} has "${named('proxyPort')}" but no "${named('proxy')}": a port needs its host.`,
+      `${owner} has ${named('proxyPort')} but no ${named('proxy')}: a port needs its host.`,
       { setting: 'proxy' },
     )
   }

@@ -34,6 +34,7 @@ interface V2Request {
   on(event: 'build', listener: () => void): void
   on(event: 'afterBuild', listener: () => void): void
   on(event: 'httpError', listener: (error: V2Error) => void): void
+  on(event: 'retry', listener: (response: { readonly error: V2Error | null }) => void): void
   on(event: 'httpHeaders', listener: V2HeadersListener): void
   removeListener(event: 'afterBuild', listener: unknown): void
   send(done: (this: V2Response, error: V2Error | null, data: SdkOutput | null) => void): void
@@ -59,8 +60,7 @@ interface V2Error extends Error {
   readonly code?: string | undefined
   readonly region?: string | null | undefined
   readonly requestId?: string | null | undefined
-  readonly originalError?: { readonly code?: unknown; readonly errno?: unknown } | undefined
-  readonly errno?: unknown
+  readonly originalError?: { readonly message?: string | undefined } | undefined
   retryable?: boolean | undefined
 }
 
@@ -168,7 +168,11 @@ class V2Exchange {
     const params = { ...input, Bucket: bucketName, ...body }
     this.#request = service.makeRequest(method, params) as V2Request
     this.#request.on('build', () => setHeaders(this.#request.httpRequest.headers, headers))
-    if (this.#isStream) this.#signWithoutBody(sdk.computeSha256)
+    // The SDK would wait for "100 Continue" however long a proxy keeps it back.
+    this.#request.on('afterBuild', () => {
+      delete this.#request.httpRequest.headers['Expect']
+    })
+    if (this.#isStream) this.#sendOnce(sdk.computeSha256)
     this.outcome = this.#send()
   }
 
@@ -217,11 +221,17 @@ class V2Exchange {
     })
   }
 
-  /** As the SDK itself does over TLS when it is told so, which it never is over plain HTTP. */
-  #signWithoutBody(computeSha256: unknown): void {
+  /**
+   * A stream cannot be hashed before it is sent, nor sent again: the SDK would wait for the rest of
+   * one that has ended. Its hash is left out as the SDK itself does over TLS, when it is told so.
+   */
+  #sendOnce(computeSha256: unknown): void {
     this.#request.removeListener('afterBuild', computeSha256)
     this.#request.on('afterBuild', () => {
       this.#request.httpRequest.headers['X-Amz-Content-Sha256'] = 'UNSIGNED-PAYLOAD'
+    })
+    this.#request.on('retry', ({ error }) => {
+      if (error !== null) error.retryable = false
     })
   }
 
@@ -248,6 +258,7 @@ class V2Exchange {
       requestId: error.requestId ?? undefined,
       retryAfter: httpResponse.headers?.['retry-after'],
       attempts: retryCount + 1,
+      trust: 'verify' as const,
     }
     const { subject } = this.#call
     return sdkError(facts, { bucketName: this.#bucketName, subject }) ?? error
@@ -316,12 +327,15 @@ function isOfNetwork({ code = '' }: V2Error): boolean {
   return networkCodes.has(code)
 }
 
-/** Of Node, below what the SDK calls it. */
-function networkCode(error: V2Error): string | undefined {
-  const { code, originalError } = error
-  if (code === 'UnknownEndpoint') return 'ENOTFOUND'
-  const inner = originalError?.code ?? originalError?.errno ?? error.errno
-  return typeof inner === 'string' && !networkCodes.has(inner) ? inner : code
+/** Of Node, below what the SDK calls it: there it stands in the message alone. */
+function networkCode({ code, message, originalError }: V2Error): string | undefined {
+  const inner = /\bE[A-Z]{3,}\b/.exec(`${originalError?.message ?? ''} ${message}`)?.[0]
+  return inner ?? certificateCode(originalError?.message) ?? code
+}
+
+/** Node's messages of certificates without their code. */
+function certificateCode(message = ''): string | undefined {
+  return /certificate|altnames/i.test(message) ? 'CERT_UNTRUSTED' : undefined
 }
 
 function isExpired(error: unknown): boolean {

@@ -18,6 +18,8 @@ export interface SdkFailure {
   readonly requestId: string | undefined
   readonly retryAfter: string | undefined
   readonly attempts: number
+  /** The option that says which certificates are trusted. */
+  readonly trust: 'client' | 'verify'
 }
 
 /** What the failed call was about. */
@@ -61,11 +63,18 @@ export function bodyError(error: unknown): unknown {
       cause: withoutRequest(error),
     })
   const code = 'code' in error ? String(error.code) : undefined
-  const failure = { ...noAnswer, error, code, attempts: 1 }
+  const failure = { ...noAnswer, error, code }
   return networkError(failure) ?? error
 }
 
-const noAnswer = { status: 0, region: undefined, requestId: undefined, retryAfter: undefined }
+const noAnswer = {
+  status: 0,
+  region: undefined,
+  requestId: undefined,
+  retryAfter: undefined,
+  attempts: 1,
+  trust: 'verify',
+} as const
 
 /** Names that the SDKs give an answer without a code: those of HEAD, and of no document of S3. */
 const namedByTheSdk: ReadonlySet<string> = new Set([
@@ -81,11 +90,16 @@ const namedByTheSdk: ReadonlySet<string> = new Set([
   'XMLParserError',
 ])
 
-function networkError({ code = '', error, attempts }: SdkFailure): StorageError | undefined {
+const distrust = {
+  client: 'give the agent of the "client" the certificates of its authority',
+  verify: 'set "verify" (AWS_S3_VERIFY) to a file with the certificates of its authority',
+}
+
+function networkError({ code = '', error, attempts, trust }: SdkFailure): StorageError | undefined {
   if (isDistrust(code))
     return new ImproperlyConfigured(
-      `The certificate of the service is not trusted (${code}): give the client the certificates of its authority.`,
-      { cause: withoutRequest(error) },
+      `The certificate of the service is not trusted (${code}): ${distrust[trust]}.`,
+      { setting: trust, cause: withoutRequest(error) },
     )
   const known = networkReasons[code] ?? otherReasons[code]
   if (known === undefined && !/^(?:E[A-Z0-9]+|HPE_\w+|ERR_(?:SSL|STREAM|HTTP2)_\w+)$/.test(code))
@@ -133,20 +147,19 @@ const harmless: ReadonlySet<string> = new Set([
   'requestId',
   'retryDelay',
   'retryable',
-  'stack',
   'statusCode',
   'syscall',
   'time',
 ])
 
 /**
- * The SDK's error without what the service repeated of the request in its answer: key id, string
- * to sign, signature, token. The SDKs make members of their errors of it.
+ * The SDK's error without the answer, the request below it, and what the service repeated of that:
+ * key id, string to sign, signature, token. The SDKs make members of their errors of all this, some
+ * of which cannot be taken away: hence a copy, of the same class.
  */
 function withoutRequest(error: Error): Error {
   const said = messageOf(error)
   const message = withoutSecrets(said)
-  // A copy, of the same class: the answer, which leads to the request, cannot be taken off.
   const copy = Object.setPrototypeOf(new Error(message), Object.getPrototypeOf(error))
   // The first lines repeat name and message, and the name may be what the service said.
   const frames = error.stack?.split('\n').filter(line => /^ {4}at /.test(line)) ?? []
