@@ -103,7 +103,8 @@ function reachDeclarations(path, reached) {
 
 /**
  * Few files instead of one per module: importing is bound by the number of files, and so is what
- * they occupy on disk. Names, lines and order stay readable; comments stand in the declarations.
+ * they occupy on disk. White space goes, a sixth of the size; names and order stay as they were
+ * written, for stack traces. Comments stand in the declarations.
  */
 async function bundle(output) {
   // Loaded here, so that an installation without development dependencies can be forgiven.
@@ -123,6 +124,7 @@ async function bundle(output) {
     format: 'esm',
     chunkFileNames: 'shared/[name]-[hash].js',
     comments: false,
+    minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   })
   chmodSync(`${output}/cli/main.js`, 0o755)
 }
