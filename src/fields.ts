@@ -5,6 +5,14 @@ export { collectGarbage, type GarbageFinding, type GarbageOptions } from './fiel
 export { ImageField, ImageFieldFile, type ImageFieldOptions } from './fields/image-field.ts'
 export { defaultMaxPixels, type ImageSize } from './fields/image-size.ts'
 export { fileTransaction } from './fields/lifecycle.ts'
+export {
+  type DevalueFiles,
+  devalueFiles,
+  type KeyvSerialization,
+  keyvSerialization,
+  type SuperjsonTransformer,
+  superjsonFiles,
+} from './fields/serializers.ts'
 export type { UploadedFile } from './fields/upload.ts'
 export type { UploadTo } from './fields/upload-to.ts'
 export {

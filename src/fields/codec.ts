@@ -1,5 +1,5 @@
 import { type Bytes, ownBytes } from '../core/bytes.ts'
-import { ValidationError } from '../core/errors.ts'
+import { StorageError, ValidationError } from '../core/errors.ts'
 import { FieldFile, isPending } from './field-file.ts'
 import { fieldOf } from './registry.ts'
 import { rowFields } from './rows.ts'
@@ -38,10 +38,32 @@ export interface FileCodec {
 export const fileCodec: FileCodec = {
   encode: value => {
     const encoder = new Encoder()
-    encoder.add(value)
+    try {
+      encoder.add(value)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      throw new ValidationError('The structure is too deep for a cache.', { operation: 'encode' })
+    }
     return JSON.stringify([format, ...encoder.nodes])
   },
-  decode: text => new Decoder(parse(text)).value(0),
+  decode: text => {
+    try {
+      return new Decoder(parse(text)).value(0)
+    } catch (error) {
+      if (error instanceof StorageError) throw error
+      // Big integers of letters, references without end: nothing that was encoded.
+      throw notEncoded()
+    }
+  },
+}
+
+/** A file of a field, or a row of an adapter. */
+export function holdsFiles(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  if (value instanceof FieldFile || typeof Reflect.get(value, rowFields) === 'object') return true
+  // Prisma's rows are plain but for a symbol, at which devalue stops.
+  if (Object.getOwnPropertySymbols(value).length === 0) return false
+  return Object.values(value).some(member => member instanceof FieldFile)
 }
 
 /** What caches keep of a file: the id of its field, and its name. */
@@ -84,7 +106,8 @@ class Encoder {
     const known = this.#seen.get(value)
     if (known !== undefined) return known
     const position = this.nodes.push(null) - 1
-    this.#seen.set(value, position)
+    // A map takes 0 and -0 for one.
+    if (typeof value !== 'number') this.#seen.set(value, position)
     this.nodes[position] = this.#node(value)
     return position
   }
