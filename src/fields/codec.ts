@@ -57,13 +57,10 @@ export const fileCodec: FileCodec = {
   },
 }
 
-/** A file of a field, or a row of an adapter. */
-export function holdsFiles(value: unknown): value is object {
+/** A file of a field, or a row of an adapter that is no plain object. */
+export function isFileOrRow(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
-  if (value instanceof FieldFile || typeof Reflect.get(value, rowFields) === 'object') return true
-  // Prisma's rows are plain but for a symbol, at which devalue stops.
-  if (Object.getOwnPropertySymbols(value).length === 0) return false
-  return Object.values(value).some(member => member instanceof FieldFile)
+  return value instanceof FieldFile || typeof Reflect.get(value, rowFields) === 'object'
 }
 
 /** What caches keep of a file: the id of its field, and its name. */
