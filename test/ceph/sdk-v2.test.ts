@@ -10,26 +10,25 @@ let places = 0
 
 beforeAll(() => createBucket(bucketName))
 
-describe.each(['s3', 's3v4'] as const)('with signature version %s', signatureVersion => {
-  testStorageBackend(
-    'S3BotoStorage on Ceph',
-    {
-      create: async () =>
-        new S3BotoStorage({
-          ...service,
-          bucketName,
-          signatureVersion,
-          profile: 'ceph',
-          location: `place/${++places}`,
-          fileOverwrite: false,
-          contentEncodingFromName: false,
-          transferConfig: { partSize, multipartThreshold: partSize },
-        }),
-      fetch: (url, init) => fetch(url, init),
-      leftovers: () => openUploads(bucketName, `place/${places}/`),
-      largeSize: partSize + MiB,
-      partSize,
-    },
-    { describe, it },
-  )
-})
+// With signature version 2; on the embedded server the suite runs with version 4.
+testStorageBackend(
+  'S3BotoStorage on Ceph',
+  {
+    create: async () =>
+      new S3BotoStorage({
+        ...service,
+        bucketName,
+        signatureVersion: 's3',
+        profile: 'ceph',
+        location: `place/${++places}`,
+        fileOverwrite: false,
+        contentEncodingFromName: false,
+        transferConfig: { partSize, multipartThreshold: partSize },
+      }),
+    fetch: (url, init) => fetch(url, init),
+    leftovers: () => openUploads(bucketName, `place/${places}/`),
+    largeSize: partSize + MiB,
+    partSize,
+  },
+  { describe, it },
+)

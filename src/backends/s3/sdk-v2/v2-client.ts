@@ -327,15 +327,11 @@ function isOfNetwork({ code = '' }: V2Error): boolean {
   return networkCodes.has(code)
 }
 
-/** Of Node, below what the SDK calls it: there it stands in the message alone. */
+/** Of Node, which the SDK leaves in messages alone; those of certificates never had one. */
 function networkCode({ code, message, originalError }: V2Error): string | undefined {
-  const inner = /\bE[A-Z]{3,}\b/.exec(`${originalError?.message ?? ''} ${message}`)?.[0]
-  return inner ?? certificateCode(originalError?.message) ?? code
-}
-
-/** Node's messages of certificates without their code. */
-function certificateCode(message = ''): string | undefined {
-  return /certificate|altnames/i.test(message) ? 'CERT_UNTRUSTED' : undefined
+  const said = `${originalError?.message ?? ''} ${message}`
+  const inner = /\bE[A-Z]{3,}\b/.exec(said)?.[0]
+  return inner ?? (/certificate|altnames/i.test(said) ? 'CERT_UNTRUSTED' : code)
 }
 
 function isExpired(error: unknown): boolean {
