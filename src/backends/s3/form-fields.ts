@@ -2,6 +2,10 @@ import type { ObjectParameters } from './object-parameters.ts'
 import { parameterHeaders } from './object-parameters.ts'
 import type { PostCondition } from './post-policy.ts'
 
+/** Stands in a key for the browser's name of the file. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: S3 wants it so
+export const filenameVariable = '${filename}'
+
 /** Fields that the form has anyway, and what its policy says of them. */
 const ownFields = ['key', 'bucket', 'policy', 'file', 'x-amz-signature', 'signature']
 

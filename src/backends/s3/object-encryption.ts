@@ -1,7 +1,7 @@
 import { encodeUtf8 } from '../../core/bytes.ts'
 import type { StorageError } from '../../core/errors.ts'
 import type { ObjectParameters } from './object-parameters.ts'
-import { md5Base64 } from './platform/hashes.ts'
+import { keyDigest } from './platform/key-digest.ts'
 
 /** Makes the error of a problem, which never holds the value. */
 type Fail = (problem: string) => StorageError
@@ -34,7 +34,7 @@ export function readCustomerKey(given: Readonly<Record<string, unknown>>, fail: 
     throw fail(
       'needs SSECustomerKey as 32 bytes, as a text of 32 characters, or as these in base64',
     )
-  const computed = md5Base64(bytes)
+  const computed = keyDigest(bytes)
   if (md5 !== undefined && md5 !== computed)
     throw fail('has an SSECustomerKeyMD5 that is not that of SSECustomerKey; leave it out')
   return {

@@ -1,5 +1,6 @@
 import { encodeUtf8 } from '../../core/bytes.ts'
 import { ValidationError } from '../../core/errors.ts'
+import { filenameVariable } from './form-fields.ts'
 import { maxExpiry } from './options.ts'
 import { hmacSha1Base64, hmacSha256 } from './platform/hashes.ts'
 import type { Credentials } from './sigv4.ts'
@@ -40,10 +41,6 @@ export interface PostSigner {
   readonly address: S3Address
   readonly credentials: Credentials
 }
-
-/** Stands in a key for the browser's name of the file. */
-// biome-ignore lint/suspicious/noTemplateCurlyInString: S3 wants it so
-export const filenameVariable = '${filename}'
 
 /**
  * A signed form for an upload by POST

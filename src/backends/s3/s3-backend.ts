@@ -31,8 +31,7 @@ import { ensureBucket } from './bucket.ts'
 import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
 import { contentDisposition } from './encoding.ts'
 import type { GetOptions, ListResult, S3Engine, StreamContent } from './engine.ts'
-import { conditionsFor, isAbout, parameterFields } from './form-fields.ts'
-import { gzipped } from './gzip-content.ts'
+import { conditionsFor, filenameVariable, isAbout, parameterFields } from './form-fields.ts'
 import { LargeWrite, TakenError } from './large-write.ts'
 import {
   type AccessParameters,
@@ -50,7 +49,7 @@ import {
 } from './options.ts'
 import { knownPartSize, openPartSize } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
-import { filenameVariable, type PostCondition, type PostForm } from './post-policy.ts'
+import type { PostCondition, PostForm } from './post-policy.ts'
 import { type ProviderProfile, profileOf } from './profiles.ts'
 import { type StorageParameters, storageParameters } from './storage-parameters.ts'
 import { isTemporaryKey, temporaryPrefix } from './temporary-key.ts'
@@ -174,6 +173,8 @@ export class S3Backend implements Backend {
   /** `onProgress` hears of the bytes that were given, not of what became of them. */
   async #writeCompressed(name: Name, content: ContentSource, options: WriteOptions): Promise<Name> {
     const { onProgress } = options
+    // Loaded at the first use: importing a storage costs nothing.
+    const { gzipped } = await import('./gzip-content.ts')
     const compressed = await gzipped(content, this.#transfer.multipartThreshold)
     return await this.#writeAsIs(name, compressed, {
       ...options,
