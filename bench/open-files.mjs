@@ -205,7 +205,9 @@ async function ours(origin, folder) {
   const disk = new FileSystemStorage({ location: folder ?? tmpdir() })
   return {
     async warmUp() {
+      // The baseline is a process that has read and written something.
       if (origin !== undefined) await (await s3.open('large.bin')).close()
+      if (origin !== undefined) await s3.save('small.bin', new Uint8Array(4096))
     },
     async read() {
       // The object is larger than what is read: a slice ends where the measurement does.
@@ -272,7 +274,10 @@ async function bareUndici(origin) {
     return Buffer.concat(chunks)
   }
   return {
-    warmUp: () => get(0, 1),
+    async warmUp() {
+      await get(0, 1)
+      await send('PUT', '/bench/small.bin', [], new Uint8Array(4096))
+    },
     read: () => get(0, bytes),
     async random() {
       for (let n = 0; n < randomReads; n++) await getPiece(placeOf(n), placeOf(n) + randomBytes)
