@@ -7,6 +7,7 @@ import {
   PreconditionFailedError,
 } from '../../../core/errors.ts'
 import { WriteConditions } from '../conditions.ts'
+import { deleteKeys } from '../delete-keys.ts'
 import { encodeKey, encodeRfc3986 } from '../encoding.ts'
 import type {
   CopyRequest,
@@ -30,7 +31,6 @@ import { s3Error } from '../errors.ts'
 import {
   completeDocument,
   deleteDocument,
-  fitsXml,
   listsParts,
   locationDocument,
   parseCompleteUpload,
@@ -46,6 +46,7 @@ import { accessHeaders, type ObjectParameters, parameterHeaders } from '../objec
 import { signedUrl, unsignedUrl } from '../object-url.ts'
 import { md5Base64 } from '../platform/hashes.ts'
 import { type PostForm, signPostForm } from '../post-policy.ts'
+import { abortStrayUploads, type StrayOptions } from '../stray-uploads.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { readBounded } from './body.ts'
 import { type ChecksumPlan, checksumOf } from './checksums.ts'
@@ -164,18 +165,8 @@ export class NativeEngine implements S3Engine {
     }
   }
 
-  async abortStrays(
-    key: string,
-    options: RequestOptions & { readonly from: number; readonly but: string | undefined },
-  ): Promise<void> {
-    // Services tell the time of an upload in seconds.
-    const from = Math.floor(options.from / 1000) * 1000 - clockGrain
-    for await (const upload of this.listUploads(key, options)) {
-      const candidate =
-        upload.key === key && upload.uploadId !== options.but && upload.initiated >= from
-      if (candidate && !(await this.#hasParts(upload, options)))
-        await this.abortUpload(key, upload.uploadId, options)
-    }
+  abortStrays(key: string, options: StrayOptions): Promise<void> {
+    return abortStrayUploads(this, key, options, upload => this.#hasParts(upload, options))
   }
 
   async uploadPart(
@@ -299,29 +290,16 @@ export class NativeEngine implements S3Engine {
     await this.#requester.run(request, readNothing).catch(unlessMissing)
   }
 
-  async deleteObjects(
+  deleteObjects(
     keys: readonly string[],
     options: RequestOptions,
   ): Promise<ReadonlyMap<string, Error>> {
-    const { signal } = options
-    const errors = new Map<string, Error>()
-    let listed = keys.filter(fitsXml)
-    for (let attempts = 1; listed.length > 0; attempts++) {
-      const failed = await this.#deleteListed(listed, options)
-      for (const key of listed) errors.delete(key)
-      for (const [key, error] of failed) errors.set(key, error)
-      listed = [...failed].flatMap(([key, error]) => (error.retryable ? [key] : []))
-      const [key = ''] = listed
-      const goOn = await this.#requester.pauseAfter(errors.get(key), attempts, signal).then(
-        () => true,
-        () => signal?.throwIfAborted(),
-      )
-      if (goOn !== true) break
-    }
-    for (const key of keys.filter(each => !fitsXml(each))) {
-      await this.deleteObject(key, options).catch(error => errors.set(key, error))
-    }
-    return errors
+    return deleteKeys(keys, options, {
+      listed: listed => this.#deleteListed(listed, options),
+      one: key => this.deleteObject(key, options),
+      pauseAfter: (failure, attempts) =>
+        this.#requester.pauseAfter(failure, attempts, options.signal),
+    })
   }
 
   async listObjects(request: ListRequest): Promise<ListResult> {
@@ -621,8 +599,6 @@ const noAnswer = {
   requestId: undefined,
   retryAfter: undefined,
 }
-/** How far apart two readings of one clock may be, in milliseconds. */
-const clockGrain = 2000
 /** How long the clean-up after a failure may take, in milliseconds. */
 const cleanupTime = 30_000
 

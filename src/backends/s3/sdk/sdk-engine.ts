@@ -9,6 +9,7 @@ import {
   UnsupportedError,
 } from '../../../core/errors.ts'
 import { WriteConditions } from '../conditions.ts'
+import { deleteKeys } from '../delete-keys.ts'
 import { encodeKey, encodeRfc3986 } from '../encoding.ts'
 import type {
   CopyRequest,
@@ -29,7 +30,7 @@ import type {
   UploadedPart,
 } from '../engine.ts'
 import { s3Error } from '../errors.ts'
-import { decodeListedKey, fitsXml } from '../list-xml.ts'
+import { decodeListedKey } from '../list-xml.ts'
 import { copyInParts, copyPartSize, maxCopySize } from '../native/copy-in-parts.ts'
 import { ObjectBody } from '../native/object-body.ts'
 import { compositeETag, HashedStream, matchesContent } from '../native/own-work.ts'
@@ -37,6 +38,7 @@ import { partOfBody } from '../native/part-of-body.ts'
 import { accessHeaders, type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
 import type { PostForm } from '../post-policy.ts'
 import type { ProviderProfile } from '../profiles.ts'
+import { abortStrayUploads, type StrayOptions } from '../stray-uploads.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import {
   type DeliveredRange,
@@ -163,17 +165,8 @@ export class SdkEngine implements S3Engine {
     }
   }
 
-  async abortStrays(
-    key: string,
-    options: RequestOptions & { readonly from: number; readonly but: string | undefined },
-  ): Promise<void> {
-    const from = Math.floor(options.from / 1000) * 1000 - clockGrain
-    for await (const upload of this.listUploads(key, options)) {
-      const candidate =
-        upload.key === key && upload.uploadId !== options.but && upload.initiated >= from
-      if (candidate && !(await this.#hasParts(upload, options)))
-        await this.abortUpload(key, upload.uploadId, options)
-    }
+  abortStrays(key: string, options: StrayOptions): Promise<void> {
+    return abortStrayUploads(this, key, options, upload => this.#hasParts(upload, options))
   }
 
   async uploadPart(
@@ -285,30 +278,16 @@ export class SdkEngine implements S3Engine {
     await this.#send({ ...call, subject: 'object' }).catch(unlessMissing)
   }
 
-  async deleteObjects(
+  deleteObjects(
     keys: readonly string[],
     options: RequestOptions,
   ): Promise<ReadonlyMap<string, Error>> {
-    const { signal } = options
-    const errors = new Map<string, Error>()
-    let listed = keys.filter(fitsXml)
-    for (let attempts = 1; listed.length > 0; attempts++) {
-      const failed = await this.#deleteListed(listed, options)
-      for (const key of listed) errors.delete(key)
-      for (const [key, error] of failed) errors.set(key, error)
-      listed = [...failed].flatMap(([key, error]) => (error.retryable ? [key] : []))
-      const [key] = listed
-      if (key === undefined) break
-      const goOn = await this.#patience.pauseAfter(errors.get(key), attempts, signal).then(
-        () => true,
-        () => signal?.throwIfAborted(),
-      )
-      if (goOn !== true) break
-    }
-    for (const key of keys.filter(each => !fitsXml(each))) {
-      await this.deleteObject(key, options).catch(error => errors.set(key, error))
-    }
-    return errors
+    return deleteKeys(keys, options, {
+      listed: listed => this.#deleteListed(listed, options),
+      one: key => this.deleteObject(key, options),
+      pauseAfter: (failure, attempts) =>
+        this.#patience.pauseAfter(failure, attempts, options.signal),
+    })
   }
 
   async listObjects(request: ListRequest): Promise<ListResult> {
@@ -598,8 +577,6 @@ const noAnswer = {
   requestId: undefined,
   retryAfter: undefined,
 }
-/** How far apart two readings of one clock may be, in milliseconds. */
-const clockGrain = 2000
 /** How long the clean-up after a failure may take, in milliseconds. */
 const cleanupTime = 30_000
 

@@ -1,0 +1,29 @@
+import type { OpenUpload, RequestOptions, S3Engine } from './engine.ts'
+
+/** Which uploads are strays. */
+export interface StrayOptions extends RequestOptions {
+  /** Milliseconds since 1970, by the service's clock. */
+  readonly from: number
+  /** The one that is no stray. */
+  readonly but: string | undefined
+}
+
+/** How far apart two readings of one clock may be, in milliseconds. */
+const clockGrain = 2000
+
+/** Aborts uploads of the key that were begun since then and got no parts: nobody knows of them. */
+export async function abortStrayUploads(
+  engine: S3Engine,
+  key: string,
+  options: StrayOptions,
+  hasParts: (upload: OpenUpload) => Promise<boolean>,
+): Promise<void> {
+  // Services tell the time of an upload in seconds.
+  const from = Math.floor(options.from / 1000) * 1000 - clockGrain
+  for await (const upload of engine.listUploads(key, options)) {
+    const candidate =
+      upload.key === key && upload.uploadId !== options.but && upload.initiated >= from
+    if (candidate && !(await hasParts(upload)))
+      await engine.abortUpload(key, upload.uploadId, options)
+  }
+}
