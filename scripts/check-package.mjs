@@ -130,6 +130,13 @@ async function checkLoaded() {
     'packages loaded at import',
     loaded.filter(name => !loadedAtImport.includes(name)),
   )
+  const report = 'console.log(process.moduleLoadList.join())'
+  const code = `await import('stowage'); await import('stowage/s3'); ${report}`
+  const modules = await output(['node', '--input-type=module', '-e', code], { cwd: app })
+  expectNone(
+    'modules of Node that are loaded at import, and cost more than all of ours',
+    ['crypto', 'http', 'zlib'].filter(name => modules.includes(`NativeModule ${name},`)),
+  )
 }
 
 async function packagesLoadedBy(code) {
