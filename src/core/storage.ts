@@ -270,12 +270,12 @@ export class Storage {
    * @throws UnsupportedError for what the storage's URLs cannot do
    * @throws ImproperlyConfigured when a setting is missing that URLs need (`baseUrl`)
    */
-  async url(name: string, options: UrlOptions = {}): Promise<string> {
-    return await this.#run('url', name, options, async existing => {
+  url(name: string, options: UrlOptions = {}): Promise<string> {
+    return this.#run('url', name, options, existing => {
       checkUrlOptions(options)
       if (this.backend.url === undefined) throw new UnsupportedError('This storage has no URLs.')
       const request: BackendUrlOptions = { ...options, method: options.method ?? 'GET' }
-      return await this.backend.url(existing, request)
+      return this.backend.url(existing, request)
     })
   }
 
@@ -632,13 +632,13 @@ export class Storage {
   }
 
   /** Checks the name, runs the work, and gives its errors their context. */
-  async #run<T>(
+  #run<T>(
     operation: string,
     name: string,
     options: OperationOptions,
     work: (name: Name) => Promise<T>,
   ): Promise<T> {
-    return await this.#guard(operation, name, options, () => work(parseReadName(name)))
+    return this.#guard(operation, name, options, () => work(parseReadName(name)))
   }
 
   /** Does the work until the signal aborts, and gives its errors their context. */

@@ -13,10 +13,10 @@ export function signedUrl(
   address: S3Address,
   signer: UrlSigner,
   key: string,
-  options: PresignOptions & { readonly expiresIn: number },
+  options: PresignOptions,
   now: Date,
 ): string {
-  const { method, expiresIn, query, headers } = options
+  const { method, expiresIn = 0, query, headers } = options
   const { origin, host, prefix } = address
   const path = `${prefix}/${encodeKey(key)}`
   const request = { method, host, path, query, signedHeaders: headers, expiresIn }

@@ -88,6 +88,8 @@ export class S3Backend implements Backend {
   #opened: S3Engine | undefined
   #opening: Promise<S3Engine> | undefined
   #loading: Promise<S3Engine> | undefined
+  /** As {@link #opened}, but for the bucket. */
+  #loaded: S3Engine | undefined
   readonly #transfer: Transfer
   readonly #parameters: StorageParameters
   /** What requests about a name say besides; `undefined`: none of them does. */
@@ -282,12 +284,8 @@ export class S3Backend implements Backend {
     if (!signed) refuseUnsigned(method, query, headers)
     const expiresIn = signed ? (options.expiresIn ?? querystringExpire ?? 3600) : undefined
     // A URL asks for nothing, so its bucket need not be there yet.
-    return await (this.#opened ?? (await this.#load())).presign(this.#prefix + name, {
-      method,
-      expiresIn,
-      query,
-      headers,
-    })
+    const engine = this.#opened ?? this.#loaded ?? (await this.#load())
+    return engine.presign(this.#prefix + name, { method, expiresIn, query, headers })
   }
 
   /**
@@ -379,8 +377,11 @@ export class S3Backend implements Backend {
     })
     const engine = await this.#loading
     const access = this.#accessOf
-    if (access === undefined) return engine
-    return withAccess(engine, key => access(key.slice(this.#prefix.length)))
+    this.#loaded ??=
+      access === undefined
+        ? engine
+        : withAccess(engine, key => access(key.slice(this.#prefix.length)))
+    return this.#loaded
   }
 
   /** Key of a name to be read. One that no bucket can hold is missing, without asking. */

@@ -36,6 +36,7 @@ export interface PresignRequest {
 }
 
 const algorithm = 'AWS4-HMAC-SHA256'
+const noQuery = { expiresIn: 0, signedNames: '', text: '' }
 
 /**
  * Headers that stay out of the signature, since something between us and the service may rightly
@@ -78,6 +79,9 @@ export class SigV4Signer {
   #scope = ''
   /** The parameters of a presigned URL that only depend on the second, encoded. */
   #presigned = ''
+  /** What stands in front of the hash in a string to sign. */
+  #signedFront = ''
+  #lastQuery = noQuery
   #key: PreparedKey | undefined
 
   constructor(credentials: Credentials, region: string, service = 's3') {
@@ -109,7 +113,11 @@ export class SigV4Signer {
   presign(request: PresignRequest, now: Date): string {
     const { method, host, path, signedHeaders = [] } = request
     this.#setTime(now)
-    const { lines, names } = canonicalHeaders(host, signedHeaders.flat(), noHeaders)
+    // Nearly all URLs are signed for the host alone.
+    const { lines, names } =
+      signedHeaders.length === 0
+        ? { lines: `host:${host}\n`, names: 'host' }
+        : canonicalHeaders(host, signedHeaders.flat(), noHeaders)
     const query = this.#presignedQuery(request, names)
     const signature = this.#sign(
       `${method}\n${path}\n${query}\n${lines}\n${names}\nUNSIGNED-PAYLOAD`,
@@ -119,10 +127,7 @@ export class SigV4Signer {
 
   /** The parameters that are signed, in canonical order: those of the signature are, already. */
   #presignedQuery(request: PresignRequest, signedNames: string): string {
-    const { securityToken } = this.#credentials
-    const token =
-      securityToken === undefined ? '' : `&X-Amz-Security-Token=${encodeRfc3986(securityToken)}`
-    const own = `${this.#presigned}&X-Amz-Expires=${request.expiresIn}${token}&X-Amz-SignedHeaders=${encodeRfc3986(signedNames)}`
+    const own = this.#ownQuery(request.expiresIn, signedNames)
     if (request.query.length === 0) return own
     const given = request.query.map(
       ([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(value)}`,
@@ -130,11 +135,21 @@ export class SigV4Signer {
     return canonicalQuery([own, ...given].join('&'))
   }
 
+  /** The parameters of the signature: of all URLs that are alike, within a second. */
+  #ownQuery(expiresIn: number, signedNames: string): string {
+    const last = this.#lastQuery
+    if (last.expiresIn === expiresIn && last.signedNames === signedNames) return last.text
+    const { securityToken } = this.#credentials
+    const token =
+      securityToken === undefined ? '' : `&X-Amz-Security-Token=${encodeRfc3986(securityToken)}`
+    const text = `${this.#presigned}&X-Amz-Expires=${expiresIn}${token}&X-Amz-SignedHeaders=${encodeRfc3986(signedNames)}`
+    this.#lastQuery = { expiresIn, signedNames, text }
+    return text
+  }
+
   #sign(canonicalRequest: string): string {
     this.#key ??= new PreparedKey(this.#deriveKey())
-    return this.#key.sign(
-      `${algorithm}\n${this.#timestamp}\n${this.#scope}\n${sha256Hex(canonicalRequest)}`,
-    )
+    return this.#key.sign(this.#signedFront + sha256Hex(canonicalRequest))
   }
 
   #setTime(now: Date): void {
@@ -149,6 +164,8 @@ export class SigV4Signer {
       this.#key = undefined
     }
     const credential = encodeRfc3986(`${this.#credentials.accessKey}/${this.#scope}`)
+    this.#signedFront = `${algorithm}\n${this.#timestamp}\n${this.#scope}\n`
+    this.#lastQuery = noQuery
     this.#presigned = `X-Amz-Algorithm=${algorithm}&X-Amz-Credential=${credential}&X-Amz-Date=${this.#timestamp}`
   }
 

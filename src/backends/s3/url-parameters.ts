@@ -55,7 +55,11 @@ const writeHeaders: Readonly<Record<string, string>> = {
  * @throws ValidationError for a name that the operation does not have, and for a value that cannot
  *   be sent
  */
-export function urlRequest(method: 'GET' | 'HEAD' | 'PUT', given: Parameters = {}): UrlRequest {
+export function urlRequest(
+  method: 'GET' | 'HEAD' | 'PUT',
+  given?: Parameters | undefined,
+): UrlRequest {
+  if (given === undefined) return { query: [], headers: [] }
   const parameters = { ...given, ...withoutUndefined(readCustomerKey(given, badKey)) }
   const request: UrlRequest = { query: [], headers: [] }
   const query = method === 'PUT' ? {} : readQuery

@@ -55,7 +55,7 @@ import { ObjectBody } from './object-body.ts'
 import { behindTheEnd, ObjectDownload, readObject } from './object-download.ts'
 import { lengthOf, objectHead } from './object-head.ts'
 import { compositeETag, HashedStream, matchesContent, wholeChecksum } from './own-work.ts'
-import type { Requester, S3Request } from './requester.ts'
+import type { Connection, Requester, S3Request } from './requester.ts'
 import type { TransportResponse } from './transport.ts'
 
 export interface NativeEngineOptions {
@@ -320,11 +320,20 @@ export class NativeEngine implements S3Engine {
     return { ...listing, nextToken: listing.truncated ? listing.nextToken : undefined }
   }
 
-  async presign(key: string, options: PresignOptions): Promise<string> {
-    const { expiresIn, query } = options
-    if (expiresIn === undefined) return unsignedUrl(await this.#requester.address(), key, query)
-    const { signer, address } = await this.#requester.connection()
-    return signedUrl(address, signer, key, { ...options, expiresIn }, this.#requester.now())
+  /** Without a promise of its own once the connection is there. */
+  presign(key: string, options: PresignOptions): Promise<string> {
+    if (options.expiresIn === undefined) {
+      const { query } = options
+      return this.#requester.address().then(address => unsignedUrl(address, key, query))
+    }
+    const connection = this.#requester.connection()
+    return connection instanceof Promise
+      ? connection.then(opened => this.#signedUrl(opened, key, options))
+      : Promise.resolve(this.#signedUrl(connection, key, options))
+  }
+
+  #signedUrl({ address, signer }: Connection, key: string, options: PresignOptions): string {
+    return signedUrl(address, signer, key, options, this.#requester.now())
   }
 
   async postForm(key: string, options: PostFormRequest): Promise<PostForm> {
