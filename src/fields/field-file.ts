@@ -7,7 +7,7 @@ import { checkArguments, kindOf } from '../core/options.ts'
 import type { Storage, UrlOptions } from '../core/storage.ts'
 import { toWebStream } from '../core/web-stream.ts'
 import type { FileField, StoredUpload } from './file-field.ts'
-import { type Creation, type FileScope, inScope } from './lifecycle.ts'
+import { type Creation, currentScope, type FileScope, inScope } from './lifecycle.ts'
 import { PendingFile } from './pending-file.ts'
 
 /** What a field can be given: a stored name, content with a name, another row's file, or nothing. */
@@ -50,8 +50,16 @@ export const isPending: unique symbol = Symbol('stowage.isPending')
 /** For adapters: whether the row has to be written, though its column may look as it was loaded. */
 export const isUnwritten: unique symbol = Symbol('stowage.isUnwritten')
 
+/** Thousands of files are made when rows are read, and few of them ever change. */
+const none: ReadonlySet<string> = new Set()
+
 /** A file that belongs to no row: it can be read, and stored with `save: false`. */
-const detached: FieldHost = { owner: null, attribute: 'file', setName: () => {} }
+const detached: FieldHost = {
+  owner: null,
+  attribute: 'file',
+  setName: () => {},
+  scope: () => currentScope(),
+}
 
 /**
  * The file of a row's column, as Django's `FieldFile`. Everything about it is private: a clone or
@@ -74,13 +82,13 @@ export class FieldFile {
   /** What a transaction is told about `#stored`. */
   #creation: Creation | undefined
   /** Names whose time has passed, and which leave with the next write of the row. */
-  #forgotten = new Set<string>()
+  #forgotten: ReadonlySet<string> = none
   /** Set from `delete` until the row is written. */
   #deletion: { readonly default: boolean } | undefined
   #columns: StoredUpload['columns'] = {}
   #reader: BinaryReader | TextReader | undefined
   #closed = false
-  #turn: Promise<unknown> = Promise.resolve()
+  #turn: Promise<unknown> | undefined
 
   /** Applications get one from a row, or from `field.file(name)`. */
   constructor(field: FileField, host: FieldHost | undefined, name: string | null) {
@@ -317,7 +325,7 @@ export class FieldFile {
     if (this.#deletion !== undefined || this.#field.onReplace === 'cleanup')
       gone.add(previous ?? '')
     const alsoDefault = this.#deletion?.default ?? false
-    this.#forgotten.clear()
+    this.#forgotten = none
     this.#deletion = undefined
     this.#unsaved = false
     this.#columns = {}
@@ -332,7 +340,7 @@ export class FieldFile {
     const gone = new Set(this.#forgotten)
     if (this.#unsaved) gone.add(this.#stored ?? '')
     if (this.#field.onDelete === 'cleanup') gone.add(previous ?? '')
-    this.#forgotten.clear()
+    this.#forgotten = none
     this.#unsaved = false
     await this.#dropReader()
     for (const name of gone) await this.#remove(scope, name, false)
@@ -381,7 +389,7 @@ export class FieldFile {
     // What the row has in the database, its write tells: it may have got another file since.
     // A row that was never written shows the default, which no write of it will name.
     const isDefault = alsoDefault && before.stored === this.#field.default
-    if (before.stored !== null && (before.unsaved || isDefault)) this.#forgotten.add(before.stored)
+    if (before.stored !== null && (before.unsaved || isDefault)) this.#forget(before.stored)
     this.#deletion = { default: alsoDefault }
     if (!persist) return await this.#deleteUnsaved(before.stored, alsoDefault)
     try {
@@ -396,10 +404,10 @@ export class FieldFile {
   async #deleteUnsaved(name: string | null, alsoDefault: boolean): Promise<void> {
     const open = this.#host.scope?.()
     // In a transaction the row's own write decides, or nothing is removed.
-    if (name === null || open !== undefined) return
+    if (name === null || (open !== undefined && this.#host.persist !== undefined)) return
     // The row itself still names the file in the database.
     if (((await this.#host.uses?.(name, this.storage, true)) ?? 0) > 1) return
-    await inScope(undefined, async scope => {
+    await inScope(open, async scope => {
       if (name !== this.#field.default || alsoDefault)
         scope.removed({ storage: this.storage, name })
     })
@@ -429,7 +437,7 @@ export class FieldFile {
     const before = { stored: this.#stored, pending: this.#pending, unsaved: this.#unsaved }
     const { storage } = this
     const uses = this.#host.countsInside === true ? undefined : this.#counter(name)
-    if (before.unsaved && before.stored !== null) this.#forgotten.add(before.stored)
+    if (before.unsaved && before.stored !== null) this.#forget(before.stored)
     this.#setStored(name, columns)
     this.#unsaved = true
     const creation: Creation = {
@@ -471,7 +479,7 @@ export class FieldFile {
     this.#pending = before.pending
     this.#unsaved = before.unsaved
     this.#deletion = undefined
-    if (before.stored !== null) this.#forgotten.delete(before.stored)
+    if (before.stored !== null) this.#remember(before.stored)
     this.#host.setName(before.stored)
   }
 
@@ -488,22 +496,29 @@ export class FieldFile {
   }
 
   #assignName(name: string | null): void {
-    if (this.#unsaved && this.#stored !== null && this.#stored !== name)
-      this.#forgotten.add(this.#stored)
+    if (this.#unsaved && this.#stored !== null && this.#stored !== name) this.#forget(this.#stored)
     const stored = name === '' ? null : name
     const columns = stored === this.#stored ? {} : this.#field.emptyColumns
-    this.#forget()
+    this.#closeReader()
     this.#setStored(stored, columns)
   }
 
   #assignContent(content: File | ContentFile): void {
     this.#pending = new PendingFile(content)
-    this.#forget()
+    this.#closeReader()
     this.#host.setName(this.#stored)
   }
 
+  #forget(name: string): void {
+    this.#forgotten = new Set([...this.#forgotten, name])
+  }
+
+  #remember(name: string): void {
+    this.#forgotten = new Set([...this.#forgotten].filter(other => other !== name))
+  }
+
   /** Whatever is open belongs to the file that the row had. */
-  #forget(): void {
+  #closeReader(): void {
     this.#deletion = undefined
     this.#closed = false
     const reader = this.#reader
@@ -520,7 +535,7 @@ export class FieldFile {
 
   /** Saves and deletions of one file object happen one after the other. */
   async #inTurn(work: () => Promise<void>): Promise<void> {
-    const result = this.#turn.then(work)
+    const result = this.#turn === undefined ? work() : this.#turn.then(work)
     this.#turn = result.catch(() => {})
     await result
   }
