@@ -91,6 +91,16 @@ function removeEmptyFolders(folder) {
   return left.length === 0
 }
 
+/** The modules that a module loads with it; not what is imported as a type only, or later. */
+function reachModules(path, reached) {
+  if (reached.has(path)) return
+  reached.add(path)
+  const imports = /^(?:import|export) (?!type )[^'";]*?from '(\.[^']+)'/gm
+  for (const [, specifier] of readFileSync(path, 'utf8').matchAll(imports)) {
+    reachModules(join(dirname(path), specifier), reached)
+  }
+}
+
 function reachDeclarations(path, reached) {
   if (reached.has(path)) return
   reached.add(path)
@@ -119,11 +129,14 @@ async function bundle(output) {
     transform: { target: 'es2022' },
     plugins: [shortenPackages(minify)],
   })
+  const reached = new Set()
+  for (const name of ['index', 's3']) reachModules(`${root}src/${name}.ts`, reached)
   await build.write({
     dir: output,
     format: 'esm',
     chunkFileNames: 'shared/[name]-[hash].js',
     comments: false,
+    codeSplitting: { groups: [{ name: 'core', test: id => reached.has(id) }] },
     minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   })
   chmodSync(`${output}/cli/main.js`, 0o755)
