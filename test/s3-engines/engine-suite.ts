@@ -11,6 +11,8 @@ export interface Place {
   readonly endpoint: string
   readonly accessKey: string
   readonly secretKey: string
+  /** Default us-east-1. */
+  readonly region?: string | undefined
 }
 
 /** Options that every engine takes. */
@@ -54,17 +56,12 @@ export function testSdkEngine(connect: Connect): void {
 
   function through(next: Decide, options: CommonOptions = {}): S3Storage {
     proxy.begin({ seed: 0, next })
-    const { accessKey, secretKey } = server
-    const place = { endpoint: proxy.endpoint, accessKey, secretKey }
+    const place = { ...placeOf(server), endpoint: proxy.endpoint }
     return connect(place, { bucketName: 'media', transferConfig: parts, ...options })
   }
 
   function direct(options: CommonOptions = {}, place: Partial<Place> = {}): S3Storage {
-    const { endpoint, accessKey, secretKey } = server
-    return connect(
-      { endpoint, accessKey, secretKey, ...place },
-      { bucketName: 'media', ...options },
-    )
+    return connect({ ...placeOf(server), ...place }, { bucketName: 'media', ...options })
   }
 
   describe('an answer that is lost', () => {
@@ -125,6 +122,15 @@ export function testSdkEngine(connect: Connect): void {
       const storage = through(first(1, cut, isLarge), options)
       expect(await storage.save('a.bin', new Blob([large]))).toBe('a.bin')
       expect(Buffer.compare(await (await storage.file('a.bin')).bytes(), large)).toBe(0)
+      expect(proxy.story).toHaveLength(1)
+    })
+
+    it('is no conflict with itself when the answer is lost', async () => {
+      const isLarge = ({ method, size = large.byteLength }: ProxiedRequest): boolean =>
+        method === 'PUT' && size > MiB
+      const storage = through(first(1, lost, isLarge), options)
+      expect(await storage.save('a.bin', new Blob([large]))).toBe('a.bin')
+      expect((await storage.listdir(''))[1]).toEqual(['a.bin'])
       expect(proxy.story).toHaveLength(1)
     })
 
@@ -192,6 +198,23 @@ export function testSdkEngine(connect: Connect): void {
       const storage = direct({ bucketName: 'made-here', autoCreateBucket: true })
       await storage.save('a', 'x')
       expect(await storage.exists('a')).toBe(true)
+    })
+
+    it('is made without a region that the service does not know', async () => {
+      await using elsewhere = await S3Server.start({ profile: 'minimal', region: 'default' })
+      const isBucket = /^\/made-here\/?(?:\?|$)/
+      elsewhere.failNext({
+        match: { method: 'PUT', path: isBucket },
+        status: 400,
+        code: 'InvalidLocationConstraint',
+      })
+      const options = { bucketName: 'made-here', autoCreateBucket: true }
+      const storage = connect({ ...placeOf(elsewhere), region: 'default' }, options)
+      expect(await storage.save('a', 'x')).toBe('a')
+      const made = elsewhere.requests.filter(
+        ({ method, path }) => method === 'PUT' && isBucket.test(path),
+      )
+      expect(made.map(({ status }) => status)).toEqual([400, 200])
     })
   })
 
@@ -267,6 +290,10 @@ function first(
 ): Decide {
   let left = count
   return request => (isMeant(request) && left-- > 0 ? fault : undefined)
+}
+
+function placeOf({ endpoint, accessKey, secretKey }: S3Server): Place {
+  return { endpoint, accessKey, secretKey }
 }
 
 function isPut({ method }: ProxiedRequest): boolean {

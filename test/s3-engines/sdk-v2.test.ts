@@ -6,9 +6,10 @@ describe.each(['s3', 's3v4'] as const)(
   'the older SDK with signature version %s',
   signatureVersion => {
     testSdkEngine(
-      ({ endpoint: endpointUrl, accessKey, secretKey }, options) =>
+      ({ endpoint: endpointUrl, accessKey, secretKey, region: regionName }, options) =>
         new S3BotoStorage({
           endpointUrl,
+          regionName,
           accessKey,
           secretKey,
           signatureVersion,

@@ -1,6 +1,9 @@
+import type { Readable } from 'node:stream'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { S3Boto3Storage, S3Storage, type S3StorageOptions } from '../../src/s3.ts'
+import { FaultProxy } from '../../src/testing/fault-proxy/fault-proxy.ts'
+import type { ProxyFault } from '../../src/testing/fault-proxy/proxy-fault.ts'
 import { S3Server } from '../../src/testing/s3-server/s3-server.ts'
 import { type Place, testSdkEngine } from './engine-suite.ts'
 
@@ -12,10 +15,15 @@ afterEach(() => {
 })
 
 function clientFor(place: Place, config: S3ClientConfig = {}): S3Client {
-  const { endpoint, accessKey: accessKeyId, secretKey: secretAccessKey } = place
+  const {
+    endpoint,
+    accessKey: accessKeyId,
+    secretKey: secretAccessKey,
+    region = 'us-east-1',
+  } = place
   const client = new S3Client({
     endpoint,
-    region: 'us-east-1',
+    region,
     forcePathStyle: true,
     credentials: { accessKeyId, secretAccessKey },
     ...config,
@@ -55,6 +63,36 @@ describe('a client of one’s own', () => {
     })
     expect(destroy).not.toHaveBeenCalled()
     await server.close()
+  })
+
+  it('has no body left open that brings another range than was asked for', async () => {
+    await using server = await S3Server.start({ buckets: ['media'] })
+    await using proxy = await FaultProxy.start({ target: server.endpoint })
+    const { accessKey, secretKey } = server
+    const client = clientFor({ endpoint: proxy.endpoint, accessKey, secretKey })
+    const bodies: Readable[] = []
+    client.middlewareStack.add(
+      (next, { commandName }) =>
+        async args => {
+          const result = await next(args)
+          if (commandName !== 'GetObjectCommand') return result
+          const output = result.output as { Body: Readable; ContentRange?: string }
+          // The first breaks off, and what follows is not the rest of it.
+          if (bodies.push(output.Body) > 1) output.ContentRange = 'bytes 5-9/2000000'
+          return result
+        },
+      { step: 'initialize', priority: 'low' },
+    )
+    const cut: ProxyFault = { kind: 'cut', at: 'answer-body', how: 'reset' }
+    let cuts = 1
+    const isCut = (method: string): boolean => method === 'GET' && cuts-- > 0
+    proxy.begin({ seed: 0, next: ({ method }) => (isCut(method) ? cut : undefined) })
+    const storage = new S3Storage({ client, bucketName: 'media' })
+    await storage.save('a.bin', new Uint8Array(2_000_000))
+    const file = await storage.file('a.bin')
+    await expect(file.bytes()).rejects.toThrow('another part of the object')
+    expect(bodies.length).toBeGreaterThan(1)
+    await vi.waitFor(() => expect(bodies.every(body => body.destroyed)).toBe(true))
   })
 
   it.each<[string, S3StorageOptions]>([

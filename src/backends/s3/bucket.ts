@@ -1,3 +1,4 @@
+import { ImproperlyConfigured } from '../../core/errors.ts'
 import type { S3Engine } from './engine.ts'
 import type { S3StorageOptions } from './options.ts'
 import { profileOf } from './profiles.ts'
@@ -27,5 +28,28 @@ export async function ensureBucket(engine: S3Engine, options: BucketOptions): Pr
     // Somebody else was faster: another process of this storage, if the bucket is ours.
     const there = await engine.bucketExists({}).catch(() => false)
     if (!there) throw error
+  }
+}
+
+/**
+ * Makes a bucket in a region, for engines.
+ *
+ * @param create gets the LocationConstraint: none in us-east-1, where S3 refuses it
+ *   (https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html)
+ */
+export async function inRegion(
+  region: string,
+  create: (location: string | undefined) => Promise<void>,
+): Promise<void> {
+  if (region === 'us-east-1') return await create(undefined)
+  try {
+    await create(region)
+  } catch (error) {
+    // A service with regions of its own may sign for any, and know none by this name.
+    const unknown = error instanceof ImproperlyConfigured && error.setting === 'regionName'
+    if (!unknown) throw error
+    await create(undefined).catch(() => {
+      throw error
+    })
   }
 }

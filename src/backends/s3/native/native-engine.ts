@@ -1,11 +1,7 @@
 import type { WriteCondition } from '../../../core/backend.ts'
 import { encodeUtf8 } from '../../../core/bytes.ts'
-import {
-  FileNotFoundError,
-  ImproperlyConfigured,
-  IntegrityError,
-  PreconditionFailedError,
-} from '../../../core/errors.ts'
+import { FileNotFoundError, IntegrityError, PreconditionFailedError } from '../../../core/errors.ts'
+import { inRegion } from '../bucket.ts'
 import { WriteConditions } from '../conditions.ts'
 import { deleteKeys } from '../delete-keys.ts'
 import { encodeKey, encodeRfc3986 } from '../encoding.ts'
@@ -355,17 +351,7 @@ export class NativeEngine implements S3Engine {
 
   async createBucket(options: CreateBucketOptions): Promise<void> {
     const { region } = await this.#requester.connection()
-    if (region === 'us-east-1') return await this.#createBucket(undefined, options)
-    try {
-      await this.#createBucket(region, options)
-    } catch (error) {
-      // A service with regions of its own may sign for any, and know none by this name.
-      const unknown = error instanceof ImproperlyConfigured && error.setting === 'regionName'
-      if (!unknown) throw error
-      await this.#createBucket(undefined, options).catch(() => {
-        throw error
-      })
-    }
+    await inRegion(region, location => this.#createBucket(location, options))
   }
 
   async #createBucket(

@@ -8,6 +8,7 @@ import {
   PreconditionFailedError,
   UnsupportedError,
 } from '../../../core/errors.ts'
+import { inRegion } from '../bucket.ts'
 import { WriteConditions } from '../conditions.ts'
 import { deleteKeys } from '../delete-keys.ts'
 import { encodeKey, encodeRfc3986 } from '../encoding.ts'
@@ -104,9 +105,8 @@ export class SdkEngine implements S3Engine {
       throw error
     })
     if (output === undefined) return await this.#emptyResult(key, options)
-    const source = this.#bodyOf(output, signal)
+    const { source, delivered } = this.#delivery(output, range, signal)
     try {
-      const delivered = deliveredRange(output, range)
       const start = Math.min(range?.start ?? 0, delivered.size)
       const end = Math.min(range?.end ?? delivered.size, delivered.end)
       const head = outputHead(output, delivered.size)
@@ -130,7 +130,7 @@ export class SdkEngine implements S3Engine {
     const stream = new HashedStream(content)
     for (let attempts = 1; ; attempts++) {
       try {
-        return await this.#put(key, stream, options, head => stream.isIn(head))
+        return await this.#put(key, stream, options, head => stream.isIn(head), attempts)
       } catch (error) {
         // An SDK sends no stream twice: it cannot know that this one can be read again.
         if (!content.replayable) throw error
@@ -332,15 +332,16 @@ export class SdkEngine implements S3Engine {
   }
 
   async createBucket({ acl, acls, signal }: CreateBucketOptions): Promise<void> {
-    const region = await this.#client.region()
-    const input = {
-      ...(acl === undefined ? {} : { ACL: acl }),
-      ...(region === 'us-east-1'
-        ? {}
-        : { CreateBucketConfiguration: { LocationConstraint: region } }),
-    }
     const headers = acls ? ['x-amz-object-ownership', 'ObjectWriter'] : []
-    await this.#send({ ...bucketCall('CreateBucket', input, { signal }), headers })
+    await inRegion(await this.#client.region(), async location => {
+      const input = {
+        ...(acl === undefined ? {} : { ACL: acl }),
+        ...(location === undefined
+          ? {}
+          : { CreateBucketConfiguration: { LocationConstraint: location } }),
+      }
+      await this.#send({ ...bucketCall('CreateBucket', input, { signal }), headers })
+    })
   }
 
   /** Whatever an SDK still does after an abort, the caller hears of it at once. */
@@ -360,6 +361,7 @@ export class SdkEngine implements S3Engine {
     body: NonNullable<SdkCall['body']>,
     options: PutOptions,
     isOwn: (head: ObjectHead) => boolean,
+    attempt = 1,
   ): Promise<void> {
     const { parameters, condition, signal, access } = options
     await this.#conditions.apply(key, condition, options, async headers => {
@@ -373,7 +375,7 @@ export class SdkEngine implements S3Engine {
         signal,
         course: newCourse(),
       }
-      const output = await this.#orOwnWork(call, key, access, isOwn)
+      const output = await this.#orOwnWork(call, key, access, isOwn, attempt)
       // A proxy's page of HTML comes with 200, too, but has stored nothing.
       if (output !== undefined && output.ETag === undefined)
         throw new IntegrityError('The service took the object without an ETag.')
@@ -383,27 +385,42 @@ export class SdkEngine implements S3Engine {
   /**
    * A request that changes what it depends on. When its first answer was lost, the second attempt
    * meets what the first did: then it succeeded, and is no conflict.
+   *
+   * @param attempt which one the call is, where not the SDK makes the others
    */
   async #orOwnWork(
     call: SdkCall,
     key: string,
     access: RequestOptions['access'],
     isOwn: (head: ObjectHead) => boolean,
+    attempt = 1,
   ): Promise<SdkOutput | undefined> {
     try {
       return await this.#send(call)
     } catch (error) {
       const met = error instanceof PreconditionFailedError || error instanceof FileNotFoundError
-      if (!met || call.course.attempts < 2) throw error
+      if (!met || (call.course.attempts < 2 && attempt < 2)) throw error
       const head = await this.headObject(key, { signal: call.signal, access }).catch(unlessMissing)
       if (head === undefined || !isOwn(head)) throw error
       return undefined
     }
   }
 
-  #bodyOf({ Body }: SdkOutput, signal: AbortSignal | undefined): ReadBody {
+  /** The body of an answer and its range. One that is not what was asked for is closed. */
+  #delivery(
+    output: SdkOutput,
+    asked: GetOptions['range'],
+    signal: AbortSignal | undefined,
+  ): { readonly source: ReadBody; readonly delivered: DeliveredRange } {
+    const { Body } = output
     if (!isSdkStream(Body)) throw new IntegrityError('The service answered without a body.')
-    return streamBody(Body, signal, error => this.#client.explain(error))
+    const source = streamBody(Body, signal, error => this.#client.explain(error))
+    try {
+      return { source, delivered: deliveredRange(output, asked) }
+    } catch (error) {
+      source.cancel()
+      throw error
+    }
   }
 
   /** What was asked for of what is delivered, in its length, and taken up where it breaks off. */
@@ -421,8 +438,8 @@ export class SdkEngine implements S3Engine {
     const resume = async (at: number): Promise<ReadBody> => {
       const range = { start: at, end }
       const output = await this.#send(getCall(key, range, etag, { signal, access }))
-      const rest = this.#bodyOf(output, signal)
-      const { start: from, end: to } = deliveredRange(output, range)
+      const { source: rest, delivered: own } = this.#delivery(output, range, signal)
+      const { start: from, end: to } = own
       return from === at && to === end ? rest : partOfBody(rest, at - from, end - from)
     }
     return new ObjectBody(body, {
