@@ -1,5 +1,6 @@
 import type { StorageError } from '../../core/errors.ts'
 import type { RequestOptions } from './engine.ts'
+import { s3Error } from './errors.ts'
 import { fitsXml } from './list-xml.ts'
 
 /** How an engine deletes. */
@@ -38,4 +39,34 @@ export async function deleteKeys(
   for (const key of keys.filter(each => !fitsXml(each)))
     await deletion.one(key).catch(error => errors.set(key, error))
   return errors
+}
+
+/** What DeleteObjects says of a key. */
+export interface KeyError {
+  readonly key: string
+  readonly code: string | undefined
+  readonly message: string | undefined
+}
+
+/** The errors by kind, of the keys that are not merely missing. */
+export function deletionErrors(
+  errors: readonly KeyError[],
+  bucketName: string,
+): ReadonlyMap<string, StorageError> {
+  const left = errors.filter(({ code }) => code !== 'NoSuchKey')
+  return new Map(
+    left.map(({ key, code, message }) => [
+      key,
+      s3Error({ ...noAnswer, code, message, bucketName }, 'object'),
+    ]),
+  )
+}
+
+/** The whole answer was a success. */
+const noAnswer = {
+  status: 0,
+  method: 'POST',
+  region: undefined,
+  requestId: undefined,
+  retryAfter: undefined,
 }

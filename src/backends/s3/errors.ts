@@ -49,6 +49,12 @@ export function s3Error(answer: ErrorAnswer, subject: ErrorSubject): StorageErro
   return make({ ...answer, code })
 }
 
+/** For `catch`: nothing of a missing file. */
+export function unlessMissing(error: unknown): undefined {
+  if (!(error instanceof FileNotFoundError)) throw error
+  return undefined
+}
+
 type Explained = ErrorAnswer & { readonly code: string }
 type MakeError = (answer: Explained) => StorageError
 

@@ -8,6 +8,7 @@ import {
 } from '../../core/errors.ts'
 import type { Name } from '../../core/names.ts'
 import { quoteName } from '../../core/quote.ts'
+import { cleanupSignal } from './cleanup-signal.ts'
 import type { S3Engine, StreamContent, Upload } from './engine.ts'
 import { type MultipartOptions, uploadInParts } from './multipart.ts'
 import type { ObjectParameters } from './object-parameters.ts'
@@ -32,8 +33,6 @@ export interface LargeWriteSetup {
 
 /** Uploads of dead processes reserve no name for longer, in milliseconds. */
 const staleAfter = 24 * 60 * 60_000
-/** How long the clean-up after a write may take, in milliseconds. */
-const cleanupTime = 30_000
 
 /**
  * Writes of contents that are uploaded in parts. Under the condition `absent` they take no name
@@ -140,7 +139,7 @@ export class LargeWrite {
         this.#content.replayable ||
         (await this.#isFirst(key, upload))
       if (alone) return { target, upload }
-      await engine.abortUpload(key, upload.uploadId, { signal: AbortSignal.timeout(cleanupTime) })
+      await engine.abortUpload(key, upload.uploadId, { signal: cleanupSignal() })
       target = await this.#freeName(nextName())
     }
   }
@@ -181,7 +180,7 @@ export class LargeWrite {
     try {
       return await this.putAtOnce(free, await this.#storedContent(key))
     } finally {
-      const cleanup = { signal: AbortSignal.timeout(cleanupTime) }
+      const cleanup = { signal: cleanupSignal() }
       await engine.deleteObject(key, cleanup).catch(() => undefined)
     }
   }

@@ -1,4 +1,5 @@
 import type { WriteCondition } from '../../core/backend.ts'
+import { cleanupSignal } from './cleanup-signal.ts'
 import type { S3Engine, Upload, UploadedPart } from './engine.ts'
 import { openPartSize } from './part-buffers.ts'
 import type { Part, PartReader } from './part-reader.ts'
@@ -14,9 +15,6 @@ export interface MultipartOptions {
   /** Called before the parts are put together; may still refuse. */
   readonly beforeComplete: () => Promise<void>
 }
-
-/** How long the clean-up of a failed upload may take, in milliseconds. */
-const cleanupTime = 30_000
 
 /**
  * Sends `first` and everything that `reader` still has to an upload and ends it. A failure aborts the
@@ -50,7 +48,7 @@ async function abortStrays(
   but: string,
   from: number,
 ): Promise<void> {
-  const options = { from, but, signal: AbortSignal.timeout(cleanupTime) }
+  const options = { from, but, signal: cleanupSignal() }
   await engine.abortStrays(key, options).catch(() => undefined)
 }
 
@@ -102,7 +100,7 @@ class MultipartUpload {
     await Promise.all(this.#inFlight)
     try {
       await this.#engine.abortUpload(this.#key, this.#uploadId, {
-        signal: AbortSignal.timeout(cleanupTime),
+        signal: cleanupSignal(),
       })
     } catch {
       // The first error is the one to tell; `cleanupUploads` removes what stays.

@@ -1,3 +1,4 @@
+import { cleanupSignal } from './cleanup-signal.ts'
 import type { OpenUpload, RequestOptions, S3Engine } from './engine.ts'
 
 /** Which uploads are strays. */
@@ -26,4 +27,15 @@ export async function abortStrayUploads(
     if (candidate && !(await hasParts(upload)))
       await engine.abortUpload(key, upload.uploadId, options)
   }
+}
+
+/** As {@link S3Engine.abortStrays}, as far as it can: the error on its way tells what went wrong. */
+export async function forgetStrays(
+  engine: S3Engine,
+  key: string,
+  from: number,
+  { access }: RequestOptions,
+): Promise<void> {
+  const options = { from, but: undefined, signal: cleanupSignal(), access }
+  await engine.abortStrays(key, options).catch(() => undefined)
 }

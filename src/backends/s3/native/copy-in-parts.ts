@@ -1,3 +1,4 @@
+import { cleanupSignal } from '../cleanup-signal.ts'
 import type { RequestOptions, S3Engine, UploadedPart } from '../engine.ts'
 import type { ObjectParameters } from '../object-parameters.ts'
 
@@ -17,14 +18,12 @@ export interface CopyInPartsOptions extends RequestOptions {
 }
 
 /** S3's limit for one CopyObject. */
-export const maxCopySize: number = 5 * 1024 ** 3
+const maxCopySize = 5 * 1024 ** 3
 /** Copies within the service move no bytes over the network: large parts, few requests. */
 const copyPart = 256 * 1024 ** 2
 const smallestPart = 5 * 1024 ** 2
 /** Parts that are copied at a time. */
 const inFlight = 8
-/** How long the clean-up of a failed copy may take, in milliseconds. */
-const cleanupTime = 30_000
 
 /**
  * Copies an object that is too large for CopyObject
@@ -43,10 +42,20 @@ export async function copyInParts(
     const parts = await copyParts(copyPart, uploadId, size, options)
     await engine.completeUpload(to, uploadId, parts, { condition: undefined, signal, access })
   } catch (error) {
-    const cleanup = { signal: AbortSignal.timeout(cleanupTime), access }
+    const cleanup = { signal: cleanupSignal(), access }
     await engine.abortUpload(to, uploadId, cleanup).catch(() => undefined)
     throw error
   }
+}
+
+/** Whether an object is too large for CopyObject, as far as that can be found out. */
+export async function isTooLargeToCopy(
+  engine: S3Engine,
+  key: string,
+  options: RequestOptions,
+): Promise<boolean> {
+  const head = await engine.headObject(key, options).catch(() => undefined)
+  return head !== undefined && head.size > maxCopySize
 }
 
 /** @param threshold largest object that is copied with one request, where somebody set it */

@@ -1,9 +1,15 @@
 import type { WriteCondition } from '../../../core/backend.ts'
 import { encodeUtf8 } from '../../../core/bytes.ts'
-import { FileNotFoundError, IntegrityError, PreconditionFailedError } from '../../../core/errors.ts'
+import {
+  FileNotFoundError,
+  IntegrityError,
+  PreconditionFailedError,
+  type StorageError,
+} from '../../../core/errors.ts'
 import { inRegion } from '../bucket.ts'
 import { WriteConditions } from '../conditions.ts'
-import { deleteKeys } from '../delete-keys.ts'
+import { deleteKeys, deletionErrors } from '../delete-keys.ts'
+import { emptyResult } from '../empty-result.ts'
 import { encodeKey, encodeRfc3986 } from '../encoding.ts'
 import type {
   CopyRequest,
@@ -23,7 +29,7 @@ import type {
   Upload,
   UploadedPart,
 } from '../engine.ts'
-import { s3Error } from '../errors.ts'
+import { unlessMissing } from '../errors.ts'
 import {
   completeDocument,
   deleteDocument,
@@ -42,11 +48,11 @@ import { accessHeaders, type ObjectParameters, parameterHeaders } from '../objec
 import { signedUrl, unsignedUrl } from '../object-url.ts'
 import { md5Base64 } from '../platform/hashes.ts'
 import { type PostForm, signPostForm } from '../post-policy.ts'
-import { abortStrayUploads, type StrayOptions } from '../stray-uploads.ts'
+import { abortStrayUploads, forgetStrays, type StrayOptions } from '../stray-uploads.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { readBounded } from './body.ts'
 import { type ChecksumPlan, checksumOf } from './checksums.ts'
-import { copyInParts, copyPartSize, maxCopySize } from './copy-in-parts.ts'
+import { copyInParts, copyPartSize, isTooLargeToCopy } from './copy-in-parts.ts'
 import { ObjectBody } from './object-body.ts'
 import { behindTheEnd, ObjectDownload, readObject } from './object-download.ts'
 import { lengthOf, objectHead } from './object-head.ts'
@@ -111,7 +117,7 @@ export class NativeEngine implements S3Engine {
       accepted: behindTheEnd,
     }
     const found = await this.#requester.run(request, response => readObject(response, range))
-    if (found === undefined) return await this.#emptyResult(key, options)
+    if (found === undefined) return emptyResult(await this.headObject(key, options))
     const { head, start, end } = found
     const plan = new ObjectDownload(this.#requester, key, found, options)
     return { head, start, end, body: new ObjectBody(found.body, plan) }
@@ -156,7 +162,7 @@ export class NativeEngine implements S3Engine {
       const uploadId = await this.#document(request, parseInitiateUpload)
       return { uploadId, strayFrom: request.uncertain === true ? from : undefined }
     } catch (error) {
-      if (request.uncertain === true) await this.#forgetStrays(key, from, options)
+      if (request.uncertain === true) await forgetStrays(this, key, from, options)
       throw error
     }
   }
@@ -274,7 +280,8 @@ export class NativeEngine implements S3Engine {
       await this.#document(request, parseCopyResult)
     } catch (error) {
       // S3 says no more than "invalid" of a source that is too large for one request.
-      if (error instanceof FileNotFoundError || !(await this.#isTooLarge(from, source))) throw error
+      if (error instanceof FileNotFoundError || !(await isTooLargeToCopy(this, from, source)))
+        throw error
       await this.#copyLarge(from, to, options)
     }
   }
@@ -456,12 +463,6 @@ export class NativeEngine implements S3Engine {
     return (await this.#document(request, listsParts).catch(unlessMissing)) ?? true
   }
 
-  /** Best effort: the error that is on its way tells what went wrong, and `cleanupUploads` remains. */
-  async #forgetStrays(key: string, from: number, { access }: RequestOptions): Promise<void> {
-    const signal = AbortSignal.timeout(cleanupTime)
-    await this.abortStrays(key, { from, but: undefined, signal, access }).catch(() => undefined)
-  }
-
   #namedPart(part: UploadedPart): Parameters<typeof completeDocument>[0][number] {
     const { partNumber, etag, checksum } = part
     const { parts } = this.#checksums
@@ -480,11 +481,6 @@ export class NativeEngine implements S3Engine {
 
   #source(key: string): string {
     return `/${encodeRfc3986(this.#requester.bucketName)}/${encodeKey(key)}`
-  }
-
-  async #isTooLarge(key: string, options: RequestOptions): Promise<boolean> {
-    const head = await this.headObject(key, options).catch(() => undefined)
-    return head !== undefined && head.size > maxCopySize
   }
 
   async #copyLarge(from: string, to: string, options: CopyRequest): Promise<void> {
@@ -548,31 +544,12 @@ export class NativeEngine implements S3Engine {
   async #deleteListed(
     keys: readonly string[],
     options: RequestOptions,
-  ): Promise<ReadonlyMap<string, ReturnType<typeof s3Error>>> {
+  ): Promise<ReadonlyMap<string, StorageError>> {
     const body = encodeUtf8(deleteDocument(keys))
     const request = this.#bucketRequest('DeleteObjects', 'POST', 'delete=', options)
     request.headers.push('content-md5', md5Base64(body), 'content-type', 'application/xml')
     const result = await this.#document({ ...request, body }, parseDeleteResult)
-    const { bucketName } = this.#requester
-    return new Map(
-      result.errors
-        .filter(({ code }) => code !== 'NoSuchKey')
-        .map(({ key, code, message }) => [
-          key,
-          s3Error({ ...noAnswer, code, message, bucketName }, 'object'),
-        ]),
-    )
-  }
-
-  /** A range behind the end, which an empty object answers to every range. */
-  async #emptyResult(key: string, options: RequestOptions): Promise<GetResult> {
-    const head = await this.headObject(key, options)
-    return {
-      head,
-      start: head.size,
-      end: head.size,
-      body: { bytes: async () => noBody, chunks: noChunks, cancel() {} },
-    }
+    return deletionErrors(result.errors, this.#requester.bucketName)
   }
 
   /** Rethrows, with the bucket named where it is that which is missing: a HEAD does not say. */
@@ -587,15 +564,6 @@ export class NativeEngine implements S3Engine {
 }
 
 const noBody = new Uint8Array(0)
-const noAnswer = {
-  status: 0,
-  method: 'POST',
-  region: undefined,
-  requestId: undefined,
-  retryAfter: undefined,
-}
-/** How long the clean-up after a failure may take, in milliseconds. */
-const cleanupTime = 30_000
 
 function readHead(response: TransportResponse): ObjectHead {
   return objectHead(response, Number(response.header('content-length')))
@@ -641,10 +609,3 @@ function requiredETag(response: TransportResponse, what: string): string {
   if (etag === undefined) throw new IntegrityError(`The service took ${what} without an ETag.`)
   return etag
 }
-
-function unlessMissing(error: unknown): undefined {
-  if (!(error instanceof FileNotFoundError)) throw error
-  return undefined
-}
-
-async function* noChunks(): AsyncGenerator<never> {}

@@ -1,16 +1,17 @@
 import { untilAborted } from '../../../core/abort.ts'
 import type { ReadBody, WriteCondition } from '../../../core/backend.ts'
-import { encodeUtf8 } from '../../../core/bytes.ts'
 import {
   FileNotFoundError,
   IntegrityError,
   PermissionDeniedError,
   PreconditionFailedError,
+  type StorageError,
   UnsupportedError,
 } from '../../../core/errors.ts'
 import { inRegion } from '../bucket.ts'
 import { WriteConditions } from '../conditions.ts'
-import { deleteKeys } from '../delete-keys.ts'
+import { deleteKeys, deletionErrors } from '../delete-keys.ts'
+import { emptyResult } from '../empty-result.ts'
 import { encodeKey, encodeRfc3986 } from '../encoding.ts'
 import type {
   CopyRequest,
@@ -30,16 +31,16 @@ import type {
   Upload,
   UploadedPart,
 } from '../engine.ts'
-import { s3Error } from '../errors.ts'
+import { unlessMissing } from '../errors.ts'
 import { decodeListedKey } from '../list-xml.ts'
-import { copyInParts, copyPartSize, maxCopySize } from '../native/copy-in-parts.ts'
+import { copyInParts, copyPartSize, isTooLargeToCopy } from '../native/copy-in-parts.ts'
 import { ObjectBody } from '../native/object-body.ts'
 import { compositeETag, HashedStream, matchesContent } from '../native/own-work.ts'
 import { partOfBody } from '../native/part-of-body.ts'
 import { accessHeaders, type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
 import type { PostForm } from '../post-policy.ts'
 import type { ProviderProfile } from '../profiles.ts'
-import { abortStrayUploads, type StrayOptions } from '../stray-uploads.ts'
+import { abortStrayUploads, forgetStrays, type StrayOptions } from '../stray-uploads.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import {
   type DeliveredRange,
@@ -104,7 +105,7 @@ export class SdkEngine implements S3Engine {
       if (call.course.status === behindTheEnd) return undefined
       throw error
     })
-    if (output === undefined) return await this.#emptyResult(key, options)
+    if (output === undefined) return emptyResult(await this.headObject(key, options))
     const { source, delivered } = this.#delivery(output, range, signal)
     try {
       const start = Math.min(range?.start ?? 0, delivered.size)
@@ -160,7 +161,7 @@ export class SdkEngine implements S3Engine {
       if (UploadId === undefined) throw incomplete('UploadId')
       return { uploadId: UploadId, strayFrom: lost() ? from : undefined }
     } catch (error) {
-      if (lost()) await this.#forgetStrays(key, from, options)
+      if (lost()) await forgetStrays(this, key, from, options)
       throw error
     }
   }
@@ -267,7 +268,8 @@ export class SdkEngine implements S3Engine {
       if (output.CopyObjectResult === undefined) throw incomplete('CopyObjectResult')
     } catch (error) {
       // S3 says no more than "invalid" of a source that is too large for one request.
-      if (error instanceof FileNotFoundError || !(await this.#isTooLarge(from, source))) throw error
+      if (error instanceof FileNotFoundError || !(await isTooLargeToCopy(this, from, source)))
+        throw error
       await this.#copyLarge(from, to, options)
     }
   }
@@ -459,19 +461,8 @@ export class SdkEngine implements S3Engine {
     return output === undefined || (output.Parts ?? []).length > 0
   }
 
-  /** Best effort: the error that is on its way tells what went wrong, and `cleanupUploads` remains. */
-  async #forgetStrays(key: string, from: number, { access }: RequestOptions): Promise<void> {
-    const signal = AbortSignal.timeout(cleanupTime)
-    await this.abortStrays(key, { from, but: undefined, signal, access }).catch(() => undefined)
-  }
-
   #source(key: string): string {
     return `${encodeRfc3986(this.#bucketName)}/${encodeKey(key)}`
-  }
-
-  async #isTooLarge(key: string, options: RequestOptions): Promise<boolean> {
-    const head = await this.headObject(key, options).catch(() => undefined)
-    return head !== undefined && head.size > maxCopySize
   }
 
   async #copyLarge(from: string, to: string, options: CopyRequest): Promise<void> {
@@ -554,24 +545,14 @@ export class SdkEngine implements S3Engine {
   async #deleteListed(
     keys: readonly string[],
     options: RequestOptions,
-  ): Promise<ReadonlyMap<string, ReturnType<typeof s3Error>>> {
+  ): Promise<ReadonlyMap<string, StorageError>> {
     const input = { Delete: { Quiet: true, Objects: keys.map(Key => ({ Key })) } }
     const { Errors = [] } = await this.#send(bucketCall('DeleteObjects', input, options))
-    const failed = Errors.filter(({ Code }) => Code !== 'NoSuchKey')
-    return new Map(
-      failed.map(({ Key, Code, Message }) => {
-        if (Key === undefined) throw incomplete('Key')
-        const answer = { ...noAnswer, code: Code, message: Message, bucketName: this.#bucketName }
-        return [Key, s3Error(answer, 'object')]
-      }),
-    )
-  }
-
-  /** A range behind the end, which an empty object answers to every range. */
-  async #emptyResult(key: string, options: RequestOptions): Promise<GetResult> {
-    const head = await this.headObject(key, options)
-    const body = { bytes: async () => encodeUtf8(''), async *chunks() {}, cancel() {} }
-    return { head, start: head.size, end: head.size, body }
+    const errors = Errors.map(({ Key: key, Code: code, Message: message }) => {
+      if (key === undefined) throw incomplete('Key')
+      return { key, code, message }
+    })
+    return deletionErrors(errors, this.#bucketName)
   }
 
   /** The error, or that the bucket is missing: a HEAD does not say. */
@@ -587,15 +568,6 @@ export class SdkEngine implements S3Engine {
 }
 
 const behindTheEnd = 416
-const noAnswer = {
-  status: 0,
-  method: 'POST',
-  region: undefined,
-  requestId: undefined,
-  retryAfter: undefined,
-}
-/** How long the clean-up after a failure may take, in milliseconds. */
-const cleanupTime = 30_000
 
 function newCourse(): SdkCall['course'] {
   return { attempts: 0, status: 0 }
@@ -696,11 +668,6 @@ function listedObject(
     etag: unquoted(ETag),
     storageClass: StorageClass,
   }
-}
-
-function unlessMissing(error: unknown): undefined {
-  if (!(error instanceof FileNotFoundError)) throw error
-  return undefined
 }
 
 function incomplete(name: string): IntegrityError {
