@@ -91,16 +91,6 @@ function removeEmptyFolders(folder) {
   return left.length === 0
 }
 
-/** The modules that a module loads with it; not what is imported as a type only, or later. */
-function reachModules(path, reached) {
-  if (reached.has(path)) return
-  reached.add(path)
-  const imports = /^(?:import|export) (?!type )[^'";]*?from '(\.[^']+)'/gm
-  for (const [, specifier] of readFileSync(path, 'utf8').matchAll(imports)) {
-    reachModules(join(dirname(path), specifier), reached)
-  }
-}
-
 function reachDeclarations(path, reached) {
   if (reached.has(path)) return
   reached.add(path)
@@ -120,6 +110,7 @@ async function bundle(output) {
   // Loaded here, so that an installation without development dependencies can be forgiven.
   const { rolldown } = await import('rolldown')
   const { minify } = await import('rolldown/utils')
+  const { readTree } = await import('./source-tree.mjs')
   const names = [...entries, 'cli/main', ...inPlace]
   const build = await rolldown({
     input: Object.fromEntries(names.map(name => [name, `${root}src/${name}.ts`])),
@@ -129,17 +120,32 @@ async function bundle(output) {
     transform: { target: 'es2022' },
     plugins: [shortenPackages(minify)],
   })
-  const reached = new Set()
-  for (const name of ['index', 's3']) reachModules(`${root}src/${name}.ts`, reached)
+  const together = loadedWith(['index.ts', 's3.ts'], readTree(`${root}src`))
   await build.write({
     dir: output,
     format: 'esm',
     chunkFileNames: 'shared/[name]-[hash].js',
     comments: false,
-    codeSplitting: { groups: [{ name: 'core', test: id => reached.has(id) }] },
+    codeSplitting: { groups: [{ name: 'core', test: id => together.has(id) }] },
     minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   })
   chmodSync(`${output}/cli/main.js`, 0o755)
+}
+
+/** The modules that are loaded with these: not what is imported as a type only, or later. */
+function loadedWith(paths, tree, found = new Set()) {
+  for (const path of paths) {
+    const id = `${root}src/${path}`
+    if (found.has(id)) continue
+    found.add(id)
+    const imports = tree.get(path).imports.filter(each => !each.typeOnly && !each.lazy)
+    loadedWith(
+      imports.flatMap(({ target }) => target ?? []),
+      tree,
+      found,
+    )
+  }
+  return found
 }
 
 /**
