@@ -16,8 +16,8 @@ export type FileInput = string | File | ContentFile | FieldFile | null
 /** The row that a file belongs to, as its adapter knows it. */
 export interface FieldHost {
   readonly owner: object | null
-  /** Name of the property, for messages. */
-  readonly attribute: string
+  /** Name of the property, for messages. Default: the one that the field knows. */
+  readonly attribute?: string | undefined
   /** Writes the column of the row in memory. */
   setName(name: string | null): void
   /** Writes a further column of the row in memory, such as an image's width. */
@@ -56,7 +56,6 @@ const none: ReadonlySet<string> = new Set()
 /** A file that belongs to no row: it can be read, and stored with `save: false`. */
 const detached: FieldHost = {
   owner: null,
-  attribute: 'file',
   setName: () => {},
   scope: () => currentScope(),
 }
@@ -349,21 +348,24 @@ export class FieldFile {
   /** The name, for a method that needs a file. @throws NoFileError */
   protected requireFile(operation?: string): string {
     if (this.name !== null) return this.name
-    throw new NoFileError(
-      `The '${this.#host.attribute}' attribute has no file associated with it.`,
-      { operation },
-    )
+    throw new NoFileError(`The '${this.#attribute}' attribute has no file associated with it.`, {
+      operation,
+    })
   }
 
   protected pendingContent(): File | ContentFile | undefined {
     return this.#pending?.content
   }
 
+  get #attribute(): string {
+    return this.#host.attribute ?? this.#field.attribute
+  }
+
   #requireStored(operation: string): string {
     const name = this.requireFile(operation)
     if (this.#pending === undefined) return name
     throw new NoFileError(
-      `The content of '${this.#host.attribute}' is stored when its row is saved; until then it has no ${operation}.`,
+      `The content of '${this.#attribute}' is stored when its row is saved; until then it has no ${operation}.`,
       { operation, file: name },
     )
   }

@@ -60,6 +60,7 @@ export class FileField<Row extends object = object> {
   readonly #uploadTo: string | UploadTo<Row>
   #found: Storage | undefined
   #id: string | undefined
+  #attribute = 'file'
 
   /** @throws ImproperlyConfigured for an unknown option, a wrong value, an `id` that is taken */
   constructor(options: FileFieldOptions<Row> = {}) {
@@ -101,8 +102,14 @@ export class FileField<Row extends object = object> {
     return this.#id
   }
 
+  /** Name of the property that shows the field's files, for messages about those of no row. */
+  get attribute(): string {
+    return this.#attribute
+  }
+
   /** Tells the field its column; adapters do, and the first one names the field in caches. */
-  attach(table: string, column: string): this {
+  attach(table: string, column: string, attribute: string = column): this {
+    this.#attribute = attribute
     if (this.#id !== undefined) return this
     this.#id = `${table}.${column}`
     registerDefaultId(this.#id, this)

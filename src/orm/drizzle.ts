@@ -185,7 +185,7 @@ export class FileTable<T extends Table> {
     for (const [key, column] of Object.entries(this.#columns)) {
       const field = (column as Column & { [fieldKey]?: FileField })[fieldKey]
       if (field === undefined) continue
-      field.attach(getTableName(table), column.name)
+      field.attach(getTableName(table), column.name, key)
       this.#files.set(
         key,
         new FileProperty(key, field, (row, file) => new TableHost(this, row, file)),

@@ -120,7 +120,7 @@ function columnsOf(row: object): Property[] {
 function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileField): void {
   const prototype: Prototype & object = meta.prototype as object
   const column: Property = new FileProperty(prop.name, field, (row, of) => new EntityHost(row, of))
-  field.attach(meta.tableName || meta.className, prop.fieldNames?.[0] ?? prop.name)
+  field.attach(meta.tableName || meta.className, prop.fieldNames?.[0] ?? prop.name, prop.name)
   if (!Object.hasOwn(prototype, columnsKey)) prototype[columnsKey] = new Map(prototype[columnsKey])
   prototype[columnsKey]?.set(prop.name, column)
   prototype[rowFields] = { ...prototype[rowFields], [prop.name]: field }

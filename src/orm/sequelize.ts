@@ -159,7 +159,11 @@ class SequelizeFiles {
     for (const [attribute, options] of Object.entries(model.getAttributes())) {
       const field = (options.get as { [fieldKey]?: FileField } | undefined)?.[fieldKey]
       if (field === undefined) continue
-      fields[attribute] = field.attach(String(model.getTableName()), options.field ?? attribute)
+      fields[attribute] = field.attach(
+        String(model.getTableName()),
+        options.field ?? attribute,
+        attribute,
+      )
     }
     if (Object.keys(fields).length === 0 || this.#models.has(model)) return
     this.#models.set(model, fields)

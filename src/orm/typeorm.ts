@@ -255,7 +255,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     for (const column of metadata.columns) {
       const file = columns.get(column.propertyName)
       if (file === undefined) continue
-      file.field.attach(metadata.tableName, column.databaseName)
+      file.field.attach(metadata.tableName, column.databaseName, file.property)
       column.getEntityValue = row =>
         Object.hasOwn(row, file.property) ? row[file.property] : nameOf(file, row)
     }
