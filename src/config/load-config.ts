@@ -1,8 +1,10 @@
-import { readFileSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { ImproperlyConfigured } from '../core/errors.ts'
+
+// An `import` of it would load Node's streams.
+const { readFileSync, statSync } = process.getBuiltinModule('node:fs')
 
 /** In this order; the first one that a folder has is taken. */
 const fileNames = [

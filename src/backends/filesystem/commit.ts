@@ -1,8 +1,9 @@
-import { type BigIntStats, linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import type { WriteCondition } from '../../core/backend.ts'
 import { PreconditionFailedError } from '../../core/errors.ts'
 import { errnoOf } from './fs-errors.ts'
 import { withLock } from './lock-file.ts'
+import { fs } from './node.ts'
 import type { HeldPath } from './root.ts'
 import { etagOf } from './version.ts'
 
@@ -98,7 +99,7 @@ export function checkVersion(stat: BigIntStats | undefined, ifMatch: string | un
 
 /** Of the entry itself, not of what it links to; `undefined` if there is none. */
 export function statOf(path: string): BigIntStats | undefined {
-  return lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  return fs.lstatSync(path, { bigint: true, throwIfNoEntry: false })
 }
 
 /**
@@ -113,16 +114,16 @@ export class MovingFile implements Committed {
   }
 
   link(path: string): void {
-    linkSync(this.#path, path)
-    unlinkSync(this.#path)
+    fs.linkSync(this.#path, path)
+    fs.unlinkSync(this.#path)
   }
 
   rename(path: string): void {
     const before = statOf(this.#path)
-    renameSync(this.#path, path)
+    fs.renameSync(this.#path, path)
     // Renaming one hard link of a file to another does nothing (POSIX): both would stay.
     if (before !== undefined && before.nlink > 1n && statOf(this.#path)?.ino === before.ino)
-      unlinkSync(this.#path)
+      fs.unlinkSync(this.#path)
   }
 }
 

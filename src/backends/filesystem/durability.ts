@@ -1,10 +1,9 @@
-import { close, constants, fsync, open } from 'node:fs'
-import { promisify } from 'node:util'
 import { errnoOf } from './fs-errors.ts'
+import { fs, promisify } from './node.ts'
 
-const openAsync = promisify(open)
-const fsyncAsync = promisify(fsync)
-const closeAsync = promisify(close)
+const openAsync = promisify(fs.open)
+const fsyncAsync = promisify(fs.fsync)
+const closeAsync = promisify(fs.close)
 
 /** Waits until the disk has the bytes of an open file. */
 export async function syncFile(fd: number): Promise<void> {
@@ -17,7 +16,7 @@ export async function syncFile(fd: number): Promise<void> {
  */
 export async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return
-  const fd = await openAsync(path, constants.O_RDONLY)
+  const fd = await openAsync(path, fs.constants.O_RDONLY)
   try {
     await fsyncAsync(fd)
   } catch (error) {

@@ -1,8 +1,8 @@
-import { closeSync, read, readSync } from 'node:fs'
 import type { ReadBody } from '../../core/backend.ts'
 import type { Bytes } from '../../core/bytes.ts'
 import { FileChangedError } from '../../core/errors.ts'
 import { explainReadError } from './fs-errors.ts'
+import { fs } from './node.ts'
 import { syncLimit } from './temporary-file.ts'
 
 /** Bytes that a reader gets at a time: where a read from the page cache reaches its full speed. */
@@ -26,7 +26,7 @@ export function openBody(range: FileRange): ReadBody {
   try {
     return new BufferedBody(readRangeSync(range))
   } finally {
-    closeSync(range.fd)
+    fs.closeSync(range.fd)
   }
 }
 
@@ -89,7 +89,7 @@ class FileBody implements ReadBody {
     if (this.#state !== 'open') return
     this.#state = 'closed'
     this.#range.signal?.removeEventListener('abort', this.#onAbort)
-    closeSync(this.#range.fd)
+    fs.closeSync(this.#range.fd)
   }
 
   async #read(position: number, length: number): Promise<Bytes> {
@@ -116,7 +116,7 @@ class FileBody implements ReadBody {
 function readRangeSync({ fd, name, start, end }: FileRange): Bytes {
   const bytes = newBytes(end - start)
   for (let filled = 0; filled < bytes.byteLength; ) {
-    const count = readSync(fd, bytes, filled, bytes.byteLength - filled, start + filled)
+    const count = fs.readSync(fd, bytes, filled, bytes.byteLength - filled, start + filled)
     if (count === 0) throw shortened(name)
     filled += count
   }
@@ -140,7 +140,7 @@ async function readFully(
 
 function readSome(fd: number, bytes: Bytes, offset: number, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    read(fd, bytes, offset, bytes.byteLength - offset, position, (error, count) => {
+    fs.read(fd, bytes, offset, bytes.byteLength - offset, position, (error, count) => {
       if (error === null) resolve(count)
       else reject(error)
     })

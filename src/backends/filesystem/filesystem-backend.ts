@@ -1,4 +1,4 @@
-import { type BigIntStats, closeSync, fstatSync, unlinkSync } from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type {
   Backend,
@@ -31,6 +31,7 @@ import { FolderWalk } from './folder-walk.ts'
 import { errnoOf, explainReadError, explainWriteError, isMissing } from './fs-errors.ts'
 import { removeLeftovers } from './leftovers.ts'
 import { moveFile } from './move.ts'
+import { fs } from './node.ts'
 import type { FileSystemStorageOptions } from './options.ts'
 import { type HeldPath, Root } from './root.ts'
 import { type SaveSettings, saveFile } from './save.ts'
@@ -255,11 +256,11 @@ function openRange(fd: number, name: Name, options: ReadOptions): ReadResult {
 /** What is known of an open file, which is closed again if it is another version. */
 function versionOf(fd: number, ifMatch: string | undefined): BigIntStats {
   try {
-    const stat = fstatSync(fd, { bigint: true })
+    const stat = fs.fstatSync(fd, { bigint: true })
     checkVersion(stat, ifMatch)
     return stat
   } catch (error) {
-    closeSync(fd)
+    fs.closeSync(fd)
     throw error
   }
 }
@@ -270,7 +271,7 @@ function deleteFile(root: Root, name: Name): void {
   if (folder === undefined) return
   try {
     const path = folder.child(last)
-    if (isRemovable(root, name, path)) unlinkSync(path)
+    if (isRemovable(root, name, path)) fs.unlinkSync(path)
   } finally {
     folder.close()
   }

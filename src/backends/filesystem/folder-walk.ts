@@ -1,4 +1,4 @@
-import { type Dirent, promises } from 'node:fs'
+import type { Dirent } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { ListOptions, ListPage } from '../../core/backend.ts'
 import { compareUtf8 } from '../../core/bytes.ts'
@@ -8,6 +8,7 @@ import type { Folder } from '../../core/names.ts'
 import { statOf } from './commit.ts'
 import { findDiskProblem, hostPlatform, isReserved } from './disk-names.ts'
 import { errnoOf, isMissing } from './fs-errors.ts'
+import { fs } from './node.ts'
 import type { HeldPath, Root } from './root.ts'
 import { fileStatOf } from './version.ts'
 
@@ -148,7 +149,7 @@ export class FolderWalk {
 
 /** What a listing shows of a folder, sorted, folders with a final `/`. */
 async function namesOf(root: Root, folder: HeldPath, prefix: Folder): Promise<readonly string[]> {
-  const entries = await promises.readdir(folder.path, { withFileTypes: true })
+  const entries = await fs.promises.readdir(folder.path, { withFileTypes: true })
   const names = new Set<string>()
   for (const entry of entries) {
     const kind = isNameable(folder, prefix, entry.name) ? kindOf(root, prefix, entry) : 'neither'

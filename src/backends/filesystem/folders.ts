@@ -1,9 +1,9 @@
-import { chmodSync, mkdirSync, rmdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { FileExistsError } from '../../core/errors.ts'
 import { quoteName } from '../../core/quote.ts'
 import { splitPath } from './disk-names.ts'
 import { errnoOf } from './fs-errors.ts'
+import { fs } from './node.ts'
 import type { HeldPath, Root } from './root.ts'
 
 /** A folder, and which folders had to be made for it (the outer one first). */
@@ -46,7 +46,7 @@ export function removeEmptyFolders(root: Root, names: readonly string[]): void {
     try {
       const folder = root.hold(parent, 'folder')
       try {
-        rmdirSync(folder.child(last))
+        fs.rmdirSync(folder.child(last))
       } finally {
         folder.close()
       }
@@ -90,15 +90,15 @@ function makeLevels(
 }
 
 function makeRoot(location: string, mode: number | null | undefined): void {
-  const first = mkdirSync(location, { recursive: true })
+  const first = fs.mkdirSync(location, { recursive: true })
   if (first === undefined || mode === undefined || mode === null) return
-  for (let path = location; path.startsWith(first); path = dirname(path)) chmodSync(path, mode)
+  for (let path = location; path.startsWith(first); path = dirname(path)) fs.chmodSync(path, mode)
 }
 
 function makeLevel(root: Root, parent: string, segment: string): boolean {
   const folder = root.hold(parent, 'folder')
   try {
-    mkdirSync(folder.child(segment))
+    fs.mkdirSync(folder.child(segment))
     return true
   } catch (error) {
     if (errnoOf(error) === 'EEXIST') return false
@@ -113,7 +113,7 @@ function setMode(root: Root, name: string, mode: number | null | undefined): voi
   if (mode === undefined || mode === null) return
   const folder = root.hold(name, 'folder')
   try {
-    chmodSync(folder.path, mode)
+    fs.chmodSync(folder.path, mode)
   } finally {
     folder.close()
   }

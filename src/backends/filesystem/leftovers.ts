@@ -1,8 +1,8 @@
-import { promises, unlinkSync } from 'node:fs'
 import { compareUtf8 } from '../../core/bytes.ts'
 import { statOf } from './commit.ts'
 import { isReserved } from './disk-names.ts'
 import { isMissing } from './fs-errors.ts'
+import { fs } from './node.ts'
 import type { HeldPath, Root } from './root.ts'
 
 /** What a clean-up is told. */
@@ -40,7 +40,7 @@ async function visit(root: Root, name: string, before: number): Promise<Visit> {
   const folder = root.find(name, 'folder')
   if (folder === undefined) return { removed: [], folders: [] }
   try {
-    const entries = await promises.readdir(folder.path, { withFileTypes: true })
+    const entries = await fs.promises.readdir(folder.path, { withFileTypes: true })
     const names = entries.filter(entry => entry.isDirectory()).map(entry => entry.name)
     const leftovers = entries.filter(entry => isReserved(entry.name)).map(entry => entry.name)
     return {
@@ -60,7 +60,7 @@ function removeOld(folder: HeldPath, name: string, before: number): boolean {
   const stat = statOf(path)
   if (stat === undefined || stat.isDirectory() || Number(stat.mtimeMs) > before) return false
   try {
-    unlinkSync(path)
+    fs.unlinkSync(path)
     return true
   } catch (error) {
     if (isMissing(error)) return false

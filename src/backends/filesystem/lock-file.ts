@@ -1,15 +1,8 @@
-import {
-  lstatSync,
-  readFileSync,
-  readlinkSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { UnavailableError } from '../../core/errors.ts'
 import { lockName } from './disk-names.ts'
 import { errnoOf } from './fs-errors.ts'
+import { fs } from './node.ts'
 import type { HeldPath } from './root.ts'
 
 /** How long to wait for a lock, in milliseconds. It is held for some file system calls only. */
@@ -95,10 +88,10 @@ function createLock(path: string): string | undefined {
  */
 function makeLock(path: string, text: string): void {
   try {
-    symlinkSync(text, path)
+    fs.symlinkSync(text, path)
   } catch (error) {
     if (!withoutLinks.has(errnoOf(error) ?? '')) throw error
-    writeFileSync(path, text, { flag: 'wx', mode: 0o644 })
+    fs.writeFileSync(path, text, { flag: 'wx', mode: 0o644 })
   }
 }
 
@@ -127,8 +120,8 @@ function removeIfDead(folder: HeldPath, path: string, depth: number): void {
 
 function readLock(path: string): Lock | undefined {
   try {
-    const stat = lstatSync(path, { bigint: true })
-    const text = stat.isSymbolicLink() ? readlinkSync(path) : readFileSync(path, 'utf8')
+    const stat = fs.lstatSync(path, { bigint: true })
+    const text = stat.isSymbolicLink() ? fs.readlinkSync(path) : fs.readFileSync(path, 'utf8')
     const { ino, mtimeNs } = stat
     return { text, id: text === '' ? `${ino}-${mtimeNs}` : text, created: Number(mtimeNs) / 1e6 }
   } catch (error) {
@@ -194,7 +187,7 @@ function startOf(pid: number): string {
 
 function readText(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return fs.readFileSync(path, 'utf8')
   } catch {
     return ''
   }
@@ -202,7 +195,7 @@ function readText(path: string): string {
 
 function readLinkText(path: string): string {
   try {
-    return readlinkSync(path)
+    return fs.readlinkSync(path)
   } catch {
     return ''
   }
@@ -210,7 +203,7 @@ function readLinkText(path: string): string {
 
 function unlinkIfThere(path: string): void {
   try {
-    unlinkSync(path)
+    fs.unlinkSync(path)
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error
   }

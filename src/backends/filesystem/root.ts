@@ -1,18 +1,9 @@
-import {
-  type BigIntStats,
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readlinkSync,
-  realpathSync,
-} from 'node:fs'
+import type { BigIntStats } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { SuspiciousFileOperation } from '../../core/errors.ts'
 import { quoteName } from '../../core/quote.ts'
 import { isMissing } from './fs-errors.ts'
+import { fs } from './node.ts'
 
 /**
  * A file or folder below the root, found and checked. Everything is done through `path`, so that
@@ -33,14 +24,14 @@ export interface HeldPath {
 
 /** `O_PATH` of Linux (the same on all architectures of Node), which Node does not name. */
 const openPath = 0o10000000
-const noFollow = (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+const noFollow = (fs.constants.O_NOFOLLOW ?? 0) | (fs.constants.O_NONBLOCK ?? 0)
 /** How often the root may be replaced while one name is looked up. */
 const maxRootChanges = 5
 /** How often a file may be replaced while it is opened. */
 const maxReplacements = 20
 
 /** Whether `/proc/self/fd` gives paths of descriptors, as on Linux. */
-const hasDescriptorPaths = process.platform === 'linux' && existsSync('/proc/self/fd')
+const hasDescriptorPaths = process.platform === 'linux' && fs.existsSync('/proc/self/fd')
 
 /**
  * The folder that holds a storage's files, and the one door to what lies in it: see
@@ -92,7 +83,7 @@ export class Root {
    */
   followLink(name: string): string {
     const path = join(this.location, name)
-    if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return name
+    if (fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() !== true) return name
     const root = realPathText(this.location)
     const target = realPathText(path)
     if (!isBelow(target, root)) throw leaves(name)
@@ -105,8 +96,8 @@ export class Root {
     let target: string
     let root: string
     try {
-      if (!lstatSync(path).isSymbolicLink()) return
-      target = resolve(realPathText(dirname(path)), readlinkSync(path))
+      if (!fs.lstatSync(path).isSymbolicLink()) return
+      target = resolve(realPathText(dirname(path)), fs.readlinkSync(path))
       root = realPathText(this.location)
     } catch {
       return
@@ -138,7 +129,7 @@ class HeldDescriptor implements HeldPath {
     root: string,
     kind: 'any' | 'folder',
   ): HeldDescriptor | undefined {
-    const fd = openSync(path, kind === 'folder' ? openPath | constants.O_DIRECTORY : openPath)
+    const fd = fs.openSync(path, kind === 'folder' ? openPath | fs.constants.O_DIRECTORY : openPath)
     const held = new HeldDescriptor(fd, name, root)
     if (held.#isBelowRoot()) return held
     held.close()
@@ -153,7 +144,7 @@ class HeldDescriptor implements HeldPath {
   }
 
   stat(): BigIntStats {
-    return fstatSync(this.#fd, { bigint: true })
+    return fs.fstatSync(this.#fd, { bigint: true })
   }
 
   child(name: string): string {
@@ -161,7 +152,7 @@ class HeldDescriptor implements HeldPath {
   }
 
   open(): number {
-    return openSync(this.path, constants.O_RDONLY)
+    return fs.openSync(this.path, fs.constants.O_RDONLY)
   }
 
   check(): void {
@@ -169,11 +160,11 @@ class HeldDescriptor implements HeldPath {
   }
 
   close(): void {
-    closeSync(this.#fd)
+    fs.closeSync(this.#fd)
   }
 
   #isBelowRoot(): boolean {
-    return isBelow(readlinkSync(this.path, 'latin1'), this.#root)
+    return isBelow(fs.readlinkSync(this.path, 'latin1'), this.#root)
   }
 }
 
@@ -199,11 +190,11 @@ class CheckedPath implements HeldPath {
     this.path = path
     this.#wanted = wanted
     this.#name = name
-    this.#found = lstatSync(path, { bigint: true })
+    this.#found = fs.lstatSync(path, { bigint: true })
   }
 
   stat(): BigIntStats {
-    return lstatSync(this.path, { bigint: true })
+    return fs.lstatSync(this.path, { bigint: true })
   }
 
   child(name: string): string {
@@ -212,17 +203,17 @@ class CheckedPath implements HeldPath {
 
   open(): number {
     for (let attempt = 1; ; attempt++) {
-      const fd = openSync(this.path, constants.O_RDONLY | noFollow)
+      const fd = fs.openSync(this.path, fs.constants.O_RDONLY | noFollow)
       try {
         this.check()
         // The file may have been replaced since it was found, by another one or by a link.
-        if (isSame(fstatSync(fd, { bigint: true }), this.stat())) return fd
+        if (isSame(fs.fstatSync(fd, { bigint: true }), this.stat())) return fd
         if (attempt === maxReplacements) throw leaves(this.#name)
       } catch (error) {
-        closeSync(fd)
+        fs.closeSync(fd)
         throw error
       }
-      closeSync(fd)
+      fs.closeSync(fd)
     }
   }
 
@@ -241,11 +232,11 @@ function isSame(a: BigIntStats, b: BigIntStats): boolean {
 
 /** Byte for byte: a folder's name need not be UTF-8, and two such names may decode to the same. */
 function realPath(path: string): string {
-  return realpathSync.native(path, 'latin1')
+  return fs.realpathSync.native(path, 'latin1')
 }
 
 function realPathText(path: string): string {
-  return realpathSync.native(path)
+  return fs.realpathSync.native(path)
 }
 
 function isBelow(path: string, root: string): boolean {

@@ -1,27 +1,12 @@
-import {
-  closeSync,
-  constants,
-  copyFile,
-  fchmodSync,
-  fstatSync,
-  futimesSync,
-  linkSync,
-  lstatSync,
-  openSync,
-  renameSync,
-  unlinkSync,
-  writeSync,
-  writev,
-} from 'node:fs'
-import { promisify } from 'node:util'
 import type { ContentSource } from '../../core/content.ts'
 import { temporaryName } from './disk-names.ts'
 import { syncFile } from './durability.ts'
 import { errnoOf } from './fs-errors.ts'
+import { fs, promisify } from './node.ts'
 import type { HeldPath } from './root.ts'
 import { versionTime } from './version.ts'
 
-const copyFileAsync = promisify(copyFile)
+const copyFileAsync = promisify(fs.copyFile)
 
 /**
  * Bytes up to which a write blocks the event loop instead of going through the thread pool. Of the
@@ -49,9 +34,9 @@ export class TemporaryFile {
   /** @param mode permission bits that it will get, `null`: left to the umask */
   static create(folder: HeldPath, mode: number | null): TemporaryFile {
     const path = folder.child(temporaryName())
-    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY
+    const flags = fs.constants.O_CREAT | fs.constants.O_EXCL | fs.constants.O_WRONLY
     // Nobody else reads what is not finished.
-    return new TemporaryFile(path, openSync(path, flags, mode === null ? 0o666 : 0o600))
+    return new TemporaryFile(path, fs.openSync(path, flags, mode === null ? 0o666 : 0o600))
   }
 
   constructor(path: string, fd: number) {
@@ -67,17 +52,17 @@ export class TemporaryFile {
 
   /** Takes over the bytes of another file, sharing them where the file system can. */
   async copyFrom(path: string): Promise<void> {
-    const { mode } = fstatSync(this.#fd)
-    await copyFileAsync(path, this.path, constants.COPYFILE_FICLONE)
+    const { mode } = fs.fstatSync(this.#fd)
+    await copyFileAsync(path, this.path, fs.constants.COPYFILE_FICLONE)
     // The copy came with the other file's permissions.
-    fchmodSync(this.#fd, mode & 0o7777)
+    fs.fchmodSync(this.#fd, mode & 0o7777)
   }
 
   /** Permissions and version; `durable`: waits until the disk has the bytes. */
   async finish(mode: number | null, durable: boolean): Promise<void> {
-    if (mode !== null) fchmodSync(this.#fd, mode)
+    if (mode !== null) fs.fchmodSync(this.#fd, mode)
     const time = versionTime()
-    futimesSync(this.#fd, time, time)
+    fs.futimesSync(this.#fd, time, time)
     if (durable) await syncFile(this.#fd)
     this.#close()
   }
@@ -89,16 +74,16 @@ export class TemporaryFile {
    */
   link(path: string): void {
     try {
-      linkSync(this.path, path)
+      fs.linkSync(this.path, path)
     } catch (error) {
       // An answer of NFS that was lost is asked for again, and then the name is our own (man 2 open).
-      if (errnoOf(error) !== 'EEXIST' || lstatSync(this.path).nlink === 1) throw error
+      if (errnoOf(error) !== 'EEXIST' || fs.lstatSync(this.path).nlink === 1) throw error
     }
   }
 
   /** Gives the file its name, whatever file has it. */
   rename(path: string): void {
-    renameSync(this.path, path)
+    fs.renameSync(this.path, path)
     this.#named = false
   }
 
@@ -108,7 +93,7 @@ export class TemporaryFile {
     if (!this.#named) return
     this.#named = false
     try {
-      unlinkSync(this.path)
+      fs.unlinkSync(this.path)
     } catch {
       // Its folder is gone, or cleanupUploads has to find it.
     }
@@ -159,7 +144,7 @@ export class TemporaryFile {
   #close(): void {
     if (!this.#open) return
     this.#open = false
-    closeSync(this.#fd)
+    fs.closeSync(this.#fd)
   }
 }
 
@@ -177,7 +162,7 @@ function grown(
 }
 
 function writeAllSync(fd: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.byteLength; ) at += writeSync(fd, bytes, at)
+  for (let at = 0; at < bytes.byteLength; ) at += fs.writeSync(fd, bytes, at)
 }
 
 /** A disk that fills up, a signal or a very large piece makes a write stop short. */
@@ -198,7 +183,7 @@ function behind(pieces: readonly Uint8Array[], written: number): Uint8Array[] {
 
 function writePieces(fd: number, pieces: readonly Uint8Array[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    writev(fd, pieces, (error, written) => {
+    fs.writev(fd, pieces, (error, written) => {
       if (error === null) resolve(written)
       else reject(error)
     })
