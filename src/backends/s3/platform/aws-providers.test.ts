@@ -1,4 +1,6 @@
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import dns from 'node:dns'
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -116,6 +118,83 @@ describe('askAws', () => {
       'credential_process',
     )
     expect(await askAws(way)).toEqual(keys)
+  })
+
+  describe('with a profile of IAM Identity Center', () => {
+    const config = `
+      [profile mine]
+      sso_session = work
+      sso_account_id = 123456789012
+      sso_role_name = reader
+      [sso-session work]
+      sso_region = eu-west-1
+      sso_start_url = https://example.awsapps.com/start
+    `.replaceAll(/^ +/gm, '')
+    let way: AwsWay
+
+    beforeEach(async () => {
+      way = await profileWay(config, 'sso_session')
+      // The SDK looks for tokens at home, and there for the profile anew.
+      vi.stubEnv('HOME', folder)
+      vi.stubEnv('AWS_CONFIG_FILE', join(folder, 'config'))
+      vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', join(folder, 'credentials'))
+    })
+
+    /** What `aws sso login` leaves. */
+    async function signIn(): Promise<void> {
+      const cache = join(folder, '.aws/sso/cache')
+      await mkdir(cache, { recursive: true })
+      const session = createHash('sha1').update('work').digest('hex')
+      const token = { accessToken: 'signed in', expiresAt: end, region: 'eu-west-1' }
+      await writeFile(join(cache, `${session}.json`), JSON.stringify(token))
+    }
+
+    it('trades the token of who is signed in', async () => {
+      const { accessKey: accessKeyId, secretKey: secretAccessKey, securityToken } = keys
+      const expiration = Date.parse(end)
+      const roleCredentials = {
+        accessKeyId,
+        secretAccessKey,
+        expiration,
+        sessionToken: securityToken,
+      }
+      answer = () => ({ body: JSON.stringify({ roleCredentials }) })
+      vi.stubEnv('AWS_ENDPOINT_URL_SSO', endpoint)
+      await signIn()
+      expect(await askAws(way)).toEqual(keys)
+      expect(asked[0]?.url).toContain('role_name=reader')
+      expect(asked[0]?.url).toContain('account_id=123456789012')
+      expect(asked[0]?.headers['x-amz-sso_bearer_token']).toBe('signed in')
+    })
+
+    it('asks in its region, wherever the bucket is', async () => {
+      await signIn()
+      const hosts: string[] = []
+      const nowhere = Object.assign(new Error('No network here.'), { code: 'ENOTFOUND' })
+      const lookup = vi.spyOn(dns, 'lookup').mockImplementation(((
+        host: string,
+        ...rest: unknown[]
+      ) => {
+        hosts.push(host)
+        const callback = rest.at(-1)
+        if (typeof callback === 'function') callback(nowhere)
+      }) as typeof dns.lookup)
+      try {
+        await expect(askAws(way)).rejects.toThrow('gives no keys')
+      } finally {
+        lookup.mockRestore()
+      }
+      expect(new Set(hosts)).toEqual(new Set(['portal.sso.eu-west-1.amazonaws.com']))
+    })
+
+    it('says so when nobody is signed in', async () => {
+      vi.stubEnv('AWS_ENDPOINT_URL_SSO', endpoint)
+      await expect(askAws(way)).rejects.toMatchObject({
+        name: 'ImproperlyConfigured',
+        message: expect.stringContaining('sso_session'),
+      })
+      expect(asked).toEqual([])
+    })
   })
 
   it('reads the files of a profile anew each time', async () => {

@@ -63,7 +63,8 @@ async function provide(peer: Peer, way: AwsWay): Promise<SdkCredentials> {
         profile: way.profile,
         ...given({ filepath: way.credentialsFile, configFilepath: way.configFile }),
         ignoreCache: true,
-        clientConfig: { region: way.region },
+        // As `clientConfig` it would also replace the region of a profile's IAM Identity Center.
+        parentClientConfig: { region: way.region },
       })()
     case 'web identity':
       return await peer.fromTokenFile({
