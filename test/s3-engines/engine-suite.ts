@@ -231,6 +231,23 @@ export function testSdkEngine(connect: Connect): void {
     })
   })
 
+  describe('a customer’s key', () => {
+    it('stands in no URL, which works with the headers that it is signed for', async () => {
+      const key = '0123456789abcdef0123456789abcdef'
+      const storage = direct({ objectParameters: { SSECustomerKey: key } })
+      await storage.save('sealed.txt', 'under my key')
+      const headers = {
+        'x-amz-server-side-encryption-customer-algorithm': 'AES256',
+        'x-amz-server-side-encryption-customer-key': btoa(key),
+        'x-amz-server-side-encryption-customer-key-md5': 'hRasmdxgYDKV3nvbahU1MA==',
+      }
+      const url = await storage.url('sealed.txt')
+      expect(decodeURIComponent(url)).not.toContain(btoa(key))
+      expect((await fetch(url)).ok).toBe(false)
+      expect(await (await fetch(url, { headers })).text()).toBe('under my key')
+    })
+  })
+
   describe('plain URLs', () => {
     it('have no signature', async () => {
       const storage = direct({ querystringAuth: false })

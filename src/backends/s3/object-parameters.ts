@@ -109,6 +109,11 @@ export const headerOf: Readonly<Record<HeaderParameter, string>> = {
 const customerKeyNames = ['SSECustomerAlgorithm', 'SSECustomerKey', 'SSECustomerKeyMD5'] as const
 const bucketNames = ['RequestPayer', 'ExpectedBucketOwner'] as const
 
+/** Whether a header carries a customer's key or tells of it: such stand in no URL. */
+export function isOfCustomerKey(header: string): boolean {
+  return header.startsWith('x-amz-server-side-encryption-customer-')
+}
+
 /** What a copy takes over from its source, or has no use for. All else it needs anew. */
 const takenOver: ReadonlySet<string> = new Set<keyof ObjectParameters>([
   'CacheControl',

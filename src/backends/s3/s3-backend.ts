@@ -38,6 +38,7 @@ import {
   accessHeaders,
   accessParameters,
   copyParameters,
+  isOfCustomerKey,
   type ObjectParameters,
 } from './object-parameters.ts'
 import {
@@ -578,7 +579,7 @@ function addAccess(
     const [name = '', value = ''] = [pairs[i], pairs[i + 1]]
     const given = headers.some(([header]) => header === name)
     if (given) continue
-    if (name.startsWith('x-amz-server-side-encryption-customer')) headers.push([name, value])
+    if (isOfCustomerKey(name)) headers.push([name, value])
     else query.push([name, value])
   }
 }

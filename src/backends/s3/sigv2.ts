@@ -1,4 +1,5 @@
 import { encodeRfc3986 } from './encoding.ts'
+import { isOfCustomerKey } from './object-parameters.ts'
 import { hmacSha1Base64 } from './platform/hashes.ts'
 import type { Credentials, PresignRequest } from './sigv4.ts'
 
@@ -71,7 +72,7 @@ export class SigV2Signer {
       ['AWSAccessKeyId', accessKey],
       ['Signature', signature],
       // The service takes these from the query as well: whoever has the URL need not send them.
-      ...headers.filter(([name]) => /^x-amz-|^content-(?:md5|type)$/.test(name)),
+      ...headers.filter(([name]) => mayStandInUrl(name)),
       ['Expires', expires],
     ]
     return pairs.map(pair => pair.map(encodeRfc3986).join('=')).join('&')
@@ -95,6 +96,10 @@ export class SigV2Signer {
     ].join('\n')
     return hmacSha1Base64(this.#credentials.secretKey, text)
   }
+}
+
+function mayStandInUrl(header: string): boolean {
+  return /^x-amz-|^content-(?:md5|type)$/.test(header) && !isOfCustomerKey(header)
 }
 
 function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
