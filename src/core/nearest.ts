@@ -3,7 +3,7 @@ function nearest(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
   let bestDistance = Math.max(2, Math.floor(word.length / 3)) + 1
   for (const candidate of known) {
-    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    const distance = distanceOf(word.toLowerCase(), candidate.toLowerCase())
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance
@@ -16,6 +16,12 @@ function nearest(word: string, known: Iterable<string>): string | undefined {
 export function suggestion(word: string, known: Iterable<string>): string {
   const near = nearest(word, known)
   return near === undefined ? '' : ` Did you mean "${near}"?`
+}
+
+/** Half a name is nearer than most: `region` for `regionName`, `domain` for `customDomain`. */
+function distanceOf(word: string, candidate: string): number {
+  if (word.length < 4 || !candidate.includes(word)) return editDistance(word, candidate)
+  return candidate.startsWith(word) ? 1 : 2
 }
 
 /** Levenshtein's distance, row by row. */

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { S3Storage, type S3StorageOptions } from '../../src/s3.ts'
 import { Stage } from './stage.ts'
 
@@ -108,6 +108,40 @@ describe('a clock that stays wrong', () => {
 
 afterEach(() => {
   stage.seen.length = 0
+  vi.unstubAllEnvs()
+})
+
+describe('proxies', () => {
+  it('need no scheme, as on the page', async () => {
+    const host = stage.endpoint.replace('http://', '')
+    const endpointUrl = 'http://s3.test'
+    await connect({ endpointUrl, proxies: { http: host } })
+      .exists('a')
+      .catch(() => undefined)
+    expect(stage.last('CONNECT').path).toBe('s3.test:80')
+    stage.seen.length = 0
+    vi.stubEnv('HTTP_PROXY', host)
+    await connect({ endpointUrl })
+      .exists('a')
+      .catch(() => undefined)
+    expect(stage.last('CONNECT').path).toBe('s3.test:80')
+  })
+
+  it.each(['HTTP_PROXY', 'HTTPS_PROXY'])('that are none are told by their name: %s', async name => {
+    vi.stubEnv(name, 'http://me:secret@[not a host')
+    const failure = await connect()
+      .exists('a')
+      .catch(error => error)
+    expect(failure).toMatchObject({ name: 'ImproperlyConfigured', setting: 'proxies' })
+    expect(failure.message).toContain(`${name} of the environment is no URL of a proxy`)
+    expect(failure.message).not.toContain('secret')
+  })
+
+  it.each(['', 'http://', 'ftp://proxy', 'a b'])('%j is no proxy', http => {
+    expect(() => connect({ proxies: { http } })).toThrow(
+      'needs http as the URL of a proxy, such as http://proxy.example.com:3128',
+    )
+  })
 })
 
 describe('options that are wrong are refused when the storage is made', () => {
@@ -142,6 +176,19 @@ describe('options that are wrong are refused when the storage is made', () => {
       /no private key in PEM, nor the path of a file with one/,
     ],
     ['a style', { addressingStyle: 'host' }, 'addressingStyle', /auto, virtual or path/],
+    [
+      'version 2 of the signature',
+      { signatureVersion: 's3' },
+      'signatureVersion',
+      /must be s3v4; .* S3BotoStorage of stowage\/s3-legacy/,
+    ],
+    [
+      'a signer beside keys',
+      { customDomain: 'cdn', cloudfrontSigner: (url: string) => url, cloudfrontKey: 'x' },
+      'cloudfrontSigner',
+      /"cloudfrontSigner" and "cloudfrontKey".*set only one/,
+    ],
+    ['a word before its last part', { region: 'eu' }, 'region', /Did you mean "regionName"\?/],
     ['types in a text', { gzipContentTypes: 'text/css' }, 'gzipContentTypes', /a list of strings/],
     ['memory below nothing', { maxMemorySize: -1 }, 'maxMemorySize', /a number of bytes, or 0/],
     [

@@ -371,6 +371,14 @@ describe('what contradicts itself is refused, and both are named', () => {
       'SSECustomerKey in "objectParameters" contradicts "encryption" (AWS_S3_ENCRYPTION)',
     ],
     [
+      { encryption: true, objectParameters: { ServerSideEncryption: 'aws:kms' } },
+      'ServerSideEncryption in "objectParameters" contradicts "encryption" (AWS_S3_ENCRYPTION)',
+    ],
+    [
+      { encryption: true, headers: { 'x-amz-server-side-encryption': 'aws:kms' } },
+      '"x-amz-server-side-encryption" in "headers" contradicts "encryption" (AWS_S3_ENCRYPTION)',
+    ],
+    [
       { objectParameters: { ServerSideEncryption: 'AES256', SSEKMSKeyId: 'k' } },
       'has SSEKMSKeyId, which needs ServerSideEncryption: "aws:kms"',
     ],

@@ -86,11 +86,28 @@ describe('settings of the older backend alone', () => {
   })
 
   it.each([
-    ['acl', 'defaultAcl'],
-    ['bucket', 'bucketName'],
-  ])('the option %s is refused with its name of today', (old, option) => {
+    ['acl', 'its name is "defaultAcl"'],
+    ['bucket', 'its name is "bucketName"'],
+    ['host', 'set "endpointUrl", or "regionName"'],
+    ['port', 'set "endpointUrl"'],
+    ['origin', 'set "regionName"'],
+    ['callingFormat', 'set "addressingStyle"'],
+    ['proxy', 'set "proxies"'],
+    ['proxyPort', 'set "proxies"'],
+    ['useSigv4', 'set "signatureVersion"'],
+    ['reducedRedundancy', 'set StorageClass: "REDUCED_REDUNDANCY"'],
+    ['secureUrls', 'set "urlProtocol"'],
+    ['preloadMetadata', 'out of date'],
+    ['fileBufferSize', 'set partSize in "transferConfig"'],
+    ['clientConfig', 'give a client of the AWS SDK as "client"'],
+    ['useThreads', 'set concurrency in "transferConfig"'],
+    ['fileNameCharset', 'always UTF-8'],
+  ])('the option %s is refused with what to do instead', (old, instead) => {
     const options = { [old]: 'x' } as S3StorageOptions
-    expect(() => new S3Boto3Storage(options)).toThrow(`no option "${old}": its name is "${option}"`)
+    const make = (): S3Storage => new S3Boto3Storage(options)
+    expect(make).toThrow(expect.objectContaining({ name: 'ImproperlyConfigured', setting: old }))
+    expect(make).toThrow(`S3Boto3Storage has no option "${old}": `)
+    expect(make).toThrow(instead)
   })
 })
 
@@ -100,6 +117,7 @@ describe('settings that nobody takes', () => {
     ['AWS_S3_USE_THREADS', '"concurrency" in AWS_S3_TRANSFER_CONFIG'],
     ['AWS_S3_FILE_NAME_CHARSET', 'always UTF-8'],
     ['AWS_STORAGE_BUCKET', 'Did you mean "AWS_STORAGE_BUCKET_NAME"?'],
+    ['AWS_S3_REGION', 'Did you mean "AWS_S3_REGION_NAME"?'],
   ])('%s is refused with the reason', (name, reason) => {
     expect(() => configure({ [name]: 'x' } as Settings)).toThrow(reason)
   })

@@ -6,6 +6,7 @@ import { defaultTransfer, type S3Settings } from './options.ts'
 import { readTextFile } from './platform/files.ts'
 import type { ProxySettings, TlsSettings } from './platform/undici-transport.ts'
 import { profileOf, regionOfEndpoint } from './profiles.ts'
+import { proxyUrl } from './proxy-url.ts'
 import { resolveAddress } from './url.ts'
 import { withoutUndefined } from './without-undefined.ts'
 
@@ -59,7 +60,12 @@ async function readPem(path: string | undefined, setting: string): Promise<strin
   )
 }
 
-/** Of the option, else of the environment, whose names are in capitals or not, as with curl. */
+/**
+ * Of the option, else of the environment, whose names are in capitals or not, as with curl.
+ *
+ * @throws ImproperlyConfigured for a variable that is no URL, which is not shown: it may hold a
+ *   password
+ */
 export function proxySettings(
   { proxies }: S3Settings,
   environment: Environment,
@@ -67,8 +73,17 @@ export function proxySettings(
   if (proxies === null) return undefined
   const named = (name: string): string | undefined =>
     environment[name.toLowerCase()] || environment[name] || undefined
-  const http = proxies?.http ?? (proxies === undefined ? named('HTTP_PROXY') : undefined)
-  const https = proxies?.https ?? (proxies === undefined ? named('HTTPS_PROXY') : undefined)
+  const proxyOf = (scheme: 'http' | 'https'): string | undefined => {
+    const variable = `${scheme.toUpperCase()}_PROXY`
+    const text = proxies === undefined ? named(variable) : proxies[scheme]
+    const url = text === undefined ? undefined : proxyUrl(text)
+    if (text === undefined || url !== undefined) return url
+    throw new ImproperlyConfigured(
+      `${variable} of the environment is no URL of a proxy, such as http://proxy.example.com:3128: correct it, or set "proxies" (AWS_S3_PROXIES).`,
+      { setting: 'proxies' },
+    )
+  }
+  const [http, https] = [proxyOf('http'), proxyOf('https')]
   return http === undefined && https === undefined
     ? undefined
     : { http, https, none: named('NO_PROXY') }

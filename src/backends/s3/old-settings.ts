@@ -50,10 +50,24 @@ export const refusedSettings: Readonly<Record<string, string>> = {
   S3_USE_SIGV4: 'AWS_S3_SIGNATURE_VERSION',
 }
 
-/** Options that keep their names of that time in the older backend alone. */
-const renamedOptions: Readonly<Record<string, string>> = {
-  acl: 'defaultAcl',
-  bucket: 'bucketName',
+/** Options of the originals that there are not here, and what to do instead. */
+const refusedOptions: Readonly<Record<string, string>> = {
+  acl: 'its name is "defaultAcl"',
+  bucket: 'its name is "bucketName"',
+  callingFormat: 'set "addressingStyle" to "virtual" or "path"',
+  clientConfig: 'set what it says by options, or give a client of the AWS SDK as "client"',
+  fileBufferSize: 'set partSize in "transferConfig"',
+  fileNameCharset: 'names are always UTF-8',
+  host: 'set "endpointUrl", or "regionName" for a host of AWS',
+  origin: 'set "regionName"',
+  port: 'set "endpointUrl"',
+  preloadMetadata: 'its answers would be out of date',
+  proxy: 'set "proxies"',
+  proxyPort: 'set "proxies"',
+  reducedRedundancy: 'set StorageClass: "REDUCED_REDUNDANCY" in "objectParameters"',
+  secureUrls: 'set "urlProtocol"',
+  useSigv4: 'set "signatureVersion"',
+  useThreads: 'set concurrency in "transferConfig"',
 }
 
 /**
@@ -94,9 +108,9 @@ export function equivalents(
 
 /** Those of the environment may belong to another tool. */
 function refuseOldNames(owner: string, given: object, { configured }: SettingsSource): void {
-  for (const [old, option] of Object.entries(renamedOptions)) {
+  for (const [old, instead] of Object.entries(refusedOptions)) {
     if (given !== null && typeof given === 'object' && Object.hasOwn(given, old))
-      throw new ImproperlyConfigured(`${owner} has no option "${old}": its name is "${option}".`, {
+      throw new ImproperlyConfigured(`${owner} has no option "${old}": ${instead}.`, {
         setting: old,
       })
   }

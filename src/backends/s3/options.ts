@@ -4,6 +4,7 @@ import type { CloudFrontKey } from './cloudfront.ts'
 import { type CredentialFunction, credentialsOption } from './credential-function.ts'
 import type { GivenObjectParameters } from './object-parameters.ts'
 import { type ProviderName, profileOption } from './profiles.ts'
+import { proxyUrl } from './proxy-url.ts'
 import { clientOption, type SdkV3ClientLike } from './sdk-v3/client-option.ts'
 
 /** How a large object is cut into parts. Sizes in bytes. */
@@ -49,7 +50,7 @@ export interface RetryConfig {
   readonly maxDelay?: number | undefined
 }
 
-/** URLs of proxies by the scheme of what is asked through them, such as `http://proxy:3128`. */
+/** Proxies by the scheme of what is asked through them: `http://proxy:3128`, or `proxy:3128`. */
 export interface Proxies {
   readonly http?: string | undefined
   readonly https?: string | undefined
@@ -229,7 +230,9 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     settings: ['AWS_S3_SIGNATURE_VERSION'],
     or: [null],
     check: (version: string) =>
-      version === 's3v4' ? undefined : 'must be s3v4: this backend signs with version 4',
+      version === 's3v4'
+        ? undefined
+        : 'must be s3v4; version 2 (s3) is signed by S3BotoStorage of stowage/s3-legacy',
     meaning: 'Version of the signature.',
   },
   useSsl: {
@@ -257,7 +260,7 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     or: [null],
     check: findProxyProblem,
     meaning:
-      'Proxies by scheme: { http?, https? }; else HTTP_PROXY, HTTPS_PROXY, NO_PROXY; null: none.',
+      'Proxies by scheme of the service: { http?, https? }, each a URL or host:port; else HTTP_PROXY, HTTPS_PROXY, NO_PROXY; null: none.',
   },
   profile: profileOption,
   checksumAlgorithm: {
@@ -340,10 +343,10 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     settings: ['AWS_S3_CUSTOM_DOMAIN'],
     or: [null],
     check: (domain: string) =>
-      /^[^/\s?#@:]+(:\d+)?(\/[^\s?#]*[^/\s?#])?$/.test(domain)
+      /^$|^[^/\s?#@:]+(:\d+)?(\/[^\s?#]*[^/\s?#])?$/.test(domain)
         ? undefined
         : 'must be a host without scheme and final "/", such as cdn.example.com',
-    meaning: 'Host of public URLs. Never used for requests.',
+    meaning: 'Host of public URLs; empty: none. Never used for requests.',
   },
   urlProtocol: {
     type: 'string',
@@ -466,7 +469,7 @@ function findProxyProblem(proxies: Record<string, unknown>): string | undefined 
   for (const [scheme, url] of Object.entries(proxies)) {
     if (url === undefined) continue
     if (scheme !== 'http' && scheme !== 'https') return `has no member "${scheme}" (http, https)`
-    if (typeof url !== 'string' || !/^https?:\/\/[^/]/.test(url) || !URL.canParse(url))
+    if (typeof url !== 'string' || !/^https?:/.test(proxyUrl(url) ?? ''))
       return `needs ${scheme} as the URL of a proxy, such as http://proxy.example.com:3128`
   }
   return undefined

@@ -276,8 +276,7 @@ export class S3Backend implements Backend {
   async url(name: Name, options: BackendUrlOptions): Promise<string> {
     const { customDomain, querystringAuth, querystringExpire } = this.#options
     const { method } = options
-    if (customDomain !== undefined && customDomain !== null && method !== 'PUT')
-      return await this.#domainUrl(customDomain, name, options)
+    if (customDomain && method !== 'PUT') return await this.#domainUrl(customDomain, name, options)
     if (this.#options.signatureVersion !== 's3') checkExpiry(options.expiresIn)
     const signed = querystringAuth ?? true
     const { query, headers } = urlRequest(method, this.#urlParameters(name, options))

@@ -5,101 +5,16 @@ import { join } from 'node:path'
 import { inspect } from 'node:util'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ImproperlyConfigured, UnsupportedError, ValidationError } from '../../core/errors.ts'
-import { type ConfiguredSettings, settingsKey } from '../../core/settings.ts'
-import type { UrlOptions } from '../../core/storage.ts'
 import type { S3StorageOptions } from './options.ts'
 import { S3Boto3Storage, S3StaticStorage, S3Storage } from './s3-storage.ts'
-
-interface UrlCase {
-  readonly time: string
-  readonly options?: S3StorageOptions & Record<string, unknown>
-  readonly settings?: Record<string, unknown>
-  readonly name: string
-  readonly parameters?: Record<string, string>
-  readonly expire?: number
-  readonly httpMethod?: 'GET' | 'HEAD' | 'PUT'
-  readonly expect: { readonly url?: string; readonly error?: string }
-  readonly regional?: { readonly url: string } | string
-}
-
-const vectors = JSON.parse(
-  readFileSync(new URL('../../../test/fixtures/vectors/s3-urls.json', import.meta.url), 'utf8'),
-) as { cases: UrlCase[] }
-
-/** Why a case is no model here; `undefined`: it is one. See the README of the vectors. */
-function decidedOtherwise(model: UrlCase): string | undefined {
-  const { options = {}, settings = {}, name, expire, parameters } = model
-  const { url = '' } = model.expect
-  const names = [...Object.keys(options), ...Object.keys(settings)]
-  const unsigned = options.querystringAuth === false || settings['AWS_QUERYSTRING_AUTH'] === false
-  const domain = options.customDomain ?? settings['AWS_S3_CUSTOM_DOMAIN']
-  const range = [expire, options.querystringExpire].filter(seconds => seconds !== undefined)
-  if (model.expect.url === undefined) return 'an error there'
-  if (names.some(option => /nosuch/i.test(option))) return 'an option of a later version'
-  if (
-    url.includes('AWSAccessKeyId=') ||
-    /AWSAccessKeyId|s3$/.test(String(options.signatureVersion))
-  )
-    return 'signature version 2'
-  if (name === '' || /\\|(^|\/)\.{1,2}(\/|$)|^\/|\/\//.test(name))
-    return 'a name that is refused, never rewritten'
-  if (range.some(seconds => seconds < 1 || seconds > 604_800)) return 'an expiry that S3 refuses'
-  if (unsigned && parameters !== undefined && domain === undefined)
-    return 'parameters without a signature'
-  if (options.urlProtocol === null || String(domain).endsWith('/'))
-    return 'a URL that is broken there'
-  return undefined
-}
-
-const models = vectors.cases.filter(model => decidedOtherwise(model) === undefined)
 
 const { privateKey } = JSON.parse(
   readFileSync(new URL('../../../test/fixtures/vectors/cloudfront.json', import.meta.url), 'utf8'),
 ) as { privateKey: string }
 
-/** The vectors name the key, and the file of CloudFront's has it. */
-function withKey(settings: UrlCase['settings']): UrlCase['settings'] {
-  return settings?.['AWS_CLOUDFRONT_KEY'] === undefined
-    ? settings
-    : { ...settings, AWS_CLOUDFRONT_KEY: privateKey }
-}
-
-function configured(settings: Record<string, unknown> | undefined): void {
-  const shared = globalThis as { [settingsKey]?: ConfiguredSettings | undefined }
-  shared[settingsKey] =
-    settings === undefined ? undefined : { values: settings, origin: 'the test' }
-}
-
 afterEach(() => {
-  configured(undefined)
   vi.useRealTimers()
   vi.unstubAllEnvs()
-})
-
-function parts(url: string): { readonly base: string; readonly query: string[] } {
-  const [base = '', query = ''] = url.split('?')
-  return { base, query: query.split('&').sort() }
-}
-
-describe('url', () => {
-  it('has a good number of models', () => {
-    expect(models.length).toBeGreaterThan(80)
-  })
-
-  it.each(
-    models.map((model, index) => [`${index} ${model.expect.url?.slice(0, 90)}`, model] as const),
-  )('equals the original’s: %s', async (_title, model) => {
-    vi.useFakeTimers({ now: new Date(model.time), toFake: ['Date'] })
-    configured(withKey(model.settings))
-    const options: UrlOptions = {
-      parameters: model.parameters,
-      expiresIn: model.expire,
-      method: model.httpMethod,
-    }
-    const regional = typeof model.regional === 'string' ? model.regional : model.regional?.url
-    const url = await new S3Storage(model.options).url(model.name, options)
-    expect(parts(url)).toEqual(parts(regional ?? model.expect.url ?? ''))
-  })
 })
 
 const keys = { accessKey: 'AKIDEXAMPLE', secretKey: 'very-secret', bucketName: 'media' }

@@ -63,6 +63,7 @@ export class S3Storage extends Storage {
     const resolved = withoutClientsOwn(resolveOptions(owner, optionSchema, options, source))
     checkClientOption(owner, given)
     const { environment } = source
+    checkSignerOption(owner, given)
     const cloudfrontSigner = urlSigner(owner, resolved)
     const { client } = resolved
     if (client !== undefined) {
@@ -146,6 +147,22 @@ function clientBackend(
     return await openSdkV3Engine(owner, options, client)
   }
   return new S3Backend(open, options)
+}
+
+/**
+ * Keys of the configuration are no contradiction: they are for the storages without a signer.
+ *
+ * @throws ImproperlyConfigured for a signer beside keys that it would make useless
+ */
+function checkSignerOption(owner: string, given: S3StorageOptions): void {
+  const { cloudfrontSigner, cloudfrontKeyId, cloudfrontKey } = given
+  if (typeof cloudfrontSigner !== 'function') return
+  if (cloudfrontKeyId === undefined && cloudfrontKey === undefined) return
+  const beside = cloudfrontKey === undefined ? 'cloudfrontKeyId' : 'cloudfrontKey'
+  throw new ImproperlyConfigured(
+    `${owner} has "cloudfrontSigner" and "${beside}", which both sign URLs: set only one of them.`,
+    { setting: 'cloudfrontSigner' },
+  )
 }
 
 /**

@@ -36,7 +36,16 @@ export function storageParameters(options: ParameterOptions): StorageParameters 
     if (header !== undefined && name !== 'Metadata')
       throw contradiction(`${name} in "objectParameters"`, `${JSON.stringify(header)} in "headers"`)
   }
+  if (encryptsOtherwise(options, own.ServerSideEncryption))
+    throw contradiction('ServerSideEncryption in "objectParameters"', encryptionOption)
   return combined(common, own, options)
+}
+
+const encryptionOption = '"encryption" (AWS_S3_ENCRYPTION)'
+
+/** Whether something else is said than what the option `encryption` stands for. */
+function encryptsOtherwise({ encryption }: ParameterOptions, said: string | undefined): boolean {
+  return encryption === true && said !== undefined && said !== 'AES256'
 }
 
 /** What holds unless `objectParameters` say otherwise. */
@@ -48,6 +57,8 @@ function commonParameters(options: ParameterOptions): ObjectParameters {
   if (defaultAcl) parameters['ACL'] = defaultAcl
   const metadata: Record<string, string> = {}
   for (const [parameter, header] of headerParameters(headers)) {
+    if (parameter === 'ServerSideEncryption' && encryptsOtherwise(options, headers[header]))
+      throw contradiction(`${JSON.stringify(header)} in "headers"`, encryptionOption)
     if (parameter !== 'Metadata') parameters[parameter] = headers[header]
   }
   for (const [header, value] of Object.entries(headers)) {
@@ -130,7 +141,7 @@ function checkTogether(
   if (parameters.SSECustomerKey !== undefined && encryption !== undefined) {
     const other =
       own.ServerSideEncryption === undefined && options.encryption === true
-        ? '"encryption" (AWS_S3_ENCRYPTION)'
+        ? encryptionOption
         : 'ServerSideEncryption'
     throw contradiction('SSECustomerKey in "objectParameters"', other)
   }
