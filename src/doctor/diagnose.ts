@@ -1,10 +1,11 @@
-import type { S3Probe } from '../backends/s3/probe.ts'
-import { probeOf } from '../backends/s3/probe-offer.ts'
+import { probeOf, subjectOf } from '../backends/s3/probe-offer.ts'
 import type { Storage } from '../core/storage.ts'
 import { adviceOn, problemOf } from './advice.ts'
 import { type Check, type Diagnosis, Findings, limited, type Step, steps } from './diagnosis.ts'
+import { EngineChecks } from './engine-checks.ts'
 import { FileChecks, type Permissions } from './file-checks.ts'
 import { S3Checks } from './s3-checks.ts'
+import type { ServiceChecks } from './service-checks.ts'
 
 export interface DiagnoseOptions {
   /** Called with each finding as it is made. */
@@ -42,9 +43,8 @@ async function examine(
   signal: AbortSignal,
   fetchUrl: NonNullable<DiagnoseOptions['fetch']>,
 ): Promise<void> {
-  const probe = await openProbe(storage, findings)
-  if (probe === 'failed') return skipRest(findings)
-  const s3 = probe && new S3Checks(probe, findings, signal)
+  const s3 = await serviceChecks(storage, findings, signal, fetchUrl)
+  if (s3 === 'failed') return skipRest(findings)
   if (s3 !== undefined && !(await s3.access())) return skipRest(findings)
   await s3?.acl()
   await s3?.cors()
@@ -62,7 +62,7 @@ async function examine(
   skipRest(findings, s3 === undefined ? fileSteps : steps)
 }
 
-async function examineFile(files: FileChecks, s3: S3Checks | undefined): Promise<void> {
+async function examineFile(files: FileChecks, s3: ServiceChecks | undefined): Promise<void> {
   const { name = '' } = files
   await files.read()
   await files.list()
@@ -73,12 +73,18 @@ async function examineFile(files: FileChecks, s3: S3Checks | undefined): Promise
   await s3?.public(name)
 }
 
-async function openProbe(
-  storage: Storage,
+/** What the service is asked besides; `undefined`: the storage is no S3. */
+async function serviceChecks(
+  { backend }: Storage,
   findings: Findings,
-): Promise<S3Probe | undefined | 'failed'> {
+  signal: AbortSignal,
+  fetch: NonNullable<DiagnoseOptions['fetch']>,
+): Promise<ServiceChecks | undefined | 'failed'> {
   try {
-    return await probeOf(storage.backend)
+    const probe = await probeOf(backend)
+    if (probe !== undefined) return new S3Checks(probe, findings, signal)
+    const subject = await subjectOf(backend)
+    return subject && new EngineChecks({ subject, findings, fetch, signal })
   } catch (error) {
     findings.fail('bucket', problemOf(error), adviceOn(error, 'the service to be asked'))
     return 'failed'

@@ -2,16 +2,23 @@ import type { ProbeAnswer, ProbeRequest, S3Probe } from '../backends/s3/probe.ts
 import type { ConditionSupport } from '../backends/s3/profiles.ts'
 import { adviceOn, problemOf } from './advice.ts'
 import type { Findings, Step } from './diagnosis.ts'
+import {
+  keyCodes,
+  oldUpload,
+  runCheck,
+  type ServiceChecks,
+  tellForbiddenListing,
+  tellPrivate,
+  tellPublic,
+  tellUploads,
+} from './service-checks.ts'
 
 /** S3 refuses signatures that are older or newer, in milliseconds. */
 const skewLimit = 15 * 60_000
 /** A clock that is off by this much is worth a word. */
 const skewToTell = 60_000
-/** Uploads that are younger may be under way. */
-const oldUpload = 24 * 60 * 60_000
-
-/** What an S3 service is asked besides what any storage is asked. */
-export class S3Checks {
+/** What an S3 service is asked by a probe, which gets its answers as they are. */
+export class S3Checks implements ServiceChecks {
   readonly #probe: S3Probe
   readonly #findings: Findings
   readonly #signal: AbortSignal
@@ -24,7 +31,6 @@ export class S3Checks {
     this.#signal = signal
   }
 
-  /** Credentials, clock, region and bucket: whether anything else can be looked at. */
   async access(): Promise<boolean> {
     if (!(await this.#haveCredentials())) return false
     // Each answer may tell of one thing that is wrong, and what would be right.
@@ -42,7 +48,6 @@ export class S3Checks {
     return false
   }
 
-  /** Whether ACLs are taken, against whether the storage sends one. */
   async acl(): Promise<void> {
     const { defaultAcl, profile } = this.#probe.setup
     await this.#try('acl', 's3:GetBucketOwnershipControls', async () => {
@@ -74,7 +79,6 @@ export class S3Checks {
     })
   }
 
-  /** What the service makes of conditions, against what its profile says. */
   async conditions(name: string): Promise<void> {
     await this.#try('conditional write', 's3:PutObject', async () => {
       const { profile } = this.#probe.setup
@@ -115,26 +119,15 @@ export class S3Checks {
         Date.parse(time),
       )
       const old = times.filter(time => time < this.#probe.now() - oldUpload)
-      if (old.length === 0)
-        return this.#findings.ok('uploads', 'No upload was left unfinished for more than a day.')
-      this.#findings.warn(
-        'uploads',
-        `${old.length} upload${old.length === 1 ? ' was' : 's were'} left unfinished for more than a day, and cost${old.length === 1 ? 's' : ''} storage.`,
-        'Run `stowage cleanup-uploads`, or set a lifecycle rule (AbortIncompleteMultipartUpload).',
-      )
+      tellUploads(this.#findings, old.length)
     })
   }
 
-  /** Whether anybody can read a file without a signature. */
   async public(name: string): Promise<void> {
     await this.#try('public', 'anything at all', async () => {
       const key = this.#probe.setup.prefix + name
       const { status } = await this.#ask({ method: 'GET', key, signed: false })
-      if (status !== 200)
-        return this.#findings.ok(
-          'public',
-          `Files are private (status ${status} without a signature).`,
-        )
+      if (status !== 200) return tellPrivate(this.#findings, status)
       const anonymous = await this.#ask({ method: 'GET', query: 'list-type=2', signed: false })
       if (anonymous.status === 200)
         return this.#findings.warn(
@@ -142,15 +135,10 @@ export class S3Checks {
           'Anybody can read the files of this bucket, and list their names.',
           'Take the permission to list (s3:ListBucket) from everybody, and that to read as well, unless all files are public.',
         )
-      this.#findings.warn(
-        'public',
-        'Anybody who knows their names can read files as they are stored here.',
-        'Right for static assets. Else take the public ACL ("defaultAcl") or the policy of the bucket away.',
-      )
+      tellPublic(this.#findings)
     })
   }
 
-  /** Removes what the checks left. To be called in any case. */
   async remove(signal: AbortSignal): Promise<void> {
     for (const key of this.#keys) {
       // What stays is told by the step `delete`, which deletes in the same folder.
@@ -236,12 +224,7 @@ export class S3Checks {
       return false
     }
     if (answer.status === 200) this.#findings.ok('bucket', `The bucket "${bucketName}" is there.`)
-    else if (answer.status === 403)
-      this.#findings.warn(
-        'bucket',
-        `The keys may not list the bucket "${bucketName}", if there is one.`,
-        'Allow s3:ListBucket: without it a missing file cannot be told from a forbidden one.',
-      )
+    else if (answer.status === 403) tellForbiddenListing(this.#findings, bucketName)
     else return this.#failBucket(answer)
     return true
   }
@@ -360,13 +343,8 @@ export class S3Checks {
     return await this.#probe.ask({ ...request, signal: this.#signal })
   }
 
-  async #try(step: Step, permission: string, work: () => Promise<void>): Promise<void> {
-    try {
-      await work()
-    } catch (error) {
-      this.#signal.throwIfAborted()
-      this.#findings.fail(step, problemOf(error), adviceOn(error, permission))
-    }
+  #try(step: Step, permission: string, work: () => Promise<void>): Promise<void> {
+    return runCheck({ findings: this.#findings, signal: this.#signal }, step, permission, work)
   }
 }
 
@@ -375,16 +353,6 @@ const regionCodes: ReadonlySet<string> = new Set([
   'PermanentRedirect',
   'TemporaryRedirect',
   'IllegalLocationConstraintException',
-])
-
-const keyCodes: ReadonlySet<string> = new Set([
-  'InvalidAccessKeyId',
-  'SignatureDoesNotMatch',
-  'InvalidToken',
-  'ExpiredToken',
-  'TokenRefreshRequired',
-  'AccountProblem',
-  'NotSignedUp',
 ])
 
 const keyAdvice: Readonly<Record<string, string | undefined>> = {

@@ -51,6 +51,7 @@ import {
 import { knownPartSize, openPartSize } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
 import type { PostCondition, PostForm } from './post-policy.ts'
+import type { EngineSubject } from './probe-offer.ts'
 import { type ProviderProfile, profileOf } from './profiles.ts'
 import { type StorageParameters, storageParameters } from './storage-parameters.ts'
 import { isTemporaryKey, temporaryPrefix } from './temporary-key.ts'
@@ -353,6 +354,13 @@ export class S3Backend implements Backend {
       token = page.nextToken
     } while (token !== undefined)
     return keys
+  }
+
+  /** For the doctor: the engine as it is, whose bucket nobody makes. */
+  async subject(): Promise<EngineSubject> {
+    const { bucketName = '' } = this.#options
+    const accessOf = (name: string): AccessParameters | undefined => this.#accessOf?.(name)
+    return { engine: await this.#load(), bucketName, prefix: this.#prefix, accessOf }
   }
 
   /** The engine is loaded at the first use: programs that only import a storage need none. */

@@ -22,7 +22,7 @@ import {
   withDefaults,
 } from './options.ts'
 import type { PostForm } from './post-policy.ts'
-import { offerProbe } from './probe-offer.ts'
+import { offerProbe, offerSubject } from './probe-offer.ts'
 import { type BackendFormOptions, S3Backend } from './s3-backend.ts'
 import { checkClientOption, withoutClientsOwn } from './sdk-v3/client-option.ts'
 
@@ -67,17 +67,22 @@ export class S3Storage extends Storage {
     const cloudfrontSigner = urlSigner(owner, resolved)
     const { client } = resolved
     if (client !== undefined) {
-      super(clientBackend(owner, { ...resolved, cloudfrontSigner }, client), resolved)
+      const backend = clientBackend(owner, { ...resolved, cloudfrontSigner }, client)
+      super(backend, resolved)
+      offerSubject(backend, () => backend.subject())
       return
     }
     const credentials = credentialOptions(owner, options, source)
     const settings = { ...resolved, cloudfrontSigner, ...credentials }
-    super(new.target.makeBackend({ owner, settings, environment }), resolved)
-    if (signsOldWay(resolved)) return
-    offerProbe(this.backend, async () => {
-      const { openProbe } = await import('./native/open-engine.ts')
-      return openProbe(owner, settings, environment)
-    })
+    const backend = new.target.makeBackend({ owner, settings, environment })
+    super(backend, resolved)
+    if (signsOldWay(resolved)) offerSubject(backend, () => backend.subject())
+    else {
+      offerProbe(backend, async () => {
+        const { openProbe } = await import('./native/open-engine.ts')
+        return openProbe(owner, settings, environment)
+      })
+    }
   }
 
   /**
@@ -132,7 +137,7 @@ export class S3StaticStorage extends S3Storage {
   })
 }
 
-/** The doctor's questions are signed with version 4. */
+/** The probe's questions are signed with version 4. */
 function signsOldWay({ signatureVersion }: S3Settings): boolean {
   return signatureVersion === 's3'
 }
