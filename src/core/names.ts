@@ -34,6 +34,17 @@ export function parseWriteName(name: unknown, limits: NameLimits): Name {
   return name as Name
 }
 
+/** Limits of a name that is going to be shortened: only its shape is looked at. */
+export const noLimits: NameLimits = {
+  maxNameBytes: Number.POSITIVE_INFINITY,
+  maxSegmentBytes: undefined,
+}
+
+/** Whether a storage could hold a name of that length. */
+export function fitsLimits(name: string, limits: NameLimits): boolean {
+  return findLengthProblem(name, limits) === undefined
+}
+
 /**
  * The door for names to be read, deleted or linked to: everything that a bucket can hold below
  * the location. Refused are what is empty or starts with `/`, `.` and `..` segments, NUL and lone

@@ -28,11 +28,13 @@ import { type Commit, FileWriter } from './file-writer.ts'
 import { heldNames } from './held-names.ts'
 import {
   alternativeName,
+  fitsLimits,
   generateFilename,
   type Name,
   type NameLimits,
   nameLength,
   nextName,
+  noLimits,
   parseFolder,
   parseReadName,
   parseWriteName,
@@ -391,7 +393,10 @@ export class Storage {
     const maxLength = this.#maxLength(options)
     let candidate = wanted
     for (let attempt = 0; attempt < maxNameAttempts; attempt++) {
-      if (fits(candidate, maxLength) && !(await this.exists(candidate, { signal: options.signal })))
+      if (
+        this.#fits(candidate, maxLength) &&
+        !(await this.exists(candidate, { signal: options.signal }))
+      )
         return candidate
       candidate = this.#nextName(wanted, maxLength)
     }
@@ -519,8 +524,13 @@ export class Storage {
     let count = 0
     return () => {
       if (++count > maxNameAttempts) throw outOfNames(name)
-      return count === 1 && fits(name, maxLength) ? name : this.#nextName(name, maxLength)
+      return count === 1 && this.#fits(name, maxLength) ? name : this.#nextName(name, maxLength)
     }
+  }
+
+  #fits(name: string, maxLength: number | undefined): boolean {
+    if (maxLength === undefined) return true
+    return nameLength(name) <= maxLength && fitsLimits(name, this.#limits())
   }
 
   #write(
@@ -598,10 +608,11 @@ export class Storage {
 
   /** The name to write, checked together with the options that depend on the backend. */
   #target(name: string, options: SaveOptions): Name {
-    const target = parseWriteName(name, this.#limits())
+    const maxLength = this.#maxLength(options)
+    // Who says how long a name may be wants a longer one to be shortened.
+    const target = parseWriteName(name, maxLength === undefined ? this.#limits() : noLimits)
     checkProperties(options, this.backend.capabilities, target)
     checkCondition(options, this.backend.capabilities)
-    const maxLength = this.#maxLength(options)
     if (!this.#overwrites(options)) return target
     // Once more through the door: what is left of `a/..b` may be `a/..`.
     return parseWriteName(truncateName(target, maxLength), this.#limits())
@@ -721,10 +732,6 @@ function either(
 /** From JavaScript the options may be anything; {@link checkArguments} says so. */
 function signalOf(options: OperationOptions | null): AbortSignal | undefined {
   return options?.signal
-}
-
-function fits(name: string, maxLength: number | undefined): boolean {
-  return maxLength === undefined || nameLength(name) <= maxLength
 }
 
 function nameOf(source: ContentSource): string {

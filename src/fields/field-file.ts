@@ -53,6 +53,17 @@ export const isUnwritten: unique symbol = Symbol('stowage.isUnwritten')
 /** Thousands of files are made when rows are read, and few of them ever change. */
 const none: ReadonlySet<string> = new Set()
 
+/** What a file and its row showed before something that may fail. */
+interface Snapshot {
+  readonly stored: string | null
+  readonly pending: PendingFile | undefined
+  readonly unsaved: boolean
+  /** Of the row in memory. */
+  readonly shown: StoredUpload['columns']
+  /** Those that were still to be written. */
+  readonly columns: StoredUpload['columns']
+}
+
 /** A file that belongs to no row: it can be read, and stored with `save: false`. */
 const detached: FieldHost = {
   owner: null,
@@ -85,6 +96,8 @@ export class FieldFile {
   /** Set from `delete` until the row is written. */
   #deletion: { readonly default: boolean } | undefined
   #columns: StoredUpload['columns'] = {}
+  /** Whether nobody has looked at the file that `#stored` names, which came without content. */
+  #unmeasured = false
   #reader: BinaryReader | TextReader | undefined
   #closed = false
   #turn: Promise<unknown> | undefined
@@ -305,6 +318,7 @@ export class FieldFile {
       // Stored by another write of this row, which may fail while this one does not.
       if (this.#creation?.name === this.#stored && !this.#creation.kept)
         scope.created(this.#creation)
+      await this.#measure()
       return
     }
     // A row that is saved twice at once stores its content once.
@@ -385,7 +399,7 @@ export class FieldFile {
   async #delete(persist: boolean, alsoDefault: boolean): Promise<void> {
     if (this.name === null) return
     if (persist) this.#requireRow('delete')
-    const before = { stored: this.#stored, pending: this.#pending, unsaved: this.#unsaved }
+    const before = this.#snapshot()
     await this.#dropReader()
     this.#setStored(null, this.#field.emptyColumns)
     // What the row has in the database, its write tells: it may have got another file since.
@@ -436,7 +450,7 @@ export class FieldFile {
 
   /** The row in memory has the new file; if that file goes again, it has what it had before. */
   #apply(scope: FileScope, { name, columns }: StoredUpload): Creation {
-    const before = { stored: this.#stored, pending: this.#pending, unsaved: this.#unsaved }
+    const before = this.#snapshot()
     const { storage } = this
     const uses = this.#host.countsInside === true ? undefined : this.#counter(name)
     if (before.unsaved && before.stored !== null) this.#forget(before.stored)
@@ -469,20 +483,45 @@ export class FieldFile {
     this.#unsaved = false
     this.#host.setName(name)
     this.#columns = { ...this.#columns, ...columns }
+    this.#show(columns)
+  }
+
+  /** A name that was assigned brings no content along whose columns could be known. */
+  async #measure(): Promise<void> {
+    const name = this.#stored
+    if (!this.#unmeasured || name === null) return
+    this.#unmeasured = false
+    const columns = await this.#field.columnsOfStored(name)
+    if (this.#stored !== name) return
+    this.#columns = { ...this.#columns, ...columns }
+    this.#show(columns)
+  }
+
+  #show(columns: StoredUpload['columns']): void {
     for (const [column, value] of Object.entries(columns)) this.#host.setColumn?.(column, value)
   }
 
-  #restore(before: {
-    readonly stored: string | null
-    readonly pending: PendingFile | undefined
-    readonly unsaved: boolean
-  }): void {
+  #snapshot(): Snapshot {
+    const { owner } = this.#host
+    const columns = Object.keys(this.#field.emptyColumns)
+    return {
+      stored: this.#stored,
+      pending: this.#pending,
+      unsaved: this.#unsaved,
+      shown: Object.fromEntries(columns.map(name => [name, owner && Reflect.get(owner, name)])),
+      columns: this.#columns,
+    }
+  }
+
+  #restore(before: Snapshot): void {
     this.#stored = before.stored
     this.#pending = before.pending
     this.#unsaved = before.unsaved
     this.#deletion = undefined
     if (before.stored !== null) this.#remember(before.stored)
     this.#host.setName(before.stored)
+    this.#columns = before.columns
+    this.#show(before.shown)
   }
 
   #assignFile(file: FieldFile): void {
@@ -500,9 +539,10 @@ export class FieldFile {
   #assignName(name: string | null): void {
     if (this.#unsaved && this.#stored !== null && this.#stored !== name) this.#forget(this.#stored)
     const stored = name === '' ? null : name
-    const columns = stored === this.#stored ? {} : this.#field.emptyColumns
+    const isOther = stored !== this.#stored
     this.#closeReader()
-    this.#setStored(stored, columns)
+    this.#setStored(stored, isOther ? this.#field.emptyColumns : {})
+    this.#unmeasured ||= isOther
   }
 
   #assignContent(content: File | ContentFile): void {

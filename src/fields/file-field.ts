@@ -151,6 +151,11 @@ export class FileField<Row extends object = object> {
     return {}
   }
 
+  /** The same of a file that is stored already, and whose name a row was given. */
+  async columnsOfStored(_name: string): Promise<StoredUpload['columns']> {
+    return {}
+  }
+
   /** Columns of a row without a file. */
   get emptyColumns(): StoredUpload['columns'] {
     return {}

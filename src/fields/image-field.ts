@@ -1,9 +1,17 @@
+import { StorageError } from '../core/errors.ts'
 import { FieldFile, type FieldHost } from './field-file.ts'
 import type { OptionCheck } from './field-options.ts'
 import { fileFieldChecks, isCount, isName } from './field-options.ts'
 import { FileField, type FileFieldOptions, type StoredUpload } from './file-field.ts'
 import { type ImageSize, readImage } from './image-size.ts'
 import { Upload } from './upload.ts'
+
+/** Of a stored file that has no size to be kept: the row may name it all the same. */
+const unmeasurable: readonly string[] = [
+  'ERR_STORAGE_FILE_NOT_FOUND',
+  'ERR_STORAGE_INVALID_IMAGE',
+  'ERR_STORAGE_SUSPICIOUS_FILE_OPERATION',
+]
 
 /** Options of an image field; all are optional. */
 export interface ImageFieldOptions<Row extends object> extends FileFieldOptions<Row> {
@@ -38,6 +46,17 @@ export class ImageField<Row extends object = object> extends FileField<Row> {
 
   override async columnsOf(upload: Upload): Promise<StoredUpload['columns']> {
     return this.#columns(await this.measure(upload))
+  }
+
+  /** Empty for a file that is missing, or no image that could be measured. */
+  override async columnsOfStored(name: string): Promise<StoredUpload['columns']> {
+    if (Object.keys(this.emptyColumns).length === 0) return {}
+    try {
+      return await this.columnsOf(new Upload(name, await this.storage.file(name)))
+    } catch (error) {
+      if (!(error instanceof StorageError) || !unmeasurable.includes(error.code)) throw error
+      return this.emptyColumns
+    }
   }
 
   override get emptyColumns(): StoredUpload['columns'] {

@@ -21,6 +21,12 @@ export const defaultMaxPixels: number = 89_478_485
 
 /** How much is read, in bytes, until the size is found: large EXIF blocks stand in front of it. */
 const headLengths = [16_384, 131_072, 1_048_576]
+/**
+ * Of HEIF. The library walks to the end from each of its boxes: a mebibyte of them, made for it, would
+ * take a quarter of a minute.
+ */
+const boxedHeadLengths = [16_384, 65_536]
+const boxedTypes: readonly string[] = ['image/heic', 'image/avif']
 
 /**
  * Size of a raster image from its first bytes; the rest is not read and nothing is decoded.
@@ -55,12 +61,14 @@ function checkType(file: UploadedFile, type: string): void {
 async function readSize(file: UploadedFile, type: string): Promise<ImageSize> {
   let read = -1
   let failure: unknown
-  for (const length of headLengths) {
+  const isBoxed = boxedTypes.includes(type)
+  for (const length of isBoxed ? boxedHeadLengths : headLengths) {
     const head = await file.head(length)
     if (head.byteLength === read) break
     read = head.byteLength
     try {
-      return shownSize(imageSize(head), type)
+      const size = imageSize(head)
+      return shownSize(isBoxed && isTurned(head) ? { ...size, orientation: turned } : size, type)
     } catch (error) {
       // Perhaps only because the size stands further behind.
       failure = error
@@ -69,12 +77,26 @@ async function readSize(file: UploadedFile, type: string): Promise<ImageSize> {
   throw refusal(file, 'its size cannot be read', failure)
 }
 
-/** EXIF orientations 5 to 8 lie on the side. */
+/** EXIF's orientations that lie on the side: from this one to the last. */
+const turned = 5
+const lastOrientation = 8
+
 function shownSize(size: ReturnType<typeof imageSize>, type: string): ImageSize {
   const { width, height, orientation = 1 } = size
   if (!(Number.isSafeInteger(width) && Number.isSafeInteger(height) && width > 0 && height > 0))
     throw new TypeError('the declared size is none')
-  return orientation >= 5 ? { width: height, height: width, type } : { width, height, type }
+  const isTurned = orientation >= turned && orientation <= lastOrientation
+  return isTurned ? { width: height, height: width, type } : { width, height, type }
+}
+
+/** Size and type of the box in front of a number of quarter turns. */
+const turnBox = '\0\0\0\x09irot'
+
+/** Whether HEIF's property `irot` (ISO 23008-12, 6.5.10) turns the image by 90° or 270°. */
+function isTurned(head: Uint8Array): boolean {
+  const box = Buffer.from(head.buffer, head.byteOffset, head.byteLength)
+  const at = box.indexOf(turnBox, 0, 'latin1')
+  return at !== -1 && ((box[at + turnBox.length] ?? 0) & 1) === 1
 }
 
 function refusal(file: UploadedFile, problem: string, cause?: unknown): InvalidImageError {

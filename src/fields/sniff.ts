@@ -65,7 +65,7 @@ function latin1(bytes: Bytes): string {
 
 function textType(head: Bytes, start: string): string {
   if (/[\0-\x08\x0e-\x1a\x1c-\x1f]/.test(start) || !isUtf8(head)) return 'application/octet-stream'
-  if (/<svg[\s>]/i.test(start)) return 'image/svg+xml'
+  if (/<svg[\s/>]/i.test(start)) return 'image/svg+xml'
   if (
     /^\s*(<!doctype html|<(html|head|body|script|iframe|h1|div|a|style|title|table|p|br)[\s>])/i.test(
       start,

@@ -41,7 +41,7 @@ export function checkUploadName(name: unknown): string {
  * @throws ImproperlyConfigured naming the directive
  */
 export function checkTemplate(template: string): void {
-  for (const [directive, letter = ''] of template.matchAll(directives)) {
+  for (const [directive, , letter = ''] of template.matchAll(directives)) {
     if (Object.hasOwn(formats, letter)) continue
     throw new ImproperlyConfigured(
       `uploadTo has the unknown directive "${directive}"; a percent sign is written "%%".`,
@@ -50,10 +50,21 @@ export function checkTemplate(template: string): void {
   }
 }
 
-const directives = /%(.?)/gsu
+const directives = /%([-_0^]?)(.?)/gsu
 
 function formatTime(template: string, time: Date): string {
-  return template.replace(directives, (_all, letter: string) => formats[letter]?.(time) ?? '')
+  return template.replace(directives, (_all, flag: string, letter: string) => {
+    const text = formats[letter]?.(time) ?? ''
+    return flags[flag]?.(text) ?? text
+  })
+}
+
+/** glibc's, between the percent sign and the letter: how a number is filled up. */
+const flags: Readonly<Record<string, (text: string) => string>> = {
+  '-': text => text.replace(/^[0 ]+(?=\d)/, ''),
+  _: text => text.replace(/^0+(?=\d)/, zeros => ' '.repeat(zeros.length)),
+  '0': text => text.replace(/^ +/, blanks => '0'.repeat(blanks.length)),
+  '^': text => text.toUpperCase(),
 }
 
 const days = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday']

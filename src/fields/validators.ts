@@ -55,8 +55,8 @@ export function maxSize(bytes: number): SizeValidator {
 }
 
 /**
- * Only files whose content is of one of these MIME types (`image/*` stands for all images), whatever
- * the name and the browser say. A content that is of another type than its name is refused too.
+ * Only files whose content is of one of these MIME types, whatever the name and the browser say.
+ * `image/*` stands for all images but SVG, which can hold scripts and has to be named. A content that is of another type than its name is refused too.
  * Types that no signature tells apart (plain text, CSV, JSON, …) pass if the name says so and the
  * content is text.
  */
@@ -94,7 +94,8 @@ function isText(type: string): boolean {
 }
 
 function covers(pattern: string, type: string): boolean {
-  return pattern.endsWith('/*') ? type.startsWith(pattern.slice(0, -1)) : pattern === type
+  if (!pattern.endsWith('/*')) return pattern === type
+  return type !== 'image/svg+xml' && type.startsWith(pattern.slice(0, -1))
 }
 
 function sameKind(named: string, found: string): boolean {

@@ -25,6 +25,15 @@ const png: Uint8Array = Uint8Array.from(
   letter => letter.charCodeAt(0),
 )
 
+/** The same with another size in its header. */
+function pngOf(width: number, height: number): Uint8Array {
+  const bytes = png.slice()
+  const header = new DataView(bytes.buffer)
+  header.setUint32(16, width)
+  header.setUint32(20, height)
+  return bytes
+}
+
 const superjson = new SuperJSON()
 superjson.registerCustom(superjsonFiles, 'stowage')
 
@@ -214,6 +223,64 @@ export function testAdapter(name: string, harness: Harness): void {
         const found = await session.find('a')
         await found.image.delete()
         expect(await session.find('a')).toMatchObject({ width: null, height: null })
+        await expectNoOrphan()
+      })
+    })
+
+    describe('an image', () => {
+      const withImage = async (title: string): Promise<Row> => {
+        const row = session.make(title)
+        row.image.assign(new ContentFile(png, `${title}.png`))
+        await session.save(row)
+        return await session.find(title)
+      }
+
+      it('is measured again when it is replaced', async () => {
+        const row = await withImage('a')
+        row.image.assign(new ContentFile(pngOf(5, 7), 'b.png'))
+        await session.save(row)
+        expect(await session.find('a')).toMatchObject({ width: 5, height: 7 })
+        await (await session.find('a')).image.save('c.png', pngOf(11, 13))
+        expect(await session.find('a')).toMatchObject({ width: 11, height: 13 })
+        await expectNoOrphan()
+      })
+
+      it('is measured when it is the one of another row, or has a name that is assigned', async () => {
+        const first = await withImage('a')
+        const second = session.make('b')
+        second.image.assign(first.image)
+        await session.save(second)
+        expect(await session.find('b')).toMatchObject({ width: 2, height: 3 })
+
+        await storage.save('images/other.png', pngOf(5, 7))
+        const found = await session.find('b')
+        found.image.assign('images/other.png')
+        await session.save(found)
+        expect(await session.find('b')).toMatchObject({ width: 5, height: 7 })
+        found.image.assign('images/missing.png')
+        await session.save(found)
+        expect(await session.find('b')).toMatchObject({ width: null, height: null })
+      })
+
+      it('gives the row its old size back when the write fails', async () => {
+        await saved('taken')
+        const row = await withImage('a')
+        row.title = 'taken'
+        row.image.assign(new ContentFile(pngOf(5, 7), 'b.png'))
+        await expect(session.save(row)).rejects.toThrow()
+        expect(row).toMatchObject({ width: 2, height: 3 })
+        row.title = 'a'
+        await session.save(row)
+        expect(await session.find('a')).toMatchObject({ width: 5, height: 7 })
+        await expectNoOrphan()
+      })
+
+      it('is refused when it is none, and leaves nothing behind', async () => {
+        const row = await withImage('a')
+        await expect(row.image.save('b.png', '<svg/>')).rejects.toMatchObject({
+          name: 'InvalidImageError',
+        })
+        expect(await session.find('a')).toMatchObject({ width: 2, height: 3 })
         await expectNoOrphan()
       })
     })

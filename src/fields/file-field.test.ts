@@ -1,0 +1,221 @@
+import { describe, expect, it } from 'vitest'
+import { MemoryStorage } from '../backends/memory/memory-storage.ts'
+import { ContentFile } from '../core/content-file.ts'
+import { ImproperlyConfigured, SuspiciousFileOperation, ValidationError } from '../core/errors.ts'
+import { FieldFile } from './field-file.ts'
+import { FileField } from './file-field.ts'
+import { ImageField } from './image-field.ts'
+
+const save = { save: false } as const
+
+async function namesIn(storage: MemoryStorage): Promise<string[]> {
+  const names: string[] = []
+  for await (const { name } of storage.list('', { recursive: true })) names.push(name)
+  return names
+}
+
+describe('the options of a field', () => {
+  it.each<[object, string]>([
+    [{ uploadto: 'x' }, 'uploadTo'],
+    [{ uploadTo: 7 }, 'uploadTo'],
+    [{ uploadTo: '%Q' }, 'uploadTo'],
+    [{ storage: {} }, 'storage'],
+    [{ maxLength: 0 }, 'maxLength'],
+    [{ maxLength: '100' }, 'maxLength'],
+    [{ default: '' }, 'default'],
+    [{ id: '' }, 'id'],
+    [{ onDelete: 'cascade' }, 'onDelete'],
+    [{ onReplace: true }, 'onReplace'],
+    [{ overwrite: 'no' }, 'overwrite'],
+    [{ validators: () => {} }, 'validators'],
+    [{ validators: ['image'] }, 'validators'],
+    [{ widthColumn: 'width' }, 'widthColumn'],
+  ])('are checked: %j', (options, named) => {
+    const make = () => new FileField(options)
+    expect(make).toThrow(ImproperlyConfigured)
+    expect(make).toThrow(named)
+  })
+
+  it('have the defaults of the contract', () => {
+    expect(new FileField()).toMatchObject({
+      default: null,
+      maxLength: 100,
+      onDelete: 'cleanup',
+      onReplace: 'cleanup',
+      overwrite: false,
+      validators: [],
+    })
+  })
+
+  it('of an image are those of a file and its own', () => {
+    expect(
+      () => new ImageField({ widthColumn: 'w', heightColumn: 'h', maxPixels: 1 }),
+    ).not.toThrow()
+    expect(() => new ImageField(Object({ widthColum: 'w' }))).toThrow('widthColumn')
+    expect(() => new ImageField({ maxPixels: 0.5 })).toThrow(ImproperlyConfigured)
+  })
+})
+
+describe('the id of a field', () => {
+  it('is its own', () => {
+    new FileField({ id: 'taken' })
+    expect(() => new FileField({ id: 'taken' })).toThrow(ImproperlyConfigured)
+  })
+
+  it('is its table and column without one, unless two have those', () => {
+    const first = new FileField().attach('users', 'avatar')
+    expect(first.id).toBe('users.avatar')
+    expect(first.attach('others', 'photo').id).toBe('users.avatar')
+    const second = new FileField().attach('users', 'avatar')
+    expect(() => second.id).toThrow('users.avatar')
+    expect(() => first.id).toThrow(ImproperlyConfigured)
+  })
+})
+
+describe('the storage of a field', () => {
+  it('is asked for once, at the first use', async () => {
+    let calls = 0
+    const storage = new MemoryStorage({})
+    const field = new FileField({
+      storage: () => {
+        calls++
+        return storage
+      },
+    })
+    expect(calls).toBe(0)
+    const file = field.file(null)
+    await file.save('a', 'x', save)
+    await file.size()
+    expect(calls).toBe(1)
+  })
+
+  it('has to be one', () => {
+    const field = new FileField({ storage: () => ({}) as MemoryStorage })
+    expect(() => field.storage).toThrow(ImproperlyConfigured)
+  })
+})
+
+describe('the name of a file', () => {
+  const storage = new MemoryStorage({})
+
+  it.each(['.', '..', '...', '....', './.', '../..', '', ' ', '/', 'a/', 'a/..', '\\', '..\\'])(
+    'is none: %j',
+    async name => {
+      const file = new FileField({ storage, uploadTo: 'up' }).file(null)
+      // Three dots and more are a name like any other to a bucket, and stay in the folder.
+      const run = file.save(name, 'x', save)
+      if (/^\.{3,}$/.test(name)) await expect(run.then(() => file.name)).resolves.toBe(`up/${name}`)
+      else await expect(run).rejects.toBeInstanceOf(SuspiciousFileOperation)
+    },
+  )
+
+  it.each(['../up', 'a/../../b', '/etc', '..', 'a\\..\\..', 'a/..'])(
+    'never climbs out by uploadTo %j',
+    async uploadTo => {
+      const before = await namesIn(storage)
+      for (const given of [uploadTo, () => `${uploadTo}/a.txt`]) {
+        const file = new FileField({ storage, uploadTo: given }).file(null)
+        await expect(file.save('a.txt', 'x', save)).rejects.toBeInstanceOf(SuspiciousFileOperation)
+        expect(file.hasFile()).toBe(false)
+      }
+      expect(await namesIn(storage)).toEqual(before)
+    },
+  )
+
+  it('of 300 characters is shortened, and keeps its suffixes', async () => {
+    const file = new FileField({ storage, uploadTo: 'up' }).file(null)
+    await file.save(`${'x'.repeat(300)}.tar.gz`, 'x', save)
+    expect(file.name).toMatch(/^up\/x+_[A-Za-z0-9]{7}\.tar\.gz$/)
+    expect(file.name).toHaveLength(100)
+  })
+
+  it('of 300 letters beyond the first plane is counted as people do', async () => {
+    const file = new FileField({ storage, uploadTo: () => `${'𝒳'.repeat(300)}.txt` }).file(null)
+    await file.save('a', 'x', save)
+    expect([...(file.name ?? '')]).toHaveLength(100)
+    expect(file.name).toMatch(/_[A-Za-z0-9]{7}\.txt$/)
+  })
+
+  it('is refused where nothing would remain of it', async () => {
+    const file = new FileField({ storage, uploadTo: 'x'.repeat(99) }).file(null)
+    await expect(file.save('a.txt', 'x', save)).rejects.toBeInstanceOf(SuspiciousFileOperation)
+  })
+
+  it('is made once per stored file, of the row and what it came as', async () => {
+    const asked: unknown[] = []
+    const owner = { id: 7 }
+    const field = new FileField<typeof owner>({
+      storage,
+      uploadTo: async (row, filename) => {
+        asked.push([row, filename])
+        return `users/${row.id}/${filename}`
+      },
+    })
+    const file = field.file(null, { owner, attribute: 'file', setName: () => {} })
+    await file.save('me.txt', 'x', save)
+    expect(file.name).toBe('users/7/me.txt')
+    await file.text()
+    expect(asked).toEqual([[owner, 'me.txt']])
+  })
+
+  it.each([undefined, null, 7, {}])('is no %j that uploadTo gives', async given => {
+    const field = new FileField({ storage, uploadTo: () => given as never })
+    await expect(field.file(null).save('a', 'x', save)).rejects.toBeInstanceOf(
+      SuspiciousFileOperation,
+    )
+  })
+
+  it('belongs to one file, unless the field overwrites', async () => {
+    const own = new MemoryStorage({ fileOverwrite: true })
+    const careful = new FileField({ storage: own })
+    const files = [careful.file(null), careful.file(null)]
+    for (const [index, file] of files.entries()) await file.save('a.txt', String(index), save)
+    expect(await Promise.all(files.map(file => file.text()))).toEqual(['0', '1'])
+    const other = new FileField({ storage: own, overwrite: true }).file(null)
+    await other.save('a.txt', 'over', save)
+    expect(await files[0]?.text()).toBe('over')
+    expect(await namesIn(own)).toHaveLength(2)
+  })
+})
+
+describe('a file of a field', () => {
+  const field = new FileField({ storage: new MemoryStorage({}) })
+
+  it.each<[unknown, unknown, unknown]>([
+    [7, 'x', {}],
+    [null, 'x', {}],
+    ['a', 'x', { persist: false }],
+    ['a', 'x', { save: 'no' }],
+    ['a', 7, { save: false }],
+    ['a', undefined, { save: false }],
+  ])('refuses to save %j, %j, %j', async (name, content, options) => {
+    const run = field.file(null).save(name as string, content as string, options as object)
+    await expect(run).rejects.toBeInstanceOf(ValidationError)
+  })
+
+  it.each([7, undefined, {}, new Uint8Array(1), new Blob(['x']), new ContentFile('x')])(
+    'refuses to be assigned %j',
+    value => {
+      expect(() => field.file(null).assign(value as never)).toThrow(ValidationError)
+    },
+  )
+
+  it('says which row could be saved: none', async () => {
+    await expect(field.file(null).save('a', 'x')).rejects.toThrow('{ save: false }')
+    await expect(field.file('a').delete()).rejects.toMatchObject({ name: 'UnsupportedError' })
+  })
+
+  it('takes the file of another row, but of no other storage', () => {
+    const other = new FileField({ storage: new MemoryStorage({}) })
+    expect(() => field.file(null).assign(other.file('a'))).toThrow('another storage')
+    expect(field.file(null).assign(other.file(null)).hasFile()).toBe(false)
+    expect(field.file(null).assign(field.file('a')).name).toBe('a')
+  })
+
+  it('is one of its field, told apart by nothing that a clone would show', () => {
+    const file = field.file('a')
+    expect(file).toBeInstanceOf(FieldFile)
+    expect(Object.keys(file)).toEqual([])
+    expect([String(file), JSON.stringify({ file })]).toEqual(['a', '{"file":"a"}'])
+  })
+})

@@ -1,0 +1,173 @@
+import { describe, expect, it } from 'vitest'
+import { MemoryStorage } from '../backends/memory/memory-storage.ts'
+import type { Content } from '../core/content.ts'
+import { ValidationError } from '../core/errors.ts'
+import { FileField } from './file-field.ts'
+import {
+  allowExtensions,
+  allowImages,
+  allowTypes,
+  type FileValidator,
+  maxSize,
+} from './validators.ts'
+
+const pngHeader = '\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\b\x02\0\0\0'
+const gif = 'GIF89a\x01\0\x01\0\0\0\0'
+
+function latin1(text: string): Uint8Array {
+  return Uint8Array.from(text, letter => letter.charCodeAt(0))
+}
+
+/** Saves a file through a field, and resolves to what is stored then. */
+async function storedAfter(
+  validators: readonly FileValidator[],
+  name: string,
+  content: Content,
+): Promise<string[]> {
+  const storage = new MemoryStorage({})
+  const field = new FileField({ storage, validators })
+  const run = field.file(null).save(name, content, { save: false })
+  const error: unknown = await run.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  const names: string[] = []
+  for await (const file of storage.list('', { recursive: true })) names.push(file.name)
+  if (error !== undefined) {
+    expect(names, 'nothing of a refused file is stored').toEqual([])
+    throw error
+  }
+  return names
+}
+
+describe('allowExtensions', () => {
+  it.each(['a.txt', 'a.TXT', 'a.tar.txt', 'd/a.Txt'])('takes %s', async name => {
+    await expect(storedAfter([allowExtensions('txt')], name, 'x')).resolves.toHaveLength(1)
+  })
+
+  it.each(['a.jpg', 'a', '.txt', 'a.txt.jpg', 'a.txt.', 'a.txt/b', 'a.txt\\b'])(
+    'refuses %s',
+    async name => {
+      await expect(storedAfter([allowExtensions('txt', '.MD')], name, 'x')).rejects.toBeInstanceOf(
+        ValidationError,
+      )
+    },
+  )
+
+  it('says what is allowed in the words of Django', async () => {
+    await expect(storedAfter([allowExtensions('txt')], 'a.jpg', 'x')).rejects.toThrow(
+      'File extension “jpg” is not allowed. Allowed extensions are: txt.',
+    )
+  })
+})
+
+describe('maxSize', () => {
+  async function* endless() {
+    for (;;) yield new Uint8Array(1000)
+  }
+
+  it('takes a file of that size', async () => {
+    await expect(storedAfter([maxSize(3)], 'a', 'abc')).resolves.toEqual(['a'])
+  })
+
+  it.each<[string, Content]>([
+    ['bytes', new Uint8Array(4)],
+    ['text, counted in bytes', 'äö'],
+    ['a Blob', new Blob(['abcd'])],
+    ['a stream, which is ended where it exceeds them', endless()],
+    ['a web stream', new Blob(['abcd']).stream()],
+  ])('refuses more of %s', async (_what, content) => {
+    await expect(storedAfter([maxSize(3)], 'a', content)).rejects.toMatchObject({
+      name: 'FileTooLargeError',
+    })
+  })
+
+  it.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('takes no limit of %s', bytes => {
+    expect(() => maxSize(bytes)).toThrow(ValidationError)
+  })
+})
+
+describe('allowTypes', () => {
+  it.each<[string, string, string]>([
+    ['image/png', 'a.png', pngHeader],
+    ['image/*', 'a.png', pngHeader],
+    ['image/*', 'without-a-suffix', pngHeader],
+    ['application/pdf', 'a.pdf', '%PDF-1.7'],
+    ['text/plain', 'a.txt', 'plain words'],
+    ['text/csv', 'a.csv', 'a,b\n1,2'],
+    ['application/json', 'a.json', '{}'],
+    ['application/gzip', 'a.tar.gz', '\x1f\x8b\b'],
+    ['image/svg+xml', 'a.svg', '<svg/>'],
+  ])('takes %s: %s', async (type, name, content) => {
+    await expect(storedAfter([allowTypes(type)], name, latin1(content))).resolves.toHaveLength(1)
+  })
+
+  it.each<[string, string, string, string]>([
+    ['a script that is called an image', 'image/png', 'a.png', '<script>x()</script>'],
+    ['a page that is called a text', 'text/plain', 'a.txt', '<!DOCTYPE html><p>'],
+    ['a page behind blanks', 'text/plain', 'a.txt', '  \n\t<script>x()</script>'],
+    ['an image that is called a page', 'image/*', 'a.html', pngHeader],
+    ['an image of another kind', 'image/png', 'a.png', gif],
+    ['an image under the name of another kind', 'image/*', 'a.gif', pngHeader],
+    ['a program that is called a PDF', 'application/pdf', 'a.pdf', 'MZ\x90\0'],
+    ['an SVG document among images', 'image/*', 'a.svg', '<svg onload="x()"/>'],
+    ['an SVG document without a suffix', 'image/*', 'a', '<svg onload="x()"/>'],
+    ['text that is none', 'text/plain', 'a.txt', '\0\x01'],
+    ['an empty file that is called an image', 'image/*', 'a.png', ''],
+  ])('refuses %s', async (_what, type, name, content) => {
+    await expect(storedAfter([allowTypes(type)], name, latin1(content))).rejects.toBeInstanceOf(
+      ValidationError,
+    )
+  })
+
+  it('goes by the content, whatever type a browser claims', async () => {
+    const file = new File(['<script>x()</script>'], 'a.png', { type: 'image/png' })
+    await expect(storedAfter([allowTypes('image/png')], 'a.png', file)).rejects.toThrow(
+      'is of the type text/html',
+    )
+  })
+})
+
+describe('validators', () => {
+  it('see a stream before anything of it is stored, which then goes on whole', async () => {
+    async function* stream() {
+      yield latin1(pngHeader).slice(0, 5)
+      yield latin1(pngHeader).slice(5)
+      yield new Uint8Array(5000)
+    }
+    const storage = new MemoryStorage({})
+    const field = new FileField({ storage, validators: [allowImages(), maxSize(6000)] })
+    const file = field.file(null)
+    await file.save('a.png', stream(), { save: false })
+    expect(await file.size()).toBe(pngHeader.length + 5000)
+  })
+
+  it('end a stream that they refuse', async () => {
+    let ended = false
+    async function* stream() {
+      try {
+        for (;;) yield latin1('no image')
+      } finally {
+        ended = true
+      }
+    }
+    await expect(storedAfter([allowImages()], 'a.png', stream())).rejects.toMatchObject({
+      name: 'InvalidImageError',
+    })
+    expect(ended).toBe(true)
+  })
+
+  it('run one after the other until the first that refuses', async () => {
+    const seen: string[] = []
+    const validator = (name: string, error?: Error): FileValidator => {
+      return async () => {
+        seen.push(name)
+        if (error !== undefined) throw error
+      }
+    }
+    const refusal = new ValidationError('no')
+    const validators = [validator('first'), validator('second', refusal), validator('third')]
+    await expect(storedAfter(validators, 'a', 'x')).rejects.toBe(refusal)
+    expect(seen).toEqual(['first', 'second'])
+  })
+})
