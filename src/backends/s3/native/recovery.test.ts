@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { FaultProxy } from '../../../testing/fault-proxy/fault-proxy.ts'
 import type { ProxiedRequest, ProxyFault } from '../../../testing/fault-proxy/proxy-fault.ts'
 import { S3Server } from '../../../testing/s3-server/s3-server.ts'
+import type { CredentialFunction } from '../credential-function.ts'
 import type { S3StorageOptions } from '../options.ts'
 import { S3Storage } from '../s3-storage.ts'
 
@@ -211,6 +212,53 @@ describe('a service that is elsewhere in place or time', () => {
     await storage.save('a.txt', 'x')
     expect(server.requests.filter(({ status }) => status === 403)).toHaveLength(1)
     expect((await fetch(await storage.url('a.txt'))).status).toBe(200)
+  })
+})
+
+describe('many requests that the service refuses for one reason', () => {
+  const names = Array.from({ length: 20 }, (_, index) => `f${index}.txt`)
+
+  /** All at once, on a storage that knows nothing of its service yet. */
+  async function saveAll(options: S3StorageOptions & { credentials?: CredentialFunction }) {
+    const { endpoint: endpointUrl } = server
+    const storage = new S3Storage({ endpointUrl, bucketName: 'media', ...options })
+    await Promise.all(names.map(name => storage.save(name, name)))
+    expect((await storage.listdir(''))[1]).toHaveLength(names.length)
+  }
+
+  async function restart(options: Parameters<typeof S3Server.start>[0]): Promise<S3Server> {
+    await server.close()
+    server = await S3Server.start({ buckets: ['media'], ...options })
+    return server
+  }
+
+  it('all go to the region that it names', async () => {
+    const { accessKey, secretKey } = await restart({ region: 'eu-central-1' })
+    await saveAll({ accessKey, secretKey, regionName: 'us-east-1' })
+  })
+
+  it('all go by its clock', async () => {
+    const { accessKey, secretKey } = await restart({ now: () => new Date(Date.now() + 3_600_000) })
+    await saveAll({ accessKey, secretKey })
+  })
+
+  it('all wait for the same new keys', async () => {
+    const { accessKey, secretKey } = server
+    const expired: ProxyFault = { kind: 'answer', status: 400, code: 'ExpiredToken' }
+    const asked = new Set<string>()
+    const next: Decide = ({ path }) => {
+      if (asked.has(path) || path.includes('list-type')) return undefined
+      asked.add(path)
+      return expired
+    }
+    proxy.begin({ seed: 0, next })
+    let calls = 0
+    const credentials = async (): Promise<{ accessKey: string; secretKey: string }> => {
+      calls++
+      return { accessKey, secretKey }
+    }
+    await saveAll({ endpointUrl: proxy.endpoint, credentials })
+    expect([proxy.story.length, calls]).toEqual([names.length, 2])
   })
 })
 

@@ -44,6 +44,8 @@ export interface S3Request extends OperationOptions {
    * the next attempt meets may be its own work.
    */
   uncertain?: boolean | undefined
+  /** What the last attempt went with. Others may have put the present connection right since. */
+  sentWith?: Connection | undefined
 }
 
 /** Where the bucket is, and the region that requests are signed for. */
@@ -73,6 +75,8 @@ export interface Connection {
   readonly credentials: Credentials
   readonly signer: SigV4Signer
   readonly tls: boolean
+  /** Milliseconds that the service's clock is ahead of ours. */
+  readonly clockOffset: number
 }
 
 /** Reads an answer of success; what it throws is the failure of the attempt. */
@@ -97,8 +101,6 @@ export class Requester {
   readonly #budget = new RetryBudget()
   #connection: Connection | undefined
   #opening: Promise<Connection> | undefined
-  /** Milliseconds that the service's clock is ahead of ours. */
-  #clockOffset = 0
 
   constructor(options: RequesterOptions) {
     this.#options = options
@@ -112,7 +114,7 @@ export class Requester {
 
   /** The time by the service's clock. */
   now(): Date {
-    return new Date(Date.now() + this.#clockOffset)
+    return timeOf(this.#connection)
   }
 
   /**
@@ -200,7 +202,7 @@ export class Requester {
     for (let attempts = 1; ; ) {
       request.signal?.throwIfAborted()
       if (isUncertain(failure)) request.uncertain = true
-      if (await this.#correct(failure, corrected)) {
+      if (await this.#correct(failure, request, corrected)) {
         // What was wrong with the request itself is put right: the same attempt once more.
       } else if (isDeadConnection(failure) && dead < maxDeadConnections && isReplayable(request)) {
         dead++
@@ -219,49 +221,53 @@ export class Requester {
     }
   }
 
-  /** Puts right what a refusal shows to be wrong: each kind once per request. */
-  async #correct(failure: unknown, corrected: Set<string>): Promise<boolean> {
-    if (!(failure instanceof Refusal)) return false
-    const kind = this.#correctionOf(failure)
+  /**
+   * Puts right what a refusal shows to be wrong with what the attempt went with: each kind once per
+   * request. Of many requests that are refused for one reason, the first puts it right for all.
+   */
+  async #correct(failure: unknown, request: S3Request, corrected: Set<string>): Promise<boolean> {
+    const { sentWith } = request
+    if (!(failure instanceof Refusal) || sentWith === undefined) return false
+    const { hints } = failure
+    const kind = correctionOf(hints, sentWith)
     if (kind === undefined || corrected.has(kind)) return false
     corrected.add(kind)
-    if (kind === 'clock') this.#clockOffset = failure.hints.date - Date.now()
-    else if (kind === 'credentials') await this.#replaceCredentials()
-    else {
-      const region = failure.hints.region ?? (await this.#findRegion())
-      if (region === undefined || region === this.#connection?.region) return false
-      await this.#moveTo(region)
-    }
+    if (kind === 'region') return await this.#correctRegion(hints.region, sentWith, request)
+    if (kind === 'credentials') await this.#replaceCredentials(sentWith)
+    else if (this.#connection !== undefined)
+      this.#connection = { ...this.#connection, clockOffset: hints.date - Date.now() }
     return true
   }
 
-  #correctionOf({ hints }: Refusal): 'clock' | 'credentials' | 'region' | undefined {
-    if (expiredCodes.has(hints.code)) return 'credentials'
-    const skewed = Math.abs(hints.date - this.now().getTime()) > skewLimit
-    // A HEAD is refused without a code.
-    if (skewed && (skewCodes.has(hints.code) || (hints.code === '' && hints.status === 403)))
-      return 'clock'
-    if (!regionStatuses.has(hints.status)) return undefined
-    if (hints.region !== undefined)
-      return hints.region === this.#connection?.region ? undefined : 'region'
-    return hints.code === '' && hints.status !== 403 ? 'region' : undefined
+  async #correctRegion(
+    named: string | undefined,
+    sentWith: Connection,
+    { signal }: S3Request,
+  ): Promise<boolean> {
+    const present = this.#connection?.region
+    if (named === undefined && present !== sentWith.region) return true
+    const region = named ?? (await this.#findRegion(signal))
+    if (region === undefined || region === sentWith.region) return false
+    if (region !== this.#connection?.region) await this.#moveTo(region)
+    return true
   }
 
   /** Asks for the bucket, whose answer names its region whatever its status: a HEAD has no document. */
-  async #findRegion(): Promise<string | undefined> {
+  async #findRegion(signal: AbortSignal | undefined): Promise<string | undefined> {
     const request: S3Request = {
       operation: 'HeadBucket',
       method: 'HEAD',
       subject: 'bucket',
       headers: [],
+      signal,
     }
     const response = await this.#send(request)
     response.body.cancel()
     return response.header('x-amz-bucket-region')
   }
 
-  async #replaceCredentials(): Promise<void> {
-    this.#options.credentials.invalidate(this.#connection?.credentials)
+  async #replaceCredentials({ credentials }: Connection): Promise<void> {
+    this.#options.credentials.invalidate(credentials)
     await this.#renew(this.#options.credentials.get())
   }
 
@@ -290,7 +296,8 @@ export class Requester {
     const { origin, host, prefix } = connection.address
     const path = key === undefined ? prefix || '/' : `${prefix}/${encodeKey(key)}`
     const payload = payloadOf(body, tls)
-    signer.signHeaders({ method, host, path, query, headers, payload }, this.now())
+    request.sentWith = connection
+    signer.signHeaders({ method, host, path, query, headers, payload }, timeOf(connection))
     return this.#transport.request({
       method,
       origin,
@@ -324,8 +331,14 @@ export class Requester {
   }
 
   #connectionTo({ address, region }: Location, credentials: Credentials): Connection {
-    const signer = new SigV4Signer(credentials, region)
-    return { address, region, credentials, signer, tls: address.origin.startsWith('https:') }
+    return {
+      address,
+      region,
+      credentials,
+      signer: new SigV4Signer(credentials, region),
+      tls: address.origin.startsWith('https:'),
+      clockOffset: this.#connection?.clockOffset ?? 0,
+    }
   }
 
   async #refusal(response: TransportResponse, request: S3Request): Promise<Refusal> {
@@ -386,6 +399,26 @@ const expiredCodes: ReadonlySet<string> = new Set(['ExpiredToken', 'TokenRefresh
 const skewCodes: ReadonlySet<string> = new Set(['RequestTimeTooSkewed', 'RequestExpired'])
 /** With these a service says that the bucket, or the signature's region, is another one. */
 const regionStatuses: ReadonlySet<number> = new Set([301, 307, 308, 400, 403])
+
+/** What of a connection a refusal shows to be wrong. */
+function correctionOf(
+  hints: Refusal['hints'],
+  sentWith: Connection,
+): 'clock' | 'credentials' | 'region' | undefined {
+  const { code, status, region, date } = hints
+  if (expiredCodes.has(code)) return 'credentials'
+  const skewed = Math.abs(date - timeOf(sentWith).getTime()) > skewLimit
+  // A HEAD is refused without a code.
+  if (skewed && (skewCodes.has(code) || (code === '' && status === 403))) return 'clock'
+  if (!regionStatuses.has(status)) return undefined
+  if (region !== undefined) return region === sentWith.region ? undefined : 'region'
+  return code === '' && status !== 403 ? 'region' : undefined
+}
+
+/** The time by the service's clock, as far as it is known. */
+function timeOf(connection: Connection | undefined): Date {
+  return new Date(Date.now() + (connection?.clockOffset ?? 0))
+}
 
 function isRefused({ status }: TransportResponse, { accepted }: S3Request): boolean {
   return status >= 300 && status !== accepted
