@@ -122,7 +122,8 @@ async function collectWithProgress(storage: Storage, options: Options): Promise<
   try {
     return await collectStatic({
       ...callOptions(options),
-      storage,
+      // What the configuration says of static files (STATIC_URL) is about this alias.
+      storage: options.storage === 'staticfiles' ? undefined : storage,
       onProgress: progress => bar?.show(progress),
       onWarning: warning => {
         if (options.verbosity > 0) say(`Warning: ${formatWarning(warning)}`)

@@ -192,6 +192,12 @@ export interface Backend {
   /** Without it, `url` is an `UnsupportedError`. */
   url?(name: Name, options: BackendUrlOptions): Promise<string>
 
+  /**
+   * Whether {@link write} compresses a file with these properties by itself, with gzip, so that
+   * other bytes are stored than those that are given. Without it, nothing is compressed.
+   */
+  compresses?(name: Name, properties: FileProperties): boolean
+
   /** Path in the local file system. Without it, `path` is an `UnsupportedError`. */
   path?(name: Name): string
 

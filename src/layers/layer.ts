@@ -48,6 +48,7 @@ export class Layer implements Backend {
   readonly deleteMany?: NonNullable<Backend['deleteMany']>
   readonly url?: NonNullable<Backend['url']>
   readonly path?: NonNullable<Backend['path']>
+  readonly compresses?: NonNullable<Backend['compresses']>
   readonly cleanupUploads?: NonNullable<Backend['cleanupUploads']>
   /** The backend below. */
   protected readonly inner: Backend
@@ -63,6 +64,9 @@ export class Layer implements Backend {
     if (deleteMany !== undefined) this.deleteMany = this.#deleteMany(deleteMany)
     if (url !== undefined) this.url = this.#url(url)
     if (path !== undefined) this.path = name => path.call(inner, name)
+    const { compresses } = inner
+    if (compresses !== undefined)
+      this.compresses = (name, properties) => compresses.call(inner, name, properties)
     if (cleanupUploads !== undefined) this.cleanupUploads = this.#cleanupUploads(cleanupUploads)
   }
 

@@ -8,7 +8,10 @@ import { checkStaticFilesOptions } from '../config/checked-configuration.ts'
 import type { StaticFilesConfiguration } from '../config/configuration.ts'
 import { configuredStorage } from '../config/configured-storage.ts'
 import { StorageStandIn } from '../config/stand-in.ts'
+import type { Backend } from '../core/backend.ts'
+import { contentTypeOf } from '../core/content-type.ts'
 import { ImproperlyConfigured, ValidationError } from '../core/errors.ts'
+import { parseReadName } from '../core/names.ts'
 import type { Storage } from '../core/storage.ts'
 import { Delivery, immutable, shortLived } from './delivery.ts'
 import { openRoots, type StaticRoot } from './finders.ts'
@@ -47,7 +50,7 @@ export async function collectSettings(options: SettingsOptions): Promise<Collect
   checkStaticFilesOptions(withoutUndefined(given), 'the options')
   const configuration = await loadedConfiguration()
   const merged = { ...configuration.staticfiles, ...withoutUndefined(given) }
-  const target = await resolveStorage(storage)
+  const stored = filesOf(await resolveStorage(storage))
   return {
     ...languageSettings(merged),
     roots: staticRoots(configuration, given),
@@ -57,10 +60,11 @@ export async function collectSettings(options: SettingsOptions): Promise<Collect
       hashedCacheControl: merged.hashedCacheControl ?? immutable,
       cacheControl: merged.cacheControl ?? shortLived,
       compress: merged.compress,
+      isCompressedByStorage: name => compresses(stored.files.backend, name),
     }),
     integrity: merged.integrity ?? false,
-    ...filesOf(target),
-    staticUrl: storage === undefined ? configuredUrl(configuration) : undefined,
+    ...stored,
+    staticUrl: isConfigured(storage) ? configuredUrl(configuration) : undefined,
   }
 }
 
@@ -107,6 +111,16 @@ function filesOf(target: Storage): Pick<CollectSettings, 'files' | 'manifest'> {
   if (!hasManifest(target)) return { files: target, manifest: undefined }
   const manifest = target[manifestKey]
   return { files: manifest.files, manifest }
+}
+
+function compresses(backend: Backend, name: string): boolean {
+  return backend.compresses?.(parseReadName(name), { contentType: contentTypeOf(name) }) ?? false
+}
+
+/** Whether the storage is the one that the configuration's settings of static files are about. */
+function isConfigured(storage: Storage | undefined): boolean {
+  if (storage === undefined) return true
+  return storage instanceof StorageStandIn && storage.alias === 'staticfiles'
 }
 
 function configuredUrl(configuration: ActiveConfiguration): string | undefined {

@@ -1,6 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { ImproperlyConfigured, isStorageError } from '../core/errors.ts'
+import { untilAborted } from '../core/abort.ts'
+import { ImproperlyConfigured, isStorageError, ValidationError } from '../core/errors.ts'
 import { filepathToUri } from '../core/names.ts'
 import { type ArgumentTypes, checkArguments } from '../core/options.ts'
 import { type CollectSettings, collectSettings, type SettingsOptions } from './collect-settings.ts'
@@ -99,6 +100,19 @@ const argumentTypes: ArgumentTypes<CollectOptions> = {
 export async function collectStatic(options: CollectOptions = {}): Promise<CollectResult> {
   checkArguments('collectStatic', argumentTypes, options)
   options.signal?.throwIfAborted()
+  checkGenerations(options.keepGenerations)
+  return await untilAborted(collect(options), options.signal)
+}
+
+function checkGenerations(count: number | undefined): void {
+  if (count === undefined || (Number.isSafeInteger(count) && count >= 1)) return
+  throw new ValidationError(
+    `The option keepGenerations of collectStatic must be a whole number of at least 1 (the current one), not ${count}.`,
+    { operation: 'collectStatic' },
+  )
+}
+
+async function collect(options: CollectOptions): Promise<CollectResult> {
   const { settings, call } = splitOptions(options)
   return await new Collection(await collectSettings(settings), call).run()
 }

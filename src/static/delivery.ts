@@ -12,6 +12,8 @@ export interface DeliveryOptions {
   /** Of others. Default: five minutes. */
   readonly cacheControl: string | Readonly<Record<string, string>>
   readonly compress: StaticCompression | undefined
+  /** Whether the storage compresses a file of this name that is given to it as it is. */
+  readonly isCompressedByStorage: (name: string) => boolean
 }
 
 /** A file under a hashed name never changes (RFC 8246). */
@@ -61,11 +63,14 @@ export class Delivery {
 
   /** Suffixes and encodings of the forms that a file gets; suffix '' is the file itself. */
   formsOf(name: string, size: number): readonly StoredForm[] {
-    const plain: StoredForm = { suffix: '', encoding: undefined }
-    const { compress } = this.#options
-    if (compress === undefined || size > compressionLimit) return [plain]
+    const { compress, isCompressedByStorage } = this.#options
+    if (size > compressionLimit) return [{ suffix: '', encoding: undefined }]
+    // Compressed here instead, so that it is known what is stored.
+    const encodingOfPlain = isCompressedByStorage(name) ? 'gzip' : undefined
+    const plain: StoredForm = { suffix: '', encoding: encodingOfPlain }
+    if (compress === undefined) return [plain]
     if (size < (compress.minSize ?? 1024)) return [plain]
-    if (!compressible.test(contentTypeOf(name) ?? '')) return [plain]
+    if (isCompressed(name) || !compressible.test(contentTypeOf(name) ?? '')) return [plain]
     if (compress.as === 'encoding') {
       const [encoding = 'gzip'] = compress.encodings ?? []
       return [{ suffix: '', encoding }]
@@ -73,6 +78,11 @@ export class Delivery {
     const encodings = compress.encodings ?? ['br', 'gzip']
     return [plain, ...encodings.map(encoding => ({ suffix: suffixes[encoding], encoding }))]
   }
+}
+
+/** The one type of text that is compressed already. */
+function isCompressed(name: string): boolean {
+  return /\.svgz$/i.test(name)
 }
 
 /** Names of the compressed forms that may lie beside a file. */

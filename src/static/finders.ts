@@ -78,7 +78,7 @@ export function findPaths(name: string, roots: readonly StaticRoot[]): string[] 
   return roots.flatMap(({ prefix, dir }) => {
     if (!name.startsWith(prefix) || name === prefix) return []
     const path = join(dir, name.slice(prefix.length))
-    return isInside(path, dir) && isFile(path) ? [path] : []
+    return isInside(path, dir) && isFileOf(path, dir) ? [path] : []
   })
 }
 
@@ -177,6 +177,8 @@ function entriesOf(root: StaticRoot, folder: string, warnings: StaticWarning[]):
   }
 }
 
+const neither = 'it is neither a file nor a folder, and was left out'
+
 function byName(a: Dirent, b: Dirent): number {
   return a.name < b.name ? -1 : 1
 }
@@ -192,10 +194,7 @@ function kindOf(
   if (entry.isDirectory())
     return { path: `${path}/`, real: folder.real + sep + entry.name, via: folder.via }
   if (entry.isSymbolicLink()) return linkKind(root, folder, path, warnings)
-  warnings.push({
-    file: root.prefix + path,
-    message: 'it is neither a file nor a folder, and was left out',
-  })
+  warnings.push({ file: root.prefix + path, message: neither })
   return undefined
 }
 
@@ -215,9 +214,10 @@ function linkKind(
     }
     const stat = statSync(real)
     if (stat.isFile()) return 'file'
-    if (!stat.isDirectory()) return undefined
-    if (!isHeldBy(real, folder)) return { path: `${path}/`, real, via: folder }
-    warnings.push({ file, message: 'it is a link to a folder that holds it, and was left out' })
+    if (!stat.isDirectory()) warnings.push({ file, message: neither })
+    else if (!isHeldBy(real, folder)) return { path: `${path}/`, real, via: folder }
+    else
+      warnings.push({ file, message: 'it is a link to a folder that holds it, and was left out' })
   } catch (error) {
     warnings.push({ file, message: `the link leads nowhere (${reason(error)}), and was left out` })
   }
@@ -245,9 +245,10 @@ export function isInside(path: string, dir: string): boolean {
   return way === '' || (way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way))
 }
 
-function isFile(path: string): boolean {
+/** Whether a file of the folder is there: a link that leads out of it is not collected. */
+function isFileOf(path: string, dir: string): boolean {
   try {
-    return statSync(path).isFile()
+    return statSync(path).isFile() && isInside(realpathSync.native(path), dir)
   } catch {
     return false
   }

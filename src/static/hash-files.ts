@@ -94,7 +94,7 @@ export class HashedFiles {
  */
 function rulesOf(languages: LanguageOptions, site: HashOptions['site']): string {
   const { modules, html, svg, webManifests } = languages
-  return JSON.stringify([1, modules, html, svg, webManifests, site.root ?? null, site.plusIsBlank])
+  return JSON.stringify([2, modules, html, svg, webManifests, site.root ?? null, site.plusIsBlank])
 }
 
 /**
@@ -134,7 +134,7 @@ class Hasher {
     this.#site = {
       ...options.site,
       hasFile: name => found.files.has(name),
-      hasFolder: name => folders.has(name),
+      hasFolder: name => name === '' || folders.has(name),
     }
     const { state } = options.previous
     this.#rules = rulesOf(options.languages, options.site)

@@ -1,4 +1,12 @@
-import { closeSync, createReadStream, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  createReadStream,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+} from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { FileChangedError, isStorageError, StorageError } from '../core/errors.ts'
 import { quoteName } from '../core/quote.ts'
@@ -55,7 +63,7 @@ export class SourceReader {
     language: Language | undefined,
   ): Promise<{ readonly file: SourceFile; readonly bytes: Uint8Array | undefined }> {
     try {
-      const fd = openSync(found.path, 'r')
+      const fd = openFile(found.path)
       try {
         return await this.#read(fd, found, language)
       } finally {
@@ -69,7 +77,7 @@ export class SourceReader {
   /** MD5 of a file; `undefined` for one that cannot be read. */
   async digest(path: string): Promise<string | undefined> {
     try {
-      const fd = openSync(path, 'r')
+      const fd = openFile(path)
       try {
         const size = this.#fill(fd)
         if (size < wholeLimit) return md5(this.#buffer.subarray(0, size))
@@ -129,7 +137,7 @@ export function readAgain(file: SourceFile): Uint8Array {
   let bytes: Uint8Array
   let version: string
   try {
-    const fd = openSync(file.path, 'r')
+    const fd = openFile(file.path)
     try {
       bytes = readFileSync(fd)
       version = versionOf(fd)
@@ -144,9 +152,16 @@ export function readAgain(file: SourceFile): Uint8Array {
   return bytes
 }
 
+/** Opens what was a file before: a pipe that has taken its place would be waited for without end. */
+function openFile(path: string): number {
+  return openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+}
+
 /** Whether bytes were written since: every write and every rename over it shows in one of these. */
 function versionOf(fd: number): string {
-  const { ino, size, mtimeMs, ctimeMs } = fstatSync(fd)
+  const stat = fstatSync(fd)
+  if (!stat.isFile()) throw new Error('it is no file any more')
+  const { ino, size, mtimeMs, ctimeMs } = stat
   return `${ino}-${size}-${mtimeMs}-${ctimeMs}`
 }
 

@@ -1,5 +1,5 @@
 import { FileNotFoundError, UnsupportedError } from '../core/errors.ts'
-import { filepathToUri } from '../core/names.ts'
+import { filepathToUri, parseReadName } from '../core/names.ts'
 import { quoteName } from '../core/quote.ts'
 import type { Storage, UrlOptions } from '../core/storage.ts'
 import { emptyManifest, type Manifest, parseManifest } from './manifest.ts'
@@ -212,7 +212,7 @@ export class StaticManifest {
 
   #plain(name: string): { stored: string; suffix: string } {
     const { base, suffix } = splitName(name)
-    return { stored: this.#lenient(base), suffix }
+    return { stored: parseReadName(this.#lenient(base)), suffix }
   }
 
   async #findForm(): Promise<UrlForm> {

@@ -1,4 +1,5 @@
 import { loadedStorage } from '../config/configured-storage.ts'
+import { StorageStandIn } from '../config/stand-in.ts'
 import type { OperationOptions } from '../core/backend.ts'
 import { UnsupportedError } from '../core/errors.ts'
 import type { Storage } from '../core/storage.ts'
@@ -63,7 +64,13 @@ async function load(options: StaticUrlOptions = {}): Promise<void> {
 }
 
 function sync(name: string, options: Pick<StaticUrlOptions, 'storage'> = {}): string {
-  return manifestOf(options.storage ?? loadedStorage('staticfiles')).urlSync(name)
+  return manifestOf(loadedOf(options.storage)).urlSync(name)
+}
+
+/** The storage that was meant, without waiting: also what a stand-in stands for. */
+function loadedOf(storage: Storage | undefined): Storage {
+  if (storage === undefined) return loadedStorage('staticfiles')
+  return storage instanceof StorageStandIn ? loadedStorage(storage.alias) : storage
 }
 
 function manifestOf(storage: Storage): StaticManifest {

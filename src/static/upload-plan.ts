@@ -1,8 +1,9 @@
-import type { Delivery, Encoding, StoredForm } from './delivery.ts'
+import { compressBytes, type Delivery, type Encoding, type StoredForm } from './delivery.ts'
+import { md5 } from './digest.ts'
 import type { HashedFiles } from './hash-files.ts'
 import { hashedName, shortHash } from './hashed-name.ts'
 import type { CollectedState, Manifest } from './manifest.ts'
-import type { SourceFile } from './source-file.ts'
+import { readAgain, type SourceFile } from './source-file.ts'
 import type { StoredFiles } from './stored-files.ts'
 
 /** An object to be written. */
@@ -61,7 +62,7 @@ class Planner {
   readonly #hashed = new Map<string, Upload>()
   readonly #plain: Upload[] = []
   readonly #unchanged: string[] = []
-  readonly #known: Record<string, CollectedState['stored'][string]> = {}
+  readonly #known: Record<string, StoredRecord> = {}
   readonly #wanted = new Set<string>()
 
   constructor(options: PlanOptions) {
@@ -114,7 +115,7 @@ class Planner {
       const own = rewritten ? collected.paths.get(name) : file.digest
       const source =
         rewritten || encoding !== undefined ? `${own}:${encoding ?? 'identity'}` : undefined
-      if (await this.#isCurrent(file, target, source)) continue
+      if (await this.#isCurrent({ file, target, rewritten, encoding, source })) continue
       current = false
       const cacheControl = delivery.cacheControlOf(name, false)
       this.#plain.push({ target, file, rewritten, encoding, cacheControl, source })
@@ -132,7 +133,8 @@ class Planner {
     })
   }
 
-  async #isCurrent(file: SourceFile, target: string, source: string | undefined): Promise<boolean> {
+  async #isCurrent(upload: Omit<Upload, 'cacheControl'>): Promise<boolean> {
+    const { file, target, source } = upload
     const { stored, previous, afresh, isLinked, signal } = this.#options
     if (afresh) return false
     if (isLinked !== undefined && target === file.name && source === undefined)
@@ -142,7 +144,7 @@ class Planner {
       const { digest, size } = file
       return await stored.isCurrent({ name: target, digest, size }, this.#remembers(file), signal)
     }
-    const record = previous.state?.stored[target]
+    const record = previous.state?.stored[target] ?? (await recordOf(upload))
     if (record?.[1] !== source) return false
     const [digest, , size] = record
     const current = await stored.isCurrent({ name: target, digest, size }, true, signal)
@@ -157,4 +159,18 @@ class Planner {
     if (Object.hasOwn(sources, name)) return sources[name]?.[0] === digest
     return previous.paths.get(name) === hashedName(name, shortHash(digest))
   }
+}
+
+type StoredRecord = CollectedState['stored'][string]
+
+/** What would be stored of a compressed file, where no manifest says what was. */
+async function recordOf({
+  file,
+  rewritten,
+  encoding,
+  source,
+}: Omit<Upload, 'cacheControl'>): Promise<StoredRecord | undefined> {
+  if (rewritten || encoding === undefined || source === undefined) return undefined
+  const bytes = await compressBytes(readAgain(file), encoding)
+  return [md5(bytes), source, bytes.byteLength]
 }

@@ -85,6 +85,26 @@ describe('stowage collectstatic', () => {
     )
   })
 
+  it('knows the path of static files on the site', async () => {
+    using project = new Project(
+      { 'assets/a.css': 'b{c:url(/st/p.png)}', 'assets/p.png': 'p' },
+      {
+        STATICFILES_STORAGE: undefined,
+        STATIC_ROOT: undefined,
+        STATIC_URL: '/st/',
+        storages: {
+          staticfiles: {
+            backend: 'stowage/staticfiles#ManifestStaticFilesStorage',
+            options: { location: 'out', baseUrl: 'https://cdn.example/' },
+          },
+        },
+      },
+    )
+    await project.stowage('collectstatic')
+    const { paths } = JSON.parse(project.read('out/staticfiles.json'))
+    expect(project.read(`out/${paths['a.css']}`)).toBe(`b{c:url("/st/${paths['p.png']}")}`)
+  })
+
   it('gives one object with --json', async () => {
     using project = new Project(assets)
     const { stdout } = await project.stowage('collectstatic', '--noinput', '--json')

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FileSystemStorage, MemoryStorage, type Storage } from 'stowage'
@@ -5,6 +6,7 @@ import {
   type CollectOptions,
   type CollectResult,
   collectStatic,
+  findStatic,
   ManifestStaticStorage,
   type StaticManifestOptions,
 } from 'stowage/staticfiles'
@@ -159,6 +161,17 @@ describe('collectStatic', () => {
     expect(await namesIn(site.files)).toEqual([])
   })
 
+  it('lets a script make a URL of a folder, and import none', async () => {
+    const js =
+      'new URL(".", import.meta.url);new URL("..", import.meta.url);new URL("lib/", import.meta.url)'
+    using site = new Site({ 'js/a.js': js, 'js/lib/b.js': '' })
+    await site.collect()
+    expect(await site.hashed('js/a.js')).toBe(js)
+    expect(await site.collect()).toMatchObject({ copied: [], postProcessed: [] })
+    writeTree(site.source, { 'js/a.js': 'import "./lib"' })
+    await expect(site.collect()).rejects.toMatchObject({ file: 'js/a.js' })
+  })
+
   it('warns of missing references, or not, by pattern; of maps at most', async () => {
     using site = new Site({
       'vendor/a.css': 'a{b:url(1.png)}',
@@ -309,6 +322,11 @@ describe('collectStatic', () => {
         dirs: [site.source],
       }),
     ).rejects.toMatchObject(misses)
+    for (const keepGenerations of [0, -1, 1.5, Number.NaN])
+      await expect(site.collect({ keepGenerations })).rejects.toMatchObject({
+        name: 'ValidationError',
+        message: expect.stringContaining('keepGenerations'),
+      })
     // @ts-expect-error a misspelt option
     await expect(site.collect({ clera: true })).rejects.toMatchObject({ name: 'ValidationError' })
     await expect(site.collect({ missing: 'no' as 'warn' })).rejects.toMatchObject({
@@ -324,15 +342,24 @@ describe('collectStatic', () => {
     symlinkSync('a.txt', join(site.source, 'link.txt'))
     symlinkSync('..', join(site.source, 'dir', 'loop'))
     symlinkSync('gone', join(site.source, 'dangling.txt'))
+    symlinkSync('/dev/null', join(site.source, 'device.txt'))
+    execFileSync('mkfifo', [join(site.source, 'pipe')])
+    symlinkSync('pipe', join(site.source, 'to-pipe'))
     const { copied, warnings } = await site.collect()
     expect(copied).toEqual(['a.txt', 'link.txt', 'dir/b.txt'])
     expect(warnings.map(({ file }) => file).sort()).toEqual([
       'bad\\name.txt',
       'dangling.txt',
+      'device.txt',
       'dir/loop',
       'leak',
       'leak.txt',
+      'pipe',
+      'to-pipe',
     ])
+    for (const name of ['leak.txt', 'leak/key.txt', 'pipe', 'dangling.txt'])
+      expect(await findStatic(name, { dirs: [site.source] })).toBeUndefined()
+    expect(await findStatic('link.txt', { dirs: [site.source] })).toBeDefined()
   })
 
   it('names a file that is changed while it is collected, and writes no manifest', async () => {

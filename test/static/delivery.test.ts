@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
-import { brotliDecompressSync, gunzipSync } from 'node:zlib'
+import { createHash, randomBytes } from 'node:crypto'
+import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib'
 import { MemoryStorage } from 'stowage'
-import { S3Storage } from 'stowage/s3'
+import { S3Storage, type S3StorageOptions } from 'stowage/s3'
 import { type CollectOptions, collectStatic, ManifestStaticStorage } from 'stowage/staticfiles'
 import { S3Server } from 'stowage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => server.close())
 
-function bucket(location: string): S3Storage {
+function bucket(location: string, options: S3StorageOptions = {}): S3Storage {
   const { endpoint, accessKey, secretKey } = server
   return new S3Storage({
     bucketName: 'static',
@@ -25,6 +25,7 @@ function bucket(location: string): S3Storage {
     secretKey,
     location,
     querystringAuth: false,
+    ...options,
   })
 }
 
@@ -88,6 +89,36 @@ describe('files in a bucket', () => {
       expect((await files.stat(plain)).contentEncoding).toBeUndefined()
     expect(result.again).toMatchObject({ copied: [], postProcessed: [] })
     expect(result.changed).toMatchObject({ copied: ['i.png'], postProcessed: ['a.css', 'i.png'] })
+  })
+
+  it('are known again where the storage compresses them, with a manifest and without', async () => {
+    const files = bucket('gzipped', { gzip: true })
+    const { first, again, changed } = await collectInto(files)
+    expect(first.copied).toHaveLength(4)
+    expect(await files.stat('a.css')).toMatchObject({ contentEncoding: 'gzip' })
+    expect(gunzipSync(await (await files.file('a.css')).bytes()).toString()).toBe(css)
+    expect(again).toMatchObject({ copied: [], postProcessed: [] })
+    expect(changed.copied).toEqual(['i.png'])
+    using folders = new Folders()
+    const dirs = [folders.make('source', tree)]
+    for (const [name, options] of [
+      ['storage', {}],
+      ['siblings', { compress: { as: 'siblings' } }],
+    ] as const) {
+      const storage = bucket(`no-manifest-${name}`, { gzip: name === 'storage' })
+      await collectStatic({ storage, dirs, ...options })
+      expect(await collectStatic({ storage, dirs, ...options })).toMatchObject({ copied: [] })
+    }
+  })
+
+  it('are not compressed twice', async () => {
+    const files = bucket('svgz')
+    using folders = new Folders()
+    const svgz = gzipSync(randomBytes(3000).toString('hex'))
+    const dirs = [folders.make('source', { 'a.svgz': svgz })]
+    await collectStatic({ storage: files, dirs, compress: { as: 'encoding' } })
+    expect(Buffer.from(await (await files.file('a.svgz')).bytes()).equals(svgz)).toBe(true)
+    expect(await files.stat('a.svgz')).toMatchObject({ contentEncoding: 'gzip' })
   })
 
   it('have compressed siblings with the type of the file', async () => {

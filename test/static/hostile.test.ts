@@ -34,6 +34,7 @@ describe('files that are made to hang a collection', () => {
     ['images of a page', 'a.html', times('<img src=p.png>', 2 * mebi)],
     ['candidates of an image', 'a.html', `<img srcset="${times('p.png 1x,', 2 * mebi)}">`],
     ['styles of a page', 'a.html', `<style>${times('a{b:url(p.png)}', 2 * mebi)}</style>`],
+    ['styles with entities', 'a.svg', `<style>${times('a{b:url(&quot;p.png&quot;)}', 2 * mebi)}`],
     ['icons', 'a.webmanifest', `[${times('{"src":"p.png"},', 2 * mebi)}1]`],
   ])(
     'are rewritten: %s on one line of 2 MiB',
@@ -156,6 +157,22 @@ describe('files that', () => {
       message: expect.stringContaining('"a.txt" cannot be read: ENOENT'),
     })
     expect(await files.listdir('')).toEqual([[], []])
+  })
+
+  it('have become pipes when they are to be read are named, and nobody waits for them', async () => {
+    using folders = new Folders()
+    const source = folders.make('source', { 'a.txt': 'a' })
+    const files = new MemoryStorage()
+    const list = files.list.bind(files)
+    files.list = (...args) => {
+      rmSync(join(source, 'a.txt'))
+      execFileSync('mkfifo', [join(source, 'a.txt')])
+      return list(...args)
+    }
+    await expect(collectStatic({ storage: files, dirs: [source] })).rejects.toMatchObject({
+      file: 'a.txt',
+      message: expect.stringContaining('it is no file any more'),
+    })
   })
 
   it('are no files are named and left out', async () => {

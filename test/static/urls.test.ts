@@ -28,6 +28,8 @@ describe('staticUrl', () => {
     expect(await staticUrl('img/')).toBe('https://cdn.example/s/img/')
     expect(staticUrl.sync('img/x.svg#i')).toBe(await staticUrl('img/x.svg#i'))
     expect(staticUrl.sync('css/a b.css')).toBe(await staticUrl('css/a b.css'))
+    const storage = storages.staticfiles
+    expect(staticUrl.sync('css/a b.css', { storage })).toBe(await staticUrl('css/a b.css'))
     for (const name of ['gone.css', '', '/css/a b.css', './css/a b.css', 'css']) {
       await expect(staticUrl(name)).rejects.toMatchObject({ name: 'FileNotFoundError' })
       expect(() => staticUrl.sync(name)).toThrow('has no')
@@ -40,6 +42,12 @@ describe('staticUrl', () => {
     const storage = new ManifestStaticStorage(files, { strict: false })
     expect(await staticUrl('a b.css?v=1', { storage })).toBe('/s/a%20b.css?v=1')
     expect(staticUrl.sync('a b.css?v=1', { storage })).toBe('/s/a%20b.css?v=1')
+    for (const name of ['../x', '/x', '', 'a\0']) {
+      await expect(staticUrl(name, { storage })).rejects.toMatchObject({
+        name: 'SuspiciousFileOperation',
+      })
+      expect(() => staticUrl.sync(name, { storage })).toThrow('is refused')
+    }
   })
 
   it('is synchronous only after something was loaded, and only with a manifest', async () => {
@@ -145,6 +153,21 @@ describe('historical names', () => {
     expect(await staticUrl('img/x.svg')).toMatch(/^\/st\/img\/x\.[0-9a-f]{12}\.svg$/)
     const css = await storages.staticfiles.file(`b.${(await staticUrl('b.css')).split('.')[1]}.css`)
     expect(await css.text()).toContain('url("/st/img/x.')
+  })
+
+  it('know the path of static files on the site, whatever URLs the storage gives', async () => {
+    using folders = new Folders()
+    const files = new MemoryStorage({ baseUrl: 'https://cdn.example/' })
+    configure({
+      storages: { staticfiles: new ManifestStaticStorage(files) },
+      STATIC_URL: '/st/',
+      STATICFILES_DIRS: [folders.make('x', { ...tree, 'b.css': 'a{b:url(/st/img/x.svg)}' })],
+    })
+    for (const options of [{}, { storage: storages.staticfiles }]) {
+      await collectStatic({ ...options, clear: true })
+      const hashed = new URL(await staticUrl('b.css')).pathname.slice(1)
+      expect(await (await files.file(hashed)).text()).toContain('url("/st/img/x.')
+    }
   })
 
   it.each([

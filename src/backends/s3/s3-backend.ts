@@ -3,6 +3,7 @@ import type {
   BackendUrlOptions,
   Capabilities,
   CopyOptions,
+  FileProperties,
   ListOptions,
   ListPage,
   OperationOptions,
@@ -158,20 +159,24 @@ export class S3Backend implements Backend {
   async write(name: Name, content: ContentSource, options: WriteOptions): Promise<Name> {
     if (typeof options.condition === 'object' && !isVersion(options.condition.ifMatch))
       throw anotherVersion()
-    return this.#gzip !== undefined && this.#isToCompress(name, content, options)
+    return options.asIs !== true && this.#isToCompress(name, content, options)
       ? await this.#writeCompressed(name, content, options)
       : await this.#writeAsIs(name, content, options)
   }
 
+  compresses(name: Name, properties: FileProperties): boolean {
+    return this.#isToCompress(name, undefined, properties)
+  }
+
   /** Whether the content is compressed: by the type with which it would be stored. */
-  #isToCompress(name: Name, content: ContentSource, options: WriteOptions): boolean {
-    if (options.asIs === true) return false
+  #isToCompress(name: Name, content: ContentSource | undefined, options: FileProperties): boolean {
+    if (this.#gzip === undefined) return false
     const { ContentType: type = '', ContentEncoding: encoding } = this.#writeParameters(
       name,
       content,
       options,
     )
-    return encoding === undefined && (this.#gzip?.has(type.replace(/\s*;.*$/s, '')) ?? false)
+    return encoding === undefined && this.#gzip.has(type.replace(/\s*;.*$/s, ''))
   }
 
   /** `onProgress` hears of the bytes that were given, not of what became of them. */

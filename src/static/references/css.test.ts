@@ -47,6 +47,15 @@ describe('scanCss', () => {
     expect(urls(text)).toEqual([])
   })
 
+  it('takes what a condition asks for as something that need not be there', () => {
+    const text = `@supports (b: image-set("1.png" 1x)) {a{b:url(2.png)}} a{c:url(3.png)}`
+    expect(scanCss(text).references.map(({ url, weight }) => [url, weight])).toEqual([
+      ['1.png', 'optional'],
+      ['2.png', 'required'],
+      ['3.png', 'required'],
+    ])
+  })
+
   it('takes a source map that stands alone on its line', () => {
     expect(urls('a{}\n/*# sourceMappingURL=a.css.map */\n')).toEqual(['a.css.map'])
     expect(urls('a{} /*# sourceMappingURL=a.css.map */')).toEqual([])

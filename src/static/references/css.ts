@@ -1,5 +1,6 @@
 import {
   type CSSToken,
+  type TokenAtKeyword,
   type TokenFunction,
   type TokenString,
   TokenType,
@@ -32,6 +33,8 @@ class CssScanner {
   #depth = 0
   /** Depths at which an `image-set(` is open. */
   readonly #imageSets: number[] = []
+  /** In the condition of `@supports`, which asks for a property and loads nothing. */
+  #isAsking = false
 
   constructor(text: string) {
     this.#text = text
@@ -70,7 +73,10 @@ class CssScanner {
         this.#takeFunction(token)
         break
       case TokenType.AtKeyword:
-        if (token[4].value.toLowerCase() === 'import') this.#takeImport(token)
+        this.#takeAtKeyword(token)
+        break
+      case TokenType.OpenCurly:
+        this.#isAsking = false
         break
       case TokenType.Comment:
         this.#takeComment(token)
@@ -145,6 +151,12 @@ class CssScanner {
     this.#read = this.#tokensFrom(after)
   }
 
+  #takeAtKeyword(token: TokenAtKeyword): void {
+    const name = token[4].value.toLowerCase()
+    this.#isAsking = name === 'supports'
+    if (name === 'import') this.#takeImport(token)
+  }
+
   #takeImport(keyword: CSSToken): void {
     const blank = this.#next()
     const token = blank[0] === TokenType.Whitespace ? this.#next() : blank
@@ -187,7 +199,7 @@ class CssScanner {
     start: number,
     end: number,
     url: string,
-    weight: Reference['weight'] = 'required',
+    weight: Reference['weight'] = this.#isAsking ? 'optional' : 'required',
   ): void {
     const from = this.#base + start
     const line = this.#lines.lineOf(from)

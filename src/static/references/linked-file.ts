@@ -86,9 +86,9 @@ export function rewriteLinks(
 
 function kindOf(name: string, reference: Reference, site: Site): 'file' | 'folder' | undefined {
   if (site.hasFile(name)) return 'file'
-  // What a script imports is never a folder.
-  if (!reference.form.startsWith('css')) return undefined
-  return site.hasFolder(name) ? 'folder' : undefined
+  // What a script imports is never a folder; what it makes a URL of may be one.
+  const mayBeFolder = reference.form.startsWith('css') || reference.form === 'js-url'
+  return mayBeFolder && site.hasFolder(name) ? 'folder' : undefined
 }
 
 function reportMissing(

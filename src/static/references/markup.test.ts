@@ -21,6 +21,21 @@ describe('scanMarkup', () => {
     ['<style>a{b:url(c.png)}</style>', '<style>a{b:url(c.png!)}</style>'],
     ['<p style="background:url(\'a.png\')">', '<p style="background:url(\'a.png!\')">'],
     ['<img src="a.png?b=1&amp;c=2">', '<img src="a.png?b=1&#38;c=2!">'],
+    ['<img src="a&quot;b&#x27;&#62;.png">', '<img src="a&#34;b&#39;&#62;.png!">'],
+    ['<style>a{b:url(u);c:url("r")}</style>', '<style>a{b:url(u!);c:url("r!")}</style>'],
+    [
+      '<style>@import "im";a{b:url(x?y&z)}</style>',
+      '<style>@import "im!";a{b:url(x?y&z!)}</style>',
+    ],
+    [
+      '<p style="&amp;:url(&quot;a.png?b&amp;c&quot;);d:url(&#39;e.png&#39;)">',
+      '<p style="&amp;:url(&quot;a.png?b&amp;c!&quot;);d:url(&#39;e.png!&#39;)">',
+    ],
+    ['<base target="_top"><img src="a.png">', '<base target="_top"><img src="a.png!">'],
+    [
+      '<base href="/x/"><img src="a.png"><img src="/b.png">',
+      '<base href="/x/"><img src="a.png"><img src="/b.png!">',
+    ],
   ])('rewrites %s in a page', (text, wanted) => {
     expect(marked(text, 'html')).toBe(wanted)
   })
@@ -34,6 +49,7 @@ describe('scanMarkup', () => {
     '<img src="">',
     '<img src>',
     '<img src="&eacute;.png">',
+    '<style>a{b:url(c\\64.png)}</style>',
   ])('leaves %s', text => {
     expect(marked(text, 'html')).toBe(text)
   })
@@ -47,6 +63,12 @@ describe('scanMarkup', () => {
     expect(rewritten).toBe(
       '<svg><style><![CDATA[a{fill:url(p.svg#x!)}]]></style><image xlink:href="a.png!"/><use href="#b"/><a href="c"/></svg>',
     )
+  })
+
+  it('reads a style sheet in a drawing as it is written: with entities, or as it is', () => {
+    const text =
+      '<svg><style>a{b:url(&quot;a.png?b&amp;c&quot;)}</style><style><![CDATA[a{b:url("a.png?b&amp;c")}]]></style></svg>'
+    expect(marked(text, 'svg')).toBe(text.replaceAll(/c(?=&quot;|")/g, 'c!'))
   })
 
   it('knows lines', () => {

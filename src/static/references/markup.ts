@@ -46,6 +46,8 @@ class MarkupScanner {
   #valueStart = -1
   #valueEnd = -1
   #attributes: Attribute[] = []
+  /** Whether relative URLs lead to where a `<base>` says, and not to the page's folder. */
+  #isBased = false
 
   constructor(text: string, kind: 'html' | 'svg') {
     this.#text = text
@@ -60,7 +62,9 @@ class MarkupScanner {
     )
     tokens.write(this.#text)
     tokens.end()
-    const references = this.#references.sort((a, b) => a.start - b.start)
+    const references = this.#references
+      .filter(({ url }) => !this.#isBased || url.startsWith('/'))
+      .sort((a, b) => a.start - b.start)
     return { references, problems: this.#problems }
   }
 
@@ -86,10 +90,11 @@ class MarkupScanner {
         this.#open = ''
       },
       ontext: (start, end) => {
-        if (this.#open === 'style') this.#addCss(start, end)
+        // In a drawing text is written with entities, in a page that of a style sheet is not.
+        if (this.#open === 'style') this.#addCss(start, end, this.#kind === 'svg')
       },
       oncdata: (start, end, offset) => {
-        if (this.#open === 'style') this.#addCss(start, end - offset)
+        if (this.#open === 'style') this.#addCss(start, end - offset, false)
       },
       onattribentity: nothing,
       oncomment: nothing,
@@ -116,12 +121,14 @@ class MarkupScanner {
     this.#open = open
     const relation = this.#attributes.find(({ name }) => name === 'rel')?.value ?? ''
     const followed = this.#tag === 'link' && followedRelations.test(relation)
+    if (this.#tag === 'base' && this.#attributes.some(({ name }) => name === 'href'))
+      this.#isBased = true
     for (const attribute of followed ? [] : this.#attributes) this.#takeAttribute(attribute)
   }
 
   #takeAttribute(attribute: Attribute): void {
     const { name, start, end, value } = attribute
-    if (name === 'style') this.#addCss(start, end)
+    if (name === 'style') this.#addCss(start, end, true)
     else if (urlAttributes[name]?.includes(this.#tag)) this.#addTrimmed(start, value)
     else if (srcsetAttributes[name]?.includes(this.#tag)) this.#addSrcset(start, value)
   }
@@ -150,10 +157,9 @@ class MarkupScanner {
   }
 
   #add(start: number, raw: string): void {
-    const url = decodeAmpersands(raw)
+    const url = new EncodedText(raw).text
     const line = this.#lines.lineOf(start)
-    if (url === '') return
-    if (url.includes('&') && /&[a-z#][a-z0-9]*;/i.test(url)) return
+    if (url === '' || anEntity.test(url)) return
     this.#references.push({
       start,
       end: start + raw.length,
@@ -164,26 +170,33 @@ class MarkupScanner {
     })
   }
 
-  #addCss(start: number, end: number): void {
-    const { references, problems } = scanCss(this.#text.slice(start, end))
+  #addCss(start: number, end: number, encoded: boolean): void {
+    const raw = this.#text.slice(start, end)
+    const css = encoded ? new EncodedText(raw) : { text: raw, offsetOf: (at: number) => at }
+    const { references, problems } = scanCss(css.text)
     const line = this.#lines.lineOf(start) - 1
     for (const reference of references) {
       if (reference.form === 'css-map') continue
-      const { url } = reference
-      const from = start + reference.start
       // The URL alone, where it is written without escapes: new quotes would end the attribute.
-      const inner = this.#text.slice(from, start + reference.end).indexOf(url)
-      if (inner < 0) continue
+      const inner = startOfUrl(css.text, reference)
+      if (inner === undefined) continue
       this.#references.push({
         ...reference,
-        form: 'text',
-        start: from + inner,
-        end: from + inner + url.length,
+        form: encoded ? 'encoded-text' : 'text',
+        start: start + css.offsetOf(inner),
+        end: start + css.offsetOf(inner + reference.url.length),
         line: line + reference.line,
       })
     }
     for (const problem of problems) this.#problems.push({ ...problem, line: line + problem.line })
   }
+}
+
+/** Where a reference of a style sheet has its URL; `undefined` if that is written with escapes. */
+function startOfUrl(css: string, { start, end, url }: Reference): number | undefined {
+  const opening = /^[^"'(]*(?:\(\s*)?["']?/.exec(css.slice(start, end))?.[0] ?? ''
+  const inner = start + opening.length
+  return css.startsWith(url, inner) ? inner : undefined
 }
 
 function withoutCommas(url: string): string {
@@ -192,7 +205,57 @@ function withoutCommas(url: string): string {
   return url.slice(0, end)
 }
 
-/** The one entity that URLs are full of. Others are left alone, and so is what holds them. */
-function decodeAmpersands(text: string): string {
-  return text.replaceAll(/&amp;|&#38;|&#x26;/gi, '&')
+/** An entity that {@link EncodedText} does not know: what holds one is left alone. */
+const anEntity = /&[a-z][a-z0-9]*;/i
+const entities: Readonly<Record<string, string>> = {
+  amp: '&',
+  quot: '"',
+  apos: "'",
+  lt: '<',
+  gt: '>',
+}
+
+/** Text that is written with entities: those of the five characters that mean something, and numbers. */
+class EncodedText {
+  readonly text: string
+  /** Where an entity's character stands in the text, and how much is written more up to there. */
+  readonly #entities: { readonly at: number; readonly excess: number }[] = []
+
+  constructor(raw: string) {
+    let excess = 0
+    this.text = raw.replaceAll(
+      /&(?:#x([0-9a-f]{1,6})|#(\d{1,7})|(amp|quot|apos|lt|gt));/gi,
+      (
+        entity,
+        hex: string | undefined,
+        decimal: string | undefined,
+        name: string,
+        from: number,
+      ) => {
+        const char =
+          entities[name?.toLowerCase()] ??
+          characterOf(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16))
+        const at = from - excess
+        excess += entity.length - char.length
+        this.#entities.push({ at, excess })
+        return char
+      },
+    )
+  }
+
+  /** Where a character of the text stands in what was written. */
+  offsetOf(at: number): number {
+    let low = 0
+    let high = this.#entities.length
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if ((this.#entities[middle]?.at ?? at) < at) low = middle + 1
+      else high = middle
+    }
+    return at + (this.#entities[low - 1]?.excess ?? 0)
+  }
+}
+
+function characterOf(code: number): string {
+  return code <= 0x10ffff ? String.fromCodePoint(code) : '\ufffd'
 }

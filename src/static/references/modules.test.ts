@@ -28,6 +28,8 @@ describe('scanScript', () => {
     ['import("./a.js", {with: {}})', 'import("./a.js!", {with: {}})'],
     ['new URL("./a.png", import.meta.url)', 'new URL("./a.png!", import.meta.url)'],
     ['new URL(`a.png`,import.meta.url).href', 'new URL(`a.png!`,import.meta.url).href'],
+    ['import.meta.resolve("./a.js")', 'import.meta.resolve("./a.js!")'],
+    ["import.meta.resolve( '../a.js' )", "import.meta.resolve( '../a.js!' )"],
     ['w = new Worker("./w.js")', 'w = new Worker("./w.js!")'],
     [
       'new SharedWorker ( "./w.js", {type: "module"})',
@@ -55,6 +57,9 @@ describe('scanScript', () => {
     'x = "new Worker(\'./w.js\')"',
     '// new URL("./a.png", import.meta.url)',
     'new URL("./a.png", location)',
+    'import.meta.resolve("bare")',
+    'import.meta.resolve("./a" + b)',
+    'x = \'import.meta.resolve("./a.js")\'',
     'new URL("./a.png", import.meta.dirname)',
     'x = `\n//# sourceMappingURL=a.map\n`',
     '/*\n//# sourceMappingURL=a.map\n*/',

@@ -14,8 +14,8 @@ export const scriptWords: readonly string[] = [...moduleWords, mapWord]
 
 /**
  * The references of a script: static and dynamic imports of relative and absolute paths,
- * `export … from`, `new URL('…', import.meta.url)`, `new Worker('…')` and the comment that names a
- * source map.
+ * `export … from`, `new URL('…', import.meta.url)`, `import.meta.resolve('…')`, `new Worker('…')`
+ * and the comment that names a source map.
  *
  * @param modules false: the source map alone, as Django's default
  */
@@ -138,8 +138,17 @@ class ScriptScanner {
     else this.#problem(start, runTime(this.#text.slice(start, end)))
   }
 
-  /** `new URL('…', import.meta.url)` around an `import.meta` that stands in code. */
+  /** `new URL('…', import.meta.url)` and `import.meta.resolve('…')`, where it stands in code. */
   #takeMeta(start: number): void {
+    const resolved = /^import\.meta\.resolve\(\s*("[^"\\\n]*"|'[^'\\\n]*')\s*\)/.exec(
+      this.#text.slice(start, start + 2_048),
+    )
+    const specifier = resolved?.[1]
+    if (specifier !== undefined && isPath(specifier.slice(1, -1))) {
+      const from = start + (resolved?.[0].indexOf(specifier) ?? 0)
+      this.#add('js-url', from, from + specifier.length, specifier.slice(1, -1))
+      return
+    }
     const before = this.#text.slice(Math.max(0, start - 2_048), start)
     const opening = /\bnew\s+URL\s*\(\s*("[^"\\\n]*"|'[^'\\\n]*'|`[^`\\]*`)\s*,\s*$/.exec(before)
     const literal = opening?.[1]
@@ -147,7 +156,7 @@ class ScriptScanner {
     if (!/^import\.meta\.url\s*,?\s*\)/.test(this.#text.slice(start, start + 200))) return
     const from = start - before.length + opening.index + opening[0].indexOf(literal)
     if (literal.startsWith('`') && literal.includes('${')) this.#problem(from, runTime(literal))
-    else this.#add('js-literal', from, from + literal.length, literal.slice(1, -1))
+    else this.#add('js-url', from, from + literal.length, literal.slice(1, -1))
   }
 
   #add(

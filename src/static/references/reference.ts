@@ -19,9 +19,11 @@ export type ReferenceForm =
   | 'css-map'
   | 'js-string'
   | 'js-literal'
+  | 'js-url'
   | 'js-map'
   | 'attribute'
   | 'text'
+  | 'encoded-text'
   | 'json-string'
 
 /** What a tokenizer found in a file. */

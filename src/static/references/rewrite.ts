@@ -33,22 +33,31 @@ const writeUrl: Readonly<Record<ReferenceForm, Writer>> = {
   'css-string': url => cssString(url),
   'css-map': url => `/*# sourceMappingURL=${url} */`,
   'js-string': (url, _first, before) => scriptText(url, before),
-  'js-literal': (url, first) => first + scriptText(url, first) + first,
+  'js-literal': inQuotes,
+  'js-url': inQuotes,
   'js-map': url => `//# sourceMappingURL=${url}`,
   attribute: url => url.replaceAll(/[&"'<>\s]/g, char => `&#${char.charCodeAt(0)};`),
-  // In a style sheet inside of markup both languages would have to be escaped: neither is.
-  text: url =>
-    url.replaceAll(
-      /[\s"'()<>&\\]/g,
-      char => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-    ),
+  text: cssInMarkup,
+  'encoded-text': url => cssInMarkup(url).replaceAll('&', '&amp;'),
   'json-string': url => JSON.stringify(url),
+}
+
+function inQuotes(url: string, quote: string): string {
+  return quote + scriptText(url, quote) + quote
 }
 
 /** CSS Syntax 3, section 4.3.5: a quote, a backslash and a line end have to be escaped. */
 function cssString(text: string): string {
   const escaped = text.replaceAll(/["\\]/g, char => `\\${char}`)
   return `"${escaped.replaceAll(/[\n\r\f]/g, char => `\\${char.charCodeAt(0).toString(16)} `)}"`
+}
+
+/** In a style sheet inside of markup both languages would have to be escaped: neither is. */
+function cssInMarkup(url: string): string {
+  return url.replaceAll(
+    /[\s"'()<>\\]/g,
+    char => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
 }
 
 function scriptText(text: string, quote: string): string {
