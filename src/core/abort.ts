@@ -13,6 +13,16 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
   })
 }
 
+/** A signal that aborts when one of both does. */
+export function either(
+  first: AbortSignal | undefined,
+  second: AbortSignal | undefined,
+): AbortSignal | undefined {
+  return first === undefined || second === undefined
+    ? (first ?? second)
+    : AbortSignal.any([first, second])
+}
+
 /**
  * The items of `source`; rejects with `signal.reason` as soon as the signal aborts, also while an
  * item is awaited that never comes. `cancel` ends the source then.

@@ -140,6 +140,58 @@ describe('toContent', () => {
     expect(content.failure).toEqual({ error: new Error('early') })
   })
 
+  describe('of a stream that was read before', () => {
+    const read = async <T extends AsyncIterable<unknown>>(stream: T): Promise<T> => {
+      for await (const chunk of stream) void chunk
+      return stream
+    }
+    const used: Readonly<Record<string, () => Promise<unknown>>> = {
+      'a Node stream at its end': () => read(Readable.from(['text'])),
+      'a web stream at its end': () => read(new Blob(['text']).stream()),
+      'a web stream that was cancelled': async () => {
+        const stream = new Blob(['text']).stream()
+        await stream.cancel()
+        return stream
+      },
+      'a web stream that somebody reads': async () => {
+        const stream = new Blob(['text']).stream()
+        stream.getReader()
+        return stream
+      },
+      'the body of a response that was used': async () => {
+        const response = new Response('text')
+        await response.text()
+        return response.body
+      },
+    }
+
+    it.each(Object.entries(used))('refuses %s, instead of an empty file', async (_, make) => {
+      const content = await make()
+      expect(() => toContent(content as never)).toThrow(ValidationError)
+    })
+
+    it('takes what is left, and what is empty by itself', async () => {
+      const half = new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(new Uint8Array([1]))
+          controller.enqueue(new Uint8Array([2]))
+          controller.close()
+        },
+      })
+      const reader = half.getReader()
+      await reader.read()
+      reader.releaseLock()
+      expect([...(await bytesOf(half))]).toEqual([2])
+      const empty = [new Blob([]).stream(), Readable.from([]), new Response('').body ?? '']
+      for (const content of empty) expect(await bytesOf(content)).toHaveLength(0)
+    })
+
+    it('throws the error of a web stream that failed', async () => {
+      const failed = new ReadableStream({ start: controller => controller.error(new Error('own')) })
+      await expect(bytesOf(failed)).rejects.toThrow('own')
+    })
+  })
+
   it.each([[null], [undefined], [42], [{}], [[1, 2]], [new Date(0)]])('refuses %j', content => {
     expect(() => toContent(content as never)).toThrow(ValidationError)
   })

@@ -43,7 +43,8 @@ export interface ContentSource {
 /**
  * The one conversion of contents. After an abort of `signal` the chunks reject with its reason.
  *
- * @throws ValidationError for anything else than a {@link Content}, and for lone surrogates
+ * @throws ValidationError for anything else than a {@link Content}, for lone surrogates, and for a
+ *   stream that somebody else reads, or has read to its end: it would be stored as nothing
  */
 export function toContent(content: Content, signal?: AbortSignal | undefined): ContentSource {
   if (typeof content === 'string') return new MemoryContent(encodeContent(content))
@@ -55,8 +56,8 @@ export function toContent(content: Content, signal?: AbortSignal | undefined): C
   if (content instanceof Blob || content instanceof StoredFile)
     return new FileContent(content, signal)
   if (content instanceof ReadableStream)
-    return new StreamContent(new WebStreamChunks(content), signal)
-  if (isAsyncIterable(content)) return new StreamContent(content, signal)
+    return new StreamContent(new WebStreamChunks(unread(content)), signal)
+  if (isAsyncIterable(content)) return new StreamContent(unread(content), signal)
   throw new ValidationError(
     `The content is ${describe(content)}; give a string, bytes, an ArrayBuffer, a Blob or File, a web or Node stream, an async iterable of bytes, a ContentFile or a stored file.`,
   )
@@ -172,6 +173,26 @@ class StreamContent implements ContentSource {
       // What failed before is what the caller must learn.
     }
   }
+}
+
+/** @throws ValidationError for a stream of which nothing is left */
+function unread<T extends object>(stream: T): T {
+  if (stream instanceof ReadableStream && stream.locked)
+    throw new ValidationError(
+      'The stream of the content is locked: somebody else reads it, or has read it.',
+    )
+  if (!isReadToItsEnd(stream)) return stream
+  throw new ValidationError(
+    'The stream of the content was read to its end before; give another one, or what was read.',
+  )
+}
+
+function isReadToItsEnd(stream: object): boolean {
+  if (!(stream instanceof ReadableStream))
+    return 'readableEnded' in stream && stream.readableEnded === true
+  // What Node's `stream.isDisturbed` and the like look at; elsewhere nothing is known.
+  const tells = (what: string): unknown => Reflect.get(stream, Symbol.for(`nodejs.stream.${what}`))
+  return tells('disturbed') === true && tells('readable') === false && tells('errored') === false
 }
 
 /** Of a Node stream, as much as is needed here. */

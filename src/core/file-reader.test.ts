@@ -163,6 +163,21 @@ describe('text', () => {
     }
   })
 
+  it('is read again by the next call where a read failed between two windows', async () => {
+    const text = 'é'.repeat(60 * kibi)
+    const { storage } = await place(text)
+    let failures = 1
+    class Failing extends Layer {
+      override async read(name: Name, options: ReadOptions): Promise<ReadResult> {
+        if (options.start !== 0 && failures-- > 0) throw new ValidationError('no bytes')
+        return await this.inner.read(name, options)
+      }
+    }
+    const reader = await new Storage(new Failing(storage.backend)).open('a', 'r')
+    await expect(reader.read(30 * kibi)).rejects.toThrow('no bytes')
+    expect(await reader.read()).toBe(text)
+  })
+
   it('replaces what is no UTF-8 and loses nothing behind it', async () => {
     const { storage } = await place(new Uint8Array([0xe2, 0x82, 0x41, 0xff, 0x42]))
     const reader = await storage.open('a', 'r')

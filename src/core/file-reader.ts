@@ -113,15 +113,11 @@ export class FileReader implements BinaryReader {
 
   readable(): ReadableStream<Bytes> {
     this.checkOpen('readable')
-    return toWebStream(() => this[Symbol.asyncIterator]())
+    return toWebStream(cancelled => this.#pieces(cancelled))
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Bytes> {
-    for (;;) {
-      const piece = await this.#inTurn('read', () => this.#take())
-      if (piece.byteLength === 0) return
-      yield piece
-    }
+  [Symbol.asyncIterator](): AsyncGenerator<Bytes> {
+    return this.#pieces(undefined)
   }
 
   async close(): Promise<void> {
@@ -135,6 +131,22 @@ export class FileReader implements BinaryReader {
     await this.close()
   }
 
+  /**
+   * Does the work, which waits for bytes of this file, until the signal aborts: that ends the
+   * transfer, too. The reader stays usable.
+   */
+  async untilCancelled<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    if (signal === undefined) return await work()
+    signal.throwIfAborted()
+    const onAbort = (): void => this.#bytes.close(signal.reason)
+    signal.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await work()
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  }
+
   /** @throws ClosedFileError after `close`, naming the method that was called */
   checkOpen(operation: string): void {
     if (this.#closed) throw this.#closedError(operation)
@@ -146,6 +158,15 @@ export class FileReader implements BinaryReader {
       file: this.name,
       backend: this.#backend.name,
     })
+  }
+
+  async *#pieces(cancelled: AbortSignal | undefined): AsyncGenerator<Bytes> {
+    const take = (): Promise<Bytes> => this.untilCancelled(() => this.#take(), cancelled)
+    for (;;) {
+      const piece = await untilAborted(this.#inTurn('read', take), cancelled)
+      if (piece.byteLength === 0) return
+      yield piece
+    }
   }
 
   /** What a call of `read` resolves to, where nothing has to be waited for. */

@@ -1,4 +1,4 @@
-import { untilAborted } from './abort.ts'
+import { either, untilAborted } from './abort.ts'
 import type {
   Backend,
   BackendUrlOptions,
@@ -717,16 +717,6 @@ const methodArguments: Readonly<Record<string, ArgumentTypes<OperationOptions> |
   url: urlArguments,
   getAvailableName: availableNameArguments,
   cleanupUploads: cleanupArguments,
-}
-
-/** A signal that aborts when one of both does. */
-function either(
-  first: AbortSignal | undefined,
-  second: AbortSignal | undefined,
-): AbortSignal | undefined {
-  return first === undefined || second === undefined
-    ? (first ?? second)
-    : AbortSignal.any([first, second])
 }
 
 /** From JavaScript the options may be anything; {@link checkArguments} says so. */

@@ -1,4 +1,4 @@
-import { itemsUntilAborted, untilAborted } from './abort.ts'
+import { either, itemsUntilAborted, untilAborted } from './abort.ts'
 import type { Backend, ReadBody, ReadResult } from './backend.ts'
 import type { Bytes } from './bytes.ts'
 import { copyBytes, plainBytes } from './bytes.ts'
@@ -67,14 +67,14 @@ export class StoredFile {
 
   /** The bytes as they arrive. Nothing is requested before the first read. */
   stream(): ReadableStream<Bytes> {
-    return toWebStream(() => this.#chunks())
+    return toWebStream(cancelled => this.#chunks(either(this.#signal, cancelled)))
   }
 
   /** All bytes in memory. @throws FileChangedError */
   async bytes(): Promise<Bytes> {
     if (this.size === 0) return new Uint8Array(0)
     try {
-      const body = await untilAborted(this.#read(), this.#signal)
+      const body = await untilAborted(this.#read(this.#signal), this.#signal)
       const bytes = plainBytes(await untilAborted(body.bytes(), this.#signal))
       checkLength(bytes.byteLength, this.size)
       return bytes
@@ -94,12 +94,12 @@ export class StoredFile {
     return new TextDecoder().decode(await this.bytes())
   }
 
-  async *#chunks(): AsyncGenerator<Bytes> {
+  async *#chunks(signal: AbortSignal | undefined): AsyncGenerator<Bytes> {
     if (this.size === 0) return
     try {
-      const body = await this.#read()
+      const body = await untilAborted(this.#read(signal), signal)
       let length = 0
-      for await (const chunk of itemsUntilAborted(body.chunks(), this.#signal)) {
+      for await (const chunk of itemsUntilAborted(body.chunks(), signal)) {
         length += chunk.byteLength
         yield plainBytes(chunk)
       }
@@ -109,14 +109,14 @@ export class StoredFile {
     }
   }
 
-  async #read(): Promise<ReadBody> {
-    this.#signal?.throwIfAborted()
+  async #read(signal: AbortSignal | undefined): Promise<ReadBody> {
+    signal?.throwIfAborted()
     // Asked for as a whole, what is whole comes with a checksum where the service has one.
     const whole = this.#start === 0 && this.size === this.#stat.size
     const result = await this.#backend.read(this.name as Name, {
       ...(whole ? {} : { start: this.#start, end: this.#start + this.size }),
       ifMatch: this.#stat.etag,
-      signal: this.#signal,
+      signal,
     })
     return pinnedBody(result, this.#stat)
   }

@@ -1,3 +1,4 @@
+import { untilAborted } from './abort.ts'
 import { type Bytes, concatBytes } from './bytes.ts'
 import { ValidationError } from './errors.ts'
 import type { FileReader } from './file-reader.ts'
@@ -61,7 +62,7 @@ export class TextFileReader implements TextReader {
 
   readable(): ReadableStream<string> {
     this.#file.checkOpen('readable')
-    return toWebStream(() => this.chunks())
+    return toWebStream(cancelled => this.#pieces(cancelled))
   }
 
   [Symbol.asyncIterator](): AsyncGenerator<string> {
@@ -76,6 +77,16 @@ export class TextFileReader implements TextReader {
     await this.close()
   }
 
+  async *#pieces(cancelled: AbortSignal): AsyncGenerator<string> {
+    const take = (): Promise<Bytes> =>
+      this.#file.untilCancelled(() => this.#characters(defaultChunkSize), cancelled)
+    for (;;) {
+      const chunk = decode(await untilAborted(this.#inTurn(take), cancelled))
+      if (chunk === '') return
+      yield chunk
+    }
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#turn.then(work)
     this.#turn = result.catch(() => {})
@@ -84,7 +95,20 @@ export class TextFileReader implements TextReader {
 
   /** The bytes of the next `n` characters. */
   async #characters(n: number): Promise<Bytes> {
-    let missing = checkCount('read', n, 0)
+    const count = checkCount('read', n, 0)
+    this.#file.checkOpen('read')
+    const start = this.#file.tell()
+    try {
+      return await this.#nextCharacters(count)
+    } catch (error) {
+      // What was read of them before is read again by the next call.
+      await this.#file.seek(start).catch(() => {})
+      throw error
+    }
+  }
+
+  async #nextCharacters(count: number): Promise<Bytes> {
+    let missing = count
     const pieces: Bytes[] = []
     let length = 0
     while (missing > 0) {

@@ -33,18 +33,26 @@ export class WebStreamChunks implements AsyncIterableIterator<Uint8Array> {
   }
 }
 
-/** Chunks as a web stream: produced when asked for, ended when the reader cancels. */
-export function toWebStream<T>(chunks: () => AsyncIterable<T>): ReadableStream<T> {
+/**
+ * Chunks as a web stream: produced when asked for, ended when the reader cancels.
+ *
+ * @param chunks gets a signal that aborts then: a chunk that is awaited may never come
+ */
+export function toWebStream<T>(
+  chunks: (cancelled: AbortSignal) => AsyncIterable<T>,
+): ReadableStream<T> {
+  const cancel = new AbortController()
   let iterator: AsyncIterator<T> | undefined
   return new ReadableStream<T>(
     {
       async pull(controller) {
-        iterator ??= chunks()[Symbol.asyncIterator]()
+        iterator ??= chunks(cancel.signal)[Symbol.asyncIterator]()
         const result = await iterator.next()
         if (result.done === true) controller.close()
         else controller.enqueue(result.value)
       },
-      async cancel() {
+      async cancel(reason) {
+        cancel.abort(reason)
         await iterator?.return?.()
       },
     },

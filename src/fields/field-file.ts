@@ -213,24 +213,14 @@ export class FieldFile {
   }
 
   /** The file from its start, wherever `read` stands; `chunkSize` in bytes, default 65,536. */
-  async *chunks(options: { readonly chunkSize?: number | undefined } = {}): AsyncGenerator<Bytes> {
-    const name = this.requireFile('chunks')
-    if (this.#pending !== undefined) {
-      yield* this.#pending.chunks(options.chunkSize)
-      return
-    }
-    const reader = await this.storage.open(name, 'rb')
-    try {
-      yield* reader.chunks(options.chunkSize)
-    } finally {
-      await reader.close()
-    }
+  chunks(options: { readonly chunkSize?: number | undefined } = {}): AsyncGenerator<Bytes> {
+    return this.#chunks(options.chunkSize, undefined)
   }
 
   /** The file from its start; nothing is requested before the first read. */
   readable(): ReadableStream<Bytes> {
     this.requireFile('readable')
-    return toWebStream(() => this.chunks())
+    return toWebStream(cancelled => this.#chunks(undefined, cancelled))
   }
 
   /** Harmless when repeated. */
@@ -373,6 +363,23 @@ export class FieldFile {
 
   get #attribute(): string {
     return this.#host.attribute ?? this.#field.attribute
+  }
+
+  async *#chunks(
+    chunkSize: number | undefined,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Bytes> {
+    const name = this.requireFile('chunks')
+    if (this.#pending !== undefined) {
+      yield* this.#pending.chunks(chunkSize)
+      return
+    }
+    const reader = await this.storage.open(name, 'rb', { signal })
+    try {
+      yield* reader.chunks(chunkSize)
+    } finally {
+      await reader.close()
+    }
   }
 
   #requireStored(operation: string): string {

@@ -9,6 +9,7 @@ import { MemoryStorage } from '../../src/backends/memory/memory-storage.ts'
 import type { S3StorageOptions } from '../../src/backends/s3/options.ts'
 import { S3Storage } from '../../src/backends/s3/s3-storage.ts'
 import type { Storage } from '../../src/core/storage.ts'
+import { FileField } from '../../src/fields/file-field.ts'
 import { FaultProxy } from '../../src/testing/fault-proxy/fault-proxy.ts'
 import type { ProxyFault } from '../../src/testing/fault-proxy/proxy-fault.ts'
 import { S3Server } from '../../src/testing/s3-server/s3-server.ts'
@@ -53,6 +54,10 @@ async function memoryInUse(): Promise<number> {
   }
   const { heapUsed, external } = process.memoryUsage()
   return heapUsed + external
+}
+
+function pause(milliseconds: number): Promise<undefined> {
+  return new Promise(resolve => setTimeout(resolve, milliseconds))
 }
 
 describe.each(Object.entries(kinds))('in %s', (_, open) => {
@@ -139,6 +144,41 @@ describe('on S3', () => {
     }
     await storage.delete('left')
   })
+
+  it.each(['answer', 'answer-body'] as const)(
+    'cancelling a stream ends the transfer that it waits for, and no other (%s)',
+    async at => {
+      await using proxy = await FaultProxy.start({ target: server.endpoint })
+      const storage = onS3(proxy.endpoint)
+      const content = new Uint8Array(6 * mebi).map((_, index) => index % 251)
+      await storage.save('stalled', content)
+      const field = new FileField({ storage })
+      const reader = await storage.open('stalled')
+      const text = await storage.open('stalled', 'r')
+      const file = await storage.file('stalled')
+      const streams: (() => ReadableStream<unknown>)[] = [
+        () => file.stream(),
+        () => file.slice(mebi).stream(),
+        () => reader.readable(),
+        () => text.readable(),
+        () => field.file('stalled').readable(),
+      ]
+      for (const stream of streams) {
+        proxy.begin({ next: () => ({ kind: 'stall', at }) })
+        const waiting = stream().getReader()
+        // Once nothing comes for a while, the stall is reached.
+        for (let came: unknown = 'first'; came !== undefined; )
+          came = await Promise.race([waiting.read(), pause(100)])
+        await waiting.cancel('enough')
+        for (let round = 0; round < 500 && proxy.pending > 0; round++) await pause(2)
+        expect([proxy.pending, proxy.requests]).toEqual([0, 1])
+      }
+      proxy.begin({ next: () => undefined })
+      const start = reader.tell()
+      expect(Buffer.compare(await reader.read(), content.subarray(start))).toBe(0)
+      await storage.delete('stalled')
+    },
+  )
 
   describe('an abort is answered before anything else happens', () => {
     const content = new Uint8Array(6 * mebi)
