@@ -1,7 +1,6 @@
 import { either, untilAborted } from './abort.ts'
 import type {
   Backend,
-  BackendUrlOptions,
   Capabilities,
   FileProperties,
   OperationOptions,
@@ -276,8 +275,8 @@ export class Storage {
     return this.#run('url', name, options, existing => {
       checkUrlOptions(options)
       if (this.backend.url === undefined) throw new UnsupportedError('This storage has no URLs.')
-      const request: BackendUrlOptions = { ...options, method: options.method ?? 'GET' }
-      return this.backend.url(existing, request)
+      const { method = 'GET', expiresIn, parameters, download, signal } = options
+      return this.backend.url(existing, { method, expiresIn, parameters, download, signal })
     })
   }
 

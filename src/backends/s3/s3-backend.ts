@@ -31,7 +31,7 @@ import { withAccess } from './access-engine.ts'
 import { ensureBucket } from './bucket.ts'
 import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
 import { contentDisposition } from './encoding.ts'
-import type { GetOptions, ListResult, S3Engine, StreamContent } from './engine.ts'
+import type { GetOptions, ListResult, PresignOptions, S3Engine, StreamContent } from './engine.ts'
 import { conditionsFor, filenameVariable, isAbout, parameterFields } from './form-fields.ts'
 import { LargeWrite, TakenError } from './large-write.ts'
 import {
@@ -279,19 +279,34 @@ export class S3Backend implements Backend {
     }
   }
 
-  async url(name: Name, options: BackendUrlOptions): Promise<string> {
-    const { customDomain, querystringAuth, querystringExpire } = this.#options
+  /** With no promise more than it needs: there is nothing to wait for once the engine is loaded. */
+  url(name: Name, options: BackendUrlOptions): Promise<string> {
+    try {
+      const { customDomain } = this.#options
+      if (customDomain && options.method !== 'PUT')
+        return this.#domainUrl(customDomain, name, options)
+      const request = this.#presignOptions(name, options)
+      const key = this.#prefix + name
+      // A URL asks for nothing, so its bucket need not be there yet.
+      const engine = this.#opened ?? this.#loaded
+      return engine === undefined
+        ? this.#load().then(loaded => loaded.presign(key, request))
+        : engine.presign(key, request)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #presignOptions(name: Name, options: BackendUrlOptions): PresignOptions {
+    const { querystringAuth, querystringExpire, signatureVersion } = this.#options
     const { method } = options
-    if (customDomain && method !== 'PUT') return await this.#domainUrl(customDomain, name, options)
-    if (this.#options.signatureVersion !== 's3') checkExpiry(options.expiresIn)
+    if (signatureVersion !== 's3') checkExpiry(options.expiresIn)
     const signed = querystringAuth ?? true
     const { query, headers } = urlRequest(method, this.#urlParameters(name, options))
     if (this.#accessOf !== undefined) addAccess(query, headers, this.#accessOf(name))
     if (!signed) refuseUnsigned(method, query, headers)
     const expiresIn = signed ? (options.expiresIn ?? querystringExpire ?? 3600) : undefined
-    // A URL asks for nothing, so its bucket need not be there yet.
-    const engine = this.#opened ?? this.#loaded ?? (await this.#load())
-    return engine.presign(this.#prefix + name, { method, expiresIn, query, headers })
+    return { method, expiresIn, query, headers }
   }
 
   /**

@@ -36,7 +36,15 @@ export interface PresignRequest {
 }
 
 const algorithm = 'AWS4-HMAC-SHA256'
-const noQuery = { expiresIn: 0, signedNames: '', text: '' }
+/** The query of URLs that are alike, and what follows on their path in the canonical request. */
+interface PlainQuery {
+  readonly host: string
+  readonly expiresIn: number
+  readonly text: string
+  readonly tail: string
+}
+
+const noQuery: PlainQuery = { host: '', expiresIn: 0, text: '', tail: '' }
 
 /**
  * Headers that stay out of the signature, since something between us and the service may rightly
@@ -111,45 +119,45 @@ export class SigV4Signer {
 
   /** The query of a URL that is valid for `expiresIn` seconds, with its signature. */
   presign(request: PresignRequest, now: Date): string {
-    const { method, host, path, signedHeaders = [] } = request
     this.#setTime(now)
-    // Nearly all URLs are signed for the host alone.
-    const { lines, names } =
-      signedHeaders.length === 0
-        ? { lines: `host:${host}\n`, names: 'host' }
-        : canonicalHeaders(host, signedHeaders.flat(), noHeaders)
-    const query = this.#presignedQuery(request, names)
-    const signature = this.#sign(
-      `${method}\n${path}\n${query}\n${lines}\n${names}\nUNSIGNED-PAYLOAD`,
-    )
-    return `${query}&X-Amz-Signature=${signature}`
+    const { method, path, query, signedHeaders = [] } = request
+    // Nearly all URLs are signed for the host alone, and have no parameters of their own.
+    const plain = query.length === 0 && signedHeaders.length === 0
+    const { text, tail } = plain ? this.#plainQuery(request) : this.#givenQuery(request)
+    return `${text}&X-Amz-Signature=${this.#sign(`${method}\n${path}${tail}`)}`
+  }
+
+  /** Of all URLs that are alike, within a second. */
+  #plainQuery({ host, expiresIn }: PresignRequest): PlainQuery {
+    const last = this.#lastQuery
+    if (last.expiresIn === expiresIn && last.host === host) return last
+    const text = this.#ownQuery(expiresIn, 'host')
+    this.#lastQuery = { host, expiresIn, text, tail: tailOf(text, `host:${host}\n`, 'host') }
+    return this.#lastQuery
   }
 
   /** The parameters that are signed, in canonical order: those of the signature are, already. */
-  #presignedQuery(request: PresignRequest, signedNames: string): string {
-    const own = this.#ownQuery(request.expiresIn, signedNames)
-    if (request.query.length === 0) return own
-    const given = request.query.map(
-      ([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(value)}`,
-    )
-    return canonicalQuery([own, ...given].join('&'))
+  #givenQuery({ host, expiresIn, query, signedHeaders = [] }: PresignRequest): {
+    readonly text: string
+    readonly tail: string
+  } {
+    const { lines, names } = canonicalHeaders(host, signedHeaders.flat(), noHeaders)
+    const given = query.map(([name, value]) => `${encodeRfc3986(name)}=${encodeRfc3986(value)}`)
+    const text = canonicalQuery([this.#ownQuery(expiresIn, names), ...given].join('&'))
+    return { text, tail: tailOf(text, lines, names) }
   }
 
-  /** The parameters of the signature: of all URLs that are alike, within a second. */
+  /** The parameters of the signature itself. */
   #ownQuery(expiresIn: number, signedNames: string): string {
-    const last = this.#lastQuery
-    if (last.expiresIn === expiresIn && last.signedNames === signedNames) return last.text
     const { securityToken } = this.#credentials
     const token =
       securityToken === undefined ? '' : `&X-Amz-Security-Token=${encodeRfc3986(securityToken)}`
-    const text = `${this.#presigned}&X-Amz-Expires=${expiresIn}${token}&X-Amz-SignedHeaders=${encodeRfc3986(signedNames)}`
-    this.#lastQuery = { expiresIn, signedNames, text }
-    return text
+    return `${this.#presigned}&X-Amz-Expires=${expiresIn}${token}&X-Amz-SignedHeaders=${encodeRfc3986(signedNames)}`
   }
 
   #sign(canonicalRequest: string): string {
     this.#key ??= new PreparedKey(this.#deriveKey())
-    return this.#key.sign(this.#signedFront + sha256Hex(canonicalRequest))
+    return this.#key.sign(this.#signedFront, sha256Binary(canonicalRequest))
   }
 
   #setTime(now: Date): void {
@@ -178,47 +186,59 @@ export class SigV4Signer {
 
 const blockSize = 64
 const hashSize = 32
-/** Room for the text behind the key at first; a string to sign is about 140 bytes long. */
-const textRoom = 256
+const hexDigits = encodeUtf8('0123456789abcdef')
 
-/** An HMAC-SHA-256 key with its pads (RFC 2104) written into the inputs of both hashes once. */
+/**
+ * An HMAC-SHA-256 key with its pads (RFC 2104) written into the inputs of both hashes once, and what
+ * strings to sign begin with for as long as it is the same.
+ */
 class PreparedKey {
-  #inner = new Uint8Array(blockSize + textRoom)
-  #room = this.#inner.subarray(blockSize)
-  /** The part of `#inner` that was hashed last: strings to sign of one key have one length. */
-  #hashed = this.#inner
-  readonly #outer = new Uint8Array(blockSize + hashSize)
+  readonly #innerPad = new Uint8Array(blockSize).fill(0x36)
+  readonly #outer = new Uint8Array(blockSize + hashSize).fill(0x5c)
+  #front: string | undefined
+  #inner = this.#innerPad
 
   /** A derived key is a hash, and therefore shorter than a block. */
   constructor(key: Uint8Array) {
-    this.#inner.fill(0x36, 0, blockSize)
-    this.#outer.fill(0x5c, 0, blockSize)
     for (const [index, byte] of key.entries()) {
-      this.#inner[index] = byte ^ 0x36
+      this.#innerPad[index] = byte ^ 0x36
       this.#outer[index] = byte ^ 0x5c
     }
   }
 
-  sign(text: string): string {
-    // No UTF-16 unit needs more than three bytes.
-    if (text.length * 3 > this.#inner.length - blockSize) this.#grow(text.length * 3)
-    const end = blockSize + encoder.encodeInto(text, this.#room).written
-    if (this.#hashed.length !== end) this.#hashed = this.#inner.subarray(0, end)
-    const digest = sha256Binary(this.#hashed)
+  /**
+   * Signs `front` with a hash in hexadecimal behind it.
+   *
+   * @param hash one character for each byte
+   */
+  sign(front: string, hash: string): string {
+    if (front !== this.#front) this.#prepare(front)
+    const inner = this.#inner
+    // By hand: a call that writes a text into a buffer costs more than 64 digits.
+    let at = inner.length - 2 * hashSize
+    for (let i = 0; i < hashSize; i++) {
+      const byte = hash.charCodeAt(i)
+      inner[at++] = hexDigits[byte >> 4] ?? 0
+      inner[at++] = hexDigits[byte & 15] ?? 0
+    }
+    const digest = sha256Binary(inner)
     for (let i = 0; i < hashSize; i++) this.#outer[blockSize + i] = digest.charCodeAt(i)
     return sha256Hex(this.#outer)
   }
 
-  #grow(room: number): void {
-    const larger = new Uint8Array(blockSize + room)
-    larger.set(this.#inner.subarray(0, blockSize))
-    this.#inner = larger
-    this.#room = larger.subarray(blockSize)
-    this.#hashed = larger
+  #prepare(front: string): void {
+    const text = encodeUtf8(front)
+    this.#inner = new Uint8Array(blockSize + text.length + 2 * hashSize)
+    this.#inner.set(this.#innerPad)
+    this.#inner.set(text, blockSize)
+    this.#front = front
   }
 }
 
-const encoder = new TextEncoder()
+/** Of a canonical request: all that follows on the path. */
+function tailOf(query: string, lines: string, names: string): string {
+  return `\n${query}\n${lines}\n${names}\nUNSIGNED-PAYLOAD`
+}
 
 const noHeaders: ReadonlySet<string> = new Set()
 
