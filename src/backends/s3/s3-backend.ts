@@ -56,7 +56,7 @@ import type { EngineSubject } from './probe-offer.ts'
 import { type ProviderProfile, profileOf } from './profiles.ts'
 import { type StorageParameters, storageParameters } from './storage-parameters.ts'
 import { isTemporaryKey, temporaryPrefix } from './temporary-key.ts'
-import { urlRequest } from './url-parameters.ts'
+import { type UrlRequest, urlRequest } from './url-parameters.ts'
 import { withoutUndefined } from './without-undefined.ts'
 
 /** What {@link TransferConfig} and `maxMemorySize` say, with the defaults for what they do not. */
@@ -302,8 +302,9 @@ export class S3Backend implements Backend {
     const { method } = options
     if (signatureVersion !== 's3') checkExpiry(options.expiresIn)
     const signed = querystringAuth ?? true
-    const { query, headers } = urlRequest(method, this.#urlParameters(name, options))
-    if (this.#accessOf !== undefined) addAccess(query, headers, this.#accessOf(name))
+    const asked = urlRequest(method, this.#urlParameters(name, options))
+    const { query, headers } =
+      this.#accessOf === undefined ? asked : withAccessIn(asked, this.#accessOf(name))
     if (!signed) refuseUnsigned(method, query, headers)
     const expiresIn = signed ? (options.expiresIn ?? querystringExpire ?? 3600) : undefined
     return { method, expiresIn, query, headers }
@@ -596,11 +597,9 @@ function accessOf(
  * What a signed URL carries for its user, and what the user has to send: the customer's key, which
  * may not stand in a URL.
  */
-function addAccess(
-  query: [string, string][],
-  headers: [string, string][],
-  access: AccessParameters | undefined,
-): void {
+function withAccessIn(asked: UrlRequest, access: AccessParameters | undefined): UrlRequest {
+  const query = [...asked.query]
+  const headers = [...asked.headers]
   const pairs = accessHeaders(access, 'object')
   for (let i = 0; i + 1 < pairs.length; i += 2) {
     const [name = '', value = ''] = [pairs[i], pairs[i + 1]]
@@ -609,6 +608,7 @@ function addAccess(
     if (isOfCustomerKey(name)) headers.push([name, value])
     else query.push([name, value])
   }
+  return { query, headers }
 }
 
 /** A client that somebody else configured knows where it sends its requests. */
@@ -625,8 +625,8 @@ function checkExpiry(expiresIn: number | undefined): void {
 
 function refuseUnsigned(
   method: string,
-  query: readonly [string, string][],
-  headers: readonly [string, string][],
+  query: UrlRequest['query'],
+  headers: UrlRequest['headers'],
 ): void {
   const needs = query.find(([name]) => name.startsWith('response-'))?.[0] ?? headers[0]?.[0]
   if (method !== 'PUT' && needs === undefined) return

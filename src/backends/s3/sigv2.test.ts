@@ -102,13 +102,13 @@ describe('signature version 2', () => {
         useSsl,
       })
       const { method } = vector.expect
-      const { query, headers } = urlRequest(
-        vector.operation === 'put_object' ? 'PUT' : 'GET',
-        parameters,
-      )
+      const asked = urlRequest(vector.operation === 'put_object' ? 'PUT' : 'GET', parameters)
+      const { query } = asked
       // As it is: ours would be an encoded word, for the two blanks that it has.
-      for (const [name, value] of Object.entries(Metadata))
-        headers.push([`x-amz-meta-${name}`, String(value)])
+      const metadata = Object.entries(Metadata).map(
+        ([name, value]) => [`x-amz-meta-${name}`, String(value)] as const,
+      )
+      const headers = [...asked.headers, ...metadata]
       const path = `${address.prefix}/${encodeKey(key)}`
       const request = { method, host: '', path, query, signedHeaders: headers, expiresIn }
       const bucketPath = address.style === 'virtual' ? `/${bucketName}` : ''

@@ -10,9 +10,12 @@ type Parameters = Readonly<Record<string, string | number | Readonly<Record<stri
 
 /** What becomes part of the query, and what becomes a header that the caller must send. */
 export interface UrlRequest {
-  readonly query: [string, string][]
-  readonly headers: [string, string][]
+  readonly query: readonly (readonly [string, string])[]
+  readonly headers: readonly (readonly [string, string])[]
 }
+
+/** Of most URLs. */
+const nothing: UrlRequest = { query: [], headers: [] }
 
 /** Parameters of GetObject and HeadObject that go into the query, by their API names. */
 const readQuery: Readonly<Record<string, string>> = {
@@ -59,9 +62,9 @@ export function urlRequest(
   method: 'GET' | 'HEAD' | 'PUT',
   given?: Parameters | undefined,
 ): UrlRequest {
-  if (given === undefined) return { query: [], headers: [] }
+  if (given === undefined) return nothing
   const parameters = { ...given, ...withoutUndefined(readCustomerKey(given, badKey)) }
-  const request: UrlRequest = { query: [], headers: [] }
+  const request = { query: [] as [string, string][], headers: [] as [string, string][] }
   const query = method === 'PUT' ? {} : readQuery
   const headers = method === 'PUT' ? writeHeaders : readHeaders
   for (const [name, value] of Object.entries(parameters)) {
