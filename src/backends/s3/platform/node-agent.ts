@@ -2,8 +2,9 @@ import { Agent as HttpAgent, request as httpRequest } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { type ProxySettings, proxyAuthorization, proxyFor } from '../proxies.ts'
 import { withoutUndefined } from '../without-undefined.ts'
-import type { ProxySettings, TlsSettings } from './undici-transport.ts'
+import type { TlsSettings } from './undici-transport.ts'
 
 export interface AgentSettings {
   readonly tls: TlsSettings
@@ -22,7 +23,7 @@ export function nodeAgent(origin: string, settings: AgentSettings): HttpAgent {
   const agent = secure ? new HttpsAgent(options) : new HttpAgent(options)
   const proxy = proxyFor(new URL(origin), proxies)
   if (proxy === undefined) return agent
-  const tunnel = new Tunnel(new URL(proxy), settings.connectTimeout)
+  const tunnel = new Tunnel(proxy, settings.connectTimeout)
   return Object.assign(agent, {
     createConnection: (target: Target, done: Connected): void => tunnel.open(target, secure, done),
   })
@@ -49,12 +50,16 @@ class Tunnel {
   open(target: Target, secure: boolean, done: Connected): void {
     const { protocol, hostname, port } = this.#proxy
     const authority = `${target.host}:${target.port}`
+    const authorization = proxyAuthorization(this.#proxy)
     const request = (protocol === 'https:' ? httpsRequest : httpRequest)({
       host: hostname,
       port: port === '' ? undefined : Number(port),
       method: 'CONNECT',
       path: authority,
-      headers: { host: authority, ...this.#authorization() },
+      headers: {
+        host: authority,
+        ...(authorization === undefined ? {} : { 'proxy-authorization': authorization }),
+      },
       agent: false,
     })
     request.setTimeout(this.#timeout, () => request.destroy(timedOut()))
@@ -67,13 +72,6 @@ class Tunnel {
     })
     request.end()
   }
-
-  #authorization(): Record<string, string> {
-    const { username, password } = this.#proxy
-    if (username === '') return {}
-    const user = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-    return { 'proxy-authorization': `Basic ${btoa(user)}` }
-  }
 }
 
 function encrypted(socket: Duplex, target: Target): Duplex {
@@ -82,18 +80,4 @@ function encrypted(socket: Duplex, target: Target): Duplex {
 
 function timedOut(): Error {
   return Object.assign(new Error('The proxy did not answer in time'), { code: 'ETIMEDOUT' })
-}
-
-/** The URL of the proxy for a service; `undefined` where it is reached directly. */
-function proxyFor(origin: URL, proxies: ProxySettings | undefined): string | undefined {
-  const proxy = origin.protocol === 'https:' ? proxies?.https : proxies?.http
-  const direct = (proxies?.none ?? '').split(/[\s,]+/).some(entry => isMeant(entry, origin))
-  return direct ? undefined : proxy
-}
-
-/** Whether an entry of `NO_PROXY` means the host: `*`, its name, or a domain above it. */
-function isMeant(entry: string, { hostname, host }: URL): boolean {
-  const name = entry.toLowerCase().replace(/^\*?\./, '')
-  if (name === '') return false
-  return name === '*' || name === host || name === hostname || hostname.endsWith(`.${name}`)
 }

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer as createHttpServer, type Server as HttpServer, request } from 'node:http'
-import { type AddressInfo, connect as connectTcp, type Server } from 'node:net'
+import { type AddressInfo, connect as connectTcp, createServer, type Server } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
 import { fileURLToPath } from 'node:url'
+import { inspect } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { FaultProxy } from '../../../testing/fault-proxy/fault-proxy.ts'
 import type { ProxyFault } from '../../../testing/fault-proxy/proxy-fault.ts'
@@ -146,6 +147,36 @@ describe('proxies', () => {
     expect([plain > 0, seen.every(line => line.startsWith('CONNECT '))]).toEqual([true, true])
   })
 
+  it.each([
+    ['me:p%40ss', 'me:p@ss'],
+    ['me', 'me:'],
+    ['me:100%', 'me:100%'],
+    ['é:日本', 'é:日本'],
+  ])('are told who asks: %s', async (user, told) => {
+    const seen = new Set<string | undefined>()
+    const proxy = createHttpServer()
+    proxy.on('connect', (asked, socket) => {
+      seen.add(asked.headers['proxy-authorization'])
+      socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n')
+    })
+    const url = `http://${user}@127.0.0.1:${await portOf(proxy)}`
+    for (const scheme of ['http', 'https']) {
+      const storage = connect({ endpointUrl: `${scheme}://s3.test`, proxies: { [scheme]: url } })
+      const error = await storage.stat('a').catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ name: 'UnavailableError' })
+      expect(inspect(error, { depth: 9 })).not.toContain('@127')
+    }
+    expect([...seen]).toEqual([`Basic ${Buffer.from(told).toString('base64')}`])
+  })
+
+  it.each(['http', 'https'])('that do not answer are a connection that timed out (%s)', async s => {
+    const proxy = createHttpServer().on('connect', () => {})
+    const url = `http://127.0.0.1:${await portOf(proxy)}`
+    const timeouts = { connect: 200, headers: 0, idle: 0 }
+    const storage = connect({ endpointUrl: `${s}://s3.test`, proxies: { [s]: url }, timeouts })
+    await expect(storage.stat('a')).rejects.toMatchObject({ name: 'UnavailableError' })
+  })
+
   it('that close the connection are asked as often as there are attempts', async () => {
     let asked = 0
     const proxy = createHttpServer()
@@ -171,6 +202,9 @@ describe('proxies', () => {
     vi.stubEnv('NO_PROXY', '127.0.0.1')
     await roundTrip(connect({ endpointUrl }))
     expect(seen).toEqual([])
+    vi.stubEnv('NO_PROXY', '127.0.0.1:1')
+    await roundTrip(connect({ endpointUrl }))
+    expect(seen.length).toBeGreaterThan(0)
   })
 })
 
@@ -186,6 +220,15 @@ describe('time-outs', () => {
     proxy.begin({ seed: 0, next: () => fault })
     return storage
   }
+
+  it('end a connection that gets no further than TCP', async () => {
+    const silent = createServer(socket => socket.on('error', () => undefined))
+    const endpointUrl = `https://127.0.0.1:${await portOf(silent)}`
+    await expect(connect({ endpointUrl, timeouts }).stat('a')).rejects.toMatchObject({
+      name: 'UnavailableError',
+      message: expect.stringContaining('the connection timed out'),
+    })
+  })
 
   it.each(['accept', 'answer'] as const)('end a request that stalls (%s)', async at => {
     const storage = await stalling(at)

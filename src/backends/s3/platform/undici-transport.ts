@@ -11,6 +11,7 @@ import {
   type TransportResponse,
 } from '../native/transport.ts'
 import { isDistrust, networkReasons } from '../network-reasons.ts'
+import { type ProxySettings, proxyAuthorization, proxyFor } from '../proxies.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { RawHeaders } from './raw-headers.ts'
 
@@ -35,13 +36,6 @@ export interface TlsSettings {
   /** Certificate and key of the client, in PEM. */
   readonly cert?: string | undefined
   readonly key?: string | undefined
-}
-
-export interface ProxySettings {
-  readonly http: string | undefined
-  readonly https: string | undefined
-  /** Hosts that are reached directly, separated by commas, as in `NO_PROXY`. */
-  readonly none: string | undefined
 }
 
 /** Bytes that are read ahead of a consumer before the socket is paused. */
@@ -101,7 +95,8 @@ async function openOrigin(url: string, settings: ConnectionSettings): Promise<Or
   const tls = url.startsWith('https:') ? withoutUndefined(await settings.tls()) : {}
   const connect = { ...tls, timeout: timeouts.connect }
   const limits = { headersTimeout: timeouts.headers, bodyTimeout: timeouts.idle }
-  if (proxies !== undefined) return new ProxiedOrigin(undici, { connect, limits, proxies })
+  const proxy = proxyFor(new URL(url), proxies)
+  if (proxy !== undefined) return new ProxiedOrigin(undici, proxy, { connect, limits })
   const connector = undici.buildConnector(connect)
   return new OwnConnections(
     connection =>
@@ -149,31 +144,33 @@ class OwnConnections implements Origin {
   }
 }
 
-/** undici's own agent chooses between the proxies and the direct way. */
+/** Behind a proxy, through tunnels that undici's agent keeps. */
 class ProxiedOrigin implements Origin {
   readonly #connection: Connection
 
   constructor(
-    { EnvHttpProxyAgent, Pool }: Undici,
+    { ProxyAgent, Pool }: Undici,
+    proxy: URL,
     {
       connect,
       limits,
-      proxies,
     }: {
       readonly connect: { readonly timeout: number }
       readonly limits: { readonly headersTimeout: number; readonly bodyTimeout: number }
-      readonly proxies: ProxySettings
     },
   ) {
-    const dispatcher = new EnvHttpProxyAgent({
+    const token = proxyAuthorization(proxy)
+    // The way to the service is open when the proxy has answered.
+    const opening = { headersTimeout: connect.timeout, bodyTimeout: connect.timeout }
+    const dispatcher = new ProxyAgent({
       ...limits,
-      httpProxy: proxies.http ?? '',
-      httpsProxy: proxies.https ?? '',
-      noProxy: proxies.none ?? '',
+      uri: proxy.href,
+      // undici takes no name without a password from the URL, and no `%` that encodes nothing.
+      ...(token === undefined ? {} : { token }),
       connect,
       requestTls: connect,
       proxyTls: { timeout: connect.timeout },
-      clientFactory: (proxy, options) => endingTunnels(new Pool(proxy, options)),
+      clientFactory: (url, options) => endingTunnels(new Pool(url, { ...options, ...opening })),
     })
     this.#connection = { dispatcher, opened: 0 }
   }
