@@ -33,6 +33,25 @@ describe('the output of Vite', () => {
     expect(hashedOf(...files)).toEqual(files)
   })
 
+  it('has hashes that look like anything, behind what it calls a file', () => {
+    write('.vite/manifest.json', {
+      'src/logo.png': { file: 'assets/logo-B3GF2WG_.png', src: 'src/logo.png' },
+      'src/main.js': {
+        file: 'assets/main-k3j9x2a_.js',
+        name: 'main',
+        css: ['assets/main-A-B-C-D-.css', 'assets/my-wrapping.css'],
+      },
+      '_shared-_1234567.js': { file: 'assets/shared-_1234567.js', name: 'shared' },
+      'src/index.js': { file: 'assets/VERSION-WXYZ1234.js', name: 'index' },
+    })
+    expect([...readBuildOutput(dir).hashed]).toEqual([
+      'assets/logo-B3GF2WG_.png',
+      'assets/main-k3j9x2a_.js',
+      'assets/main-A-B-C-D-.css',
+      'assets/shared-_1234567.js',
+    ])
+  })
+
   it('has names that do not change with the content: they are no hashes', () => {
     const files = [
       'main.js',

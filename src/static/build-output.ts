@@ -33,6 +33,7 @@ export function readBuildOutput(dir: string): BuildOutput {
 
 interface ViteChunk {
   readonly file: string
+  readonly name?: unknown
   readonly css?: readonly string[]
   readonly assets?: readonly string[]
 }
@@ -42,7 +43,7 @@ function viteOutput(chunks: Readonly<Record<string, ViteChunk>>): BuildOutput {
   const aliases = new Map<string, string>()
   for (const [source, chunk] of Object.entries(chunks)) {
     for (const file of [chunk.file, ...(chunk.css ?? []), ...(chunk.assets ?? [])])
-      if (hasHash(file)) hashed.add(file)
+      if (hasHash(file, [...textOf(chunk.name), baseOf(source)])) hashed.add(file)
     // Names such as `_shared-abc.js` are Vite's own.
     if (!source.startsWith('_')) aliases.set(source, chunk.file)
   }
@@ -59,7 +60,7 @@ function webpackOutput(content: Readonly<Record<string, unknown>>, path: string)
     const file = value.replace(/^(?:[a-z]+:)?\/\/[^/]+/i, '').replace(/^\/+/, '')
     const inside = withoutPublicPath(file, path)
     if (inside === undefined) continue
-    if (hasHash(inside)) hashed.add(inside)
+    if (hasHash(inside, [baseOf(source)])) hashed.add(inside)
     if (source !== inside) aliases.set(source, inside)
   }
   return { hashed, aliases }
@@ -68,14 +69,27 @@ function webpackOutput(content: Readonly<Record<string, unknown>>, path: string)
 /**
  * Whether a hash stands before the suffixes: eight or more hexadecimal digits (webpack), or eight
  * characters of base64url (Vite, Rollup). A word such as `my-component` is none: a file whose name
- * stays when its content changes must not be kept for ever, while one hash too many does no harm.
+ * stays when its content changes must not be kept for ever.
+ *
+ * @param names what the bundler calls the file: what stands behind one of these is its own addition
  */
-function hasHash(file: string): boolean {
-  const [, hex = '', text = ''] =
-    /[.-](?:([0-9a-f]{8,64})|([\w-]{8}))\.[a-z][a-z0-9.]*$/i.exec(file) ?? []
+function hasHash(file: string, names: readonly string[]): boolean {
+  const match = /[.-](?:([0-9a-f]{8,64})|([\w-]{8}))\.[a-z][a-z0-9.]*$/i.exec(file)
+  if (match === null) return false
+  const [, hex = '', text = ''] = match
   if (hex !== '') return /\d/.test(hex)
-  const mixed = /[a-z]/.test(text) && /[A-Z]/.test(text)
-  return mixed && (/\d/.test(text) || !/^[a-z]*(?:[A-Z][a-z]+)*$/.test(text))
+  if (/^[a-z]*(?:[A-Z][a-z]+)*$/.test(text)) return false
+  if (names.includes(file.slice(file.lastIndexOf('/') + 1, match.index))) return true
+  return /[A-Z]/.test(text) && /[a-z]/.test(text)
+}
+
+/** The name of a source without its folder and its last suffix. */
+function baseOf(source: string): string {
+  return /([^/]*?)(?:\.[^./]*)?$/.exec(source)?.[1] ?? source
+}
+
+function textOf(value: unknown): string[] {
+  return typeof value === 'string' ? [value] : []
 }
 
 function withoutPublicPath(file: string, manifest: string): string | undefined {
