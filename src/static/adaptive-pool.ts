@@ -51,6 +51,7 @@ class AdaptivePool {
   #streak = 0
   #cutAt = 0
   #wasCut = false
+  #wake: (() => void) | undefined
 
   constructor(options: PoolOptions) {
     this.#options = options
@@ -61,11 +62,12 @@ class AdaptivePool {
   async run(jobs: Iterable<Job>): Promise<void> {
     const { signal } = this.#options
     for (const job of jobs) {
-      while (this.#isFull(job.weight)) await Promise.race(this.#running)
+      while (this.#isFull(job.weight)) await this.#oneDone()
       if (this.#errors.length >= maxFailures || signal?.aborted === true) break
       const task = this.#attempt(job).finally(() => {
         this.#running.delete(task)
         this.#weight -= job.weight
+        this.#wake?.()
       })
       this.#running.add(task)
       this.#weight += job.weight
@@ -73,6 +75,13 @@ class AdaptivePool {
     await Promise.all(this.#running)
     signal?.throwIfAborted()
     this.#throwErrors()
+  }
+
+  /** One promise for all that run: a race among them would listen to each of them again. */
+  #oneDone(): Promise<void> {
+    return new Promise(resolve => {
+      this.#wake = resolve
+    })
   }
 
   /** A job that is heavier than the limit runs alone. */

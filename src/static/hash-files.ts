@@ -12,7 +12,7 @@ import { hashedName, shortHash } from './hashed-name.ts'
 import type { CollectedState, Manifest } from './manifest.ts'
 import { type LinkedFile, linkFile, rewriteLinks, type Site } from './references/linked-file.ts'
 import { loadScriptLexer } from './references/modules.ts'
-import { decodeText, scanFile, searchLimit, unsearched } from './scan-file.ts'
+import { scanFile, searchLimit, unsearched } from './scan-file.ts'
 import {
   type Language,
   type LanguageOptions,
@@ -338,12 +338,10 @@ class Hasher {
   }
 
   #rewrite(file: SourceFile, storedName: (name: string) => string | undefined): Uint8Array {
-    const bytes = readAgain(file)
-    if (!this.#isRewritten(file)) return bytes
+    if (!this.#isRewritten(file)) return readAgain(file)
+    const bytes = this.#reader.readAgain(file)
     const { links } = this.#linked.get(file.name) ?? this.#link(file, () => bytes)
-    const text = decodeText(bytes)
-    if (text === undefined || links.length === 0) return bytes
-    return Buffer.from(rewriteLinks(text, links, this.#site, storedName), 'utf8')
+    return rewriteLinks(bytes, links, this.#site, storedName)
   }
 
   #warnings(): StaticWarning[] {

@@ -8,7 +8,8 @@ import type { HashedFiles } from './hash-files.ts'
 import { type FileLinks, isLink, replaceLink } from './link-files.ts'
 import { type CollectedState, type Manifest, sameManifest } from './manifest.ts'
 import { checkUncontested, commitManifest } from './manifest-commit.ts'
-import { readAgain, streamAgain, wholeLimit } from './source-file.ts'
+import { ReadBuffers } from './read-buffers.ts'
+import { readAgain, readAgainInto, streamAgain, wholeLimit } from './source-file.ts'
 import type { StaticManifest, StoredManifest } from './static-manifest.ts'
 import type { Upload, UploadPlan } from './upload-plan.ts'
 
@@ -44,6 +45,7 @@ class Publisher {
   readonly #publication: Publication
   readonly #manifest: StaticManifest | undefined
   readonly #stored: Record<string, CollectedState['stored'][string]>
+  readonly #buffers = new ReadBuffers()
   #done = 0
 
   constructor(publication: Publication) {
@@ -86,12 +88,23 @@ class Publisher {
     const target = linked ? `${upload.target}.collected` : upload.target
     if (isStreamed(upload)) {
       await settings.files.save(target, streamAgain(file), this.#saveOptions(upload))
+    } else if (isAsItIs(upload)) {
+      await this.#storeAsItIs(upload, target)
     } else {
       const bytes = await this.#bytesOf(upload)
       await settings.files.save(target, bytes, this.#saveOptions(upload))
       if (source !== undefined) this.#stored[upload.target] = [md5(bytes), source, bytes.byteLength]
     }
     if (linked) replaceLink(settings.files, target, upload.target)
+  }
+
+  async #storeAsItIs(upload: Upload, target: string): Promise<void> {
+    const { file } = upload
+    const buffer = this.#buffers.take(file.size + 1)
+    const bytes = readAgainInto(file, buffer)
+    await this.#publication.settings.files.save(target, bytes, this.#saveOptions(upload))
+    // Not after a failure: a request that was given up may still be reading.
+    this.#buffers.give(buffer)
   }
 
   async #bytesOf({ file, rewritten, encoding }: Upload): Promise<Uint8Array> {
@@ -118,6 +131,11 @@ class Publisher {
   }
 }
 
-function isStreamed({ file, rewritten, encoding }: Upload): boolean {
-  return file.size >= wholeLimit && !rewritten && encoding === undefined
+function isStreamed(upload: Upload): boolean {
+  return upload.file.size >= wholeLimit && isAsItIs(upload)
+}
+
+/** Whether the source's own bytes are stored. */
+function isAsItIs({ rewritten, encoding }: Upload): boolean {
+  return !rewritten && encoding === undefined
 }

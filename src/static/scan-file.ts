@@ -1,8 +1,9 @@
 import { isAscii, isUtf8 } from 'node:buffer'
 import { scanCss } from './references/css.ts'
 import { scanMarkup } from './references/markup.ts'
-import { scanScript, scriptWords } from './references/modules.ts'
-import type { Scan, ScanProblem } from './references/reference.ts'
+import { scanScript } from './references/modules.ts'
+import { inBytes, type Scan, type ScanProblem } from './references/reference.ts'
+import { findMapComments, mayImport } from './references/script-bytes.ts'
 import { scanWebManifest } from './references/web-manifest.ts'
 import type { Language } from './source-file.ts'
 
@@ -20,22 +21,11 @@ export const unsearched: Scan = {
   ],
 }
 
-/** The text of a file that is to be searched; `undefined` where it is none, or too much. */
-export function decodeText(bytes: Uint8Array): string | undefined {
-  if (bytes.byteLength > searchLimit) return undefined
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  // Ten times as fast as decoding, and most scripts are.
-  if (isAscii(buffer)) return buffer.toString('latin1')
-  return isUtf8(buffer) ? buffer.toString('utf8') : undefined
-}
-
-/** The references of a file. */
+/** The references of a file, with offsets that count bytes. */
 export function scanFile(bytes: Uint8Array, language: Language): Scan {
-  const isScript = language === 'script' || language === 'module'
-  if (isScript && !mayRefer(bytes)) return { references: [], problems: [] }
-  const text = decodeText(bytes)
-  if (text === undefined) return unsearched
-  const { references, problems } = scanText(text, language)
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (buffer.byteLength > searchLimit || !isUtf8(buffer)) return unsearched
+  const { references, problems } = scanBytes(buffer, language)
   return { references, problems: firstOf(problems) }
 }
 
@@ -47,13 +37,18 @@ function firstOf(problems: readonly ScanProblem[]): readonly ScanProblem[] {
   return [...problems.slice(0, maxProblems), { line: next.line, message }]
 }
 
-function scanText(text: string, language: Language): Scan {
+function scanBytes(bytes: Buffer, language: Language): Scan {
+  if (language === 'script' || language === 'module')
+    return scanScriptBytes(bytes, language === 'module')
+  // Ten times as fast as decoding, and most are.
+  const text = bytes.toString(isAscii(bytes) ? 'latin1' : 'utf8')
+  return inBytes(text, bytes.byteLength, scanText(text, language))
+}
+
+function scanText(text: string, language: Exclude<Language, 'script' | 'module'>): Scan {
   switch (language) {
     case 'css':
       return scanCss(text)
-    case 'script':
-    case 'module':
-      return scanScript(text, language === 'module')
     case 'html':
     case 'svg':
       return scanMarkup(text, language)
@@ -62,8 +57,34 @@ function scanText(text: string, language: Language): Scan {
   }
 }
 
-/** Without decoding: most of a site's bytes are scripts that name no file. */
-function mayRefer(bytes: Uint8Array): boolean {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  return scriptWords.some(word => buffer.includes(word))
+/** Bytes up to which a script is always read by the lexer, so that a broken one is reported. */
+const smallScript = 32 * 1024
+
+function scanScriptBytes(bytes: Buffer, modules: boolean): Scan {
+  if (bytes.byteLength > smallScript && !(modules && mayImport(bytes))) {
+    const references = findMapComments(bytes)
+    if (references !== undefined) return { references, problems: [] }
+  }
+  // A character for each byte is enough to find what is written in ASCII, and takes half the
+  // memory of text that is not.
+  const scan = scanScript(withoutMark(bytes.toString('latin1'), '\u00ef\u00bb\u00bf'), modules)
+  if (isPlain(scan)) return scan
+  const text = withoutMark(bytes.toString('utf8'), '\ufeff')
+  return inBytes(text, bytes.byteLength, scanScript(text, modules))
+}
+
+/** Blanks for the three bytes of a byte order mark, behind which the lexer would see no keyword. */
+function withoutMark(text: string, mark: string): string {
+  return text.startsWith(mark) ? `   ${text.slice(mark.length)}` : text
+}
+
+function isPlain({ references, problems }: Scan): boolean {
+  return (
+    references.every(({ url }) => isAsciiText(url)) &&
+    problems.every(({ message }) => isAsciiText(message))
+  )
+}
+
+function isAsciiText(text: string): boolean {
+  return !/[^\u0000-\u007f]/.test(text)
 }

@@ -74,6 +74,16 @@ export class SourceReader {
     }
   }
 
+  /**
+   * The bytes of a file that was read before; they are gone at the next call.
+   *
+   * @throws FileChangedError if they are others now
+   */
+  readAgain(file: SourceFile): Uint8Array {
+    if (file.size >= wholeLimit) return readAgain(file)
+    return readAgainInto(file, this.#buffer)
+  }
+
   /** MD5 of a file; `undefined` for one that cannot be read. */
   async digest(path: string): Promise<string | undefined> {
     try {
@@ -107,12 +117,7 @@ export class SourceReader {
 
   /** Reads as much as there is room for. Synchronous: the pool takes ten times as long. */
   #fill(fd: number): number {
-    let size = 0
-    for (;;) {
-      const read = readSync(fd, this.#buffer, size, this.#buffer.byteLength - size, null)
-      size += read
-      if (read === 0 || size === this.#buffer.byteLength) return size
-    }
+    return fill(fd, this.#buffer)
   }
 
   /** Goes on with what is in the buffer already. */
@@ -134,12 +139,30 @@ export class SourceReader {
  * @throws FileChangedError if they are others now
  */
 export function readAgain(file: SourceFile): Uint8Array {
+  return readUnchanged(file, fd => readFileSync(fd))
+}
+
+/** The same in memory that is there, larger than the file by at least a byte. */
+export function readAgainInto(file: SourceFile, buffer: Buffer): Uint8Array {
+  return readUnchanged(file, fd => buffer.subarray(0, fill(fd, buffer)))
+}
+
+function fill(fd: number, buffer: Buffer): number {
+  let size = 0
+  for (;;) {
+    const read = readSync(fd, buffer, size, buffer.byteLength - size, null)
+    size += read
+    if (read === 0 || size === buffer.byteLength) return size
+  }
+}
+
+function readUnchanged(file: SourceFile, read: (fd: number) => Uint8Array): Uint8Array {
   let bytes: Uint8Array
   let version: string
   try {
     const fd = openFile(file.path)
     try {
-      bytes = readFileSync(fd)
+      bytes = read(fd)
       version = versionOf(fd)
     } finally {
       closeSync(fd)

@@ -63,16 +63,16 @@ export function linkFile(name: string, scan: Scan, site: Site): LinkedFile {
   return { links, needs: [...needs], warnings, problems: scan.problems, errors, settled }
 }
 
-/** The text of a linked file under the hashed names that `storedName` gives. */
+/** The bytes of a linked file under the hashed names that `storedName` gives. */
 export function rewriteLinks(
-  text: string,
+  bytes: Uint8Array,
   links: readonly Link[],
   site: Site,
   storedName: (name: string) => string | undefined,
-): string {
+): Uint8Array {
   const targets = new Map(links.map(link => [link.reference, link]))
   return rewriteReferences(
-    text,
+    bytes,
     links.map(({ reference }) => reference),
     reference => {
       const link = targets.get(reference)

@@ -1,10 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { scanMarkup } from './markup.ts'
+import { inBytes, type Scan } from './reference.ts'
 import { rewriteReferences } from './rewrite.ts'
 import { scanWebManifest } from './web-manifest.ts'
 
+/** The text with every reference marked. */
+function mark(text: string, scan: Scan, urlOf = (url: string): string | undefined => `${url}!`) {
+  const bytes = Buffer.from(text)
+  const { references } = inBytes(text, bytes.byteLength, scan)
+  return Buffer.from(rewriteReferences(bytes, references, ({ url }) => urlOf(url))).toString()
+}
+
 function marked(text: string, kind: 'html' | 'svg'): string {
-  return rewriteReferences(text, scanMarkup(text, kind).references, ({ url }) => `${url}!`)
+  return mark(text, scanMarkup(text, kind))
 }
 
 describe('scanMarkup', () => {
@@ -19,6 +27,7 @@ describe('scanMarkup', () => {
       '<video poster="a.png!"><source src="b.mp4!"></video>',
     ],
     ['<style>a{b:url(c.png)}</style>', '<style>a{b:url(c.png!)}</style>'],
+    ['é<img src="日本.png">👪<img src="a.png">', 'é<img src="日本.png!">👪<img src="a.png!">'],
     ['<p style="background:url(\'a.png\')">', '<p style="background:url(\'a.png!\')">'],
     ['<img src="a.png?b=1&amp;c=2">', '<img src="a.png?b=1&#38;c=2!">'],
     ['<img src="a&quot;b&#x27;&#62;.png">', '<img src="a&#34;b&#39;&#62;.png!">'],
@@ -57,7 +66,7 @@ describe('scanMarkup', () => {
   it('rewrites what a drawing loads, and not its own fragments', () => {
     const text =
       '<svg><style><![CDATA[a{fill:url(p.svg#x)}]]></style><image xlink:href="a.png"/><use href="#b"/><a href="c"/></svg>'
-    const rewritten = rewriteReferences(text, scanMarkup(text, 'svg').references, ({ url }) =>
+    const rewritten = mark(text, scanMarkup(text, 'svg'), url =>
       url.startsWith('#') ? undefined : `${url}!`,
     )
     expect(rewritten).toBe(
@@ -92,7 +101,7 @@ describe('scanWebManifest', () => {
     const text =
       '{"icons": [{"src": "a.png", "sizes": "src"}], "name": "src", "src" : "b\\u00e9.png", "shortcuts": [{"icons": [{"src":\n"c.png"}]}]}'
     const { references } = scanWebManifest(text)
-    expect(rewriteReferences(text, references, ({ url }) => `${url}!`)).toBe(
+    expect(mark(text, { references, problems: [] })).toBe(
       '{"icons": [{"src": "a.png!", "sizes": "src"}], "name": "src", "src" : "bé.png!", "shortcuts": [{"icons": [{"src":\n"c.png!"}]}]}',
     )
     expect(references.map(({ line }) => line)).toEqual([1, 1, 2])

@@ -1,14 +1,19 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: scripts under test hold templates
 import { beforeAll, describe, expect, it } from 'vitest'
 import { loadScriptLexer, scanScript } from './modules.ts'
+import type { Scan } from './reference.ts'
 import { rewriteReferences } from './rewrite.ts'
 
 beforeAll(loadScriptLexer)
 
 /** The script with every reference marked. */
 function marked(text: string, modules = true): string {
-  const { references } = scanScript(text, modules)
-  return rewriteReferences(text, references, ({ url }) => `${url}!`)
+  return rewritten(text, scanScript(text, modules), url => `${url}!`)
+}
+
+function rewritten(text: string, { references }: Scan, urlOf: (url: string) => string): string {
+  const bytes = rewriteReferences(Buffer.from(text), references, ({ url }) => urlOf(url))
+  return Buffer.from(bytes).toString()
 }
 
 describe('scanScript', () => {
@@ -95,8 +100,7 @@ describe('scanScript', () => {
 
   it('escapes what the quotes do not allow', () => {
     const text = 'import "./a\\"b.js"; import(`./c.js`)'
-    const { references } = scanScript(text, true)
-    expect(rewriteReferences(text, references, () => './x"`${y}\\')).toBe(
+    expect(rewritten(text, scanScript(text, true), () => './x"`${y}\\')).toBe(
       'import "./x\\"`${y}\\\\"; import(`./x"\\`\\${y}\\\\`)',
     )
   })

@@ -6,12 +6,6 @@ export async function loadScriptLexer(): Promise<void> {
   await init()
 }
 
-const moduleWords = ['import', 'export', 'Worker'] as const
-const mapWord = 'sourceMappingURL='
-
-/** Words without which a script names no file; none of them can be written with escapes. */
-export const scriptWords: readonly string[] = [...moduleWords, mapWord]
-
 /**
  * The references of a script: static and dynamic imports of relative and absolute paths,
  * `export … from`, `new URL('…', import.meta.url)`, `import.meta.resolve('…')`, `new Worker('…')`
@@ -20,9 +14,7 @@ export const scriptWords: readonly string[] = [...moduleWords, mapWord]
  * @param modules false: the source map alone, as Django's default
  */
 export function scanScript(text: string, modules: boolean): Scan {
-  const wantsModules = modules && moduleWords.some(word => text.includes(word))
-  if (!wantsModules && !text.includes(mapWord)) return { references: [], problems: [] }
-  return new ScriptScanner(text, wantsModules).scan()
+  return new ScriptScanner(text, modules).scan()
 }
 
 /** A place that only the lexer can tell from the same text in a string or comment. */

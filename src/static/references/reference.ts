@@ -1,4 +1,7 @@
-/** A place in a file that names another file. Offsets count UTF-16 units. */
+/**
+ * A place in a file that names another file. Offsets count the characters of the text that was
+ * scanned; those of a whole file are turned into bytes by {@link inBytes}.
+ */
 export interface Reference {
   /** What is replaced if the reference is rewritten. */
   readonly start: number
@@ -37,6 +40,24 @@ export interface Scan {
 export interface ScanProblem {
   readonly line: number
   readonly message: string
+}
+
+/** What was found in the text of a file, with offsets that count the bytes of its UTF-8. */
+export function inBytes(text: string, byteLength: number, scan: Scan): Scan {
+  // ASCII: it is the same.
+  if (text.length === byteLength) return scan
+  let at = 0
+  let bytes = 0
+  const byteAt = (offset: number): number => {
+    bytes += Buffer.byteLength(text.slice(at, offset))
+    at = offset
+    return bytes
+  }
+  const references = scan.references.map(reference => {
+    const start = byteAt(reference.start)
+    return { ...reference, start, end: byteAt(reference.end) }
+  })
+  return { ...scan, references }
 }
 
 /** Counts lines forward, so that a file is counted through once, however many places are asked for. */

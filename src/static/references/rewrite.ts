@@ -1,26 +1,35 @@
 import type { Reference, ReferenceForm } from './reference.ts'
 
-/** The text with other URLs in the place of some references. */
+/**
+ * A file's bytes with other URLs in the place of some references, whose offsets count bytes.
+ *
+ * @returns bytes of their own, also if nothing is replaced
+ */
 export function rewriteReferences(
-  text: string,
+  bytes: Uint8Array,
   references: readonly Reference[],
   urlOf: (reference: Reference) => string | undefined,
-): string {
-  const pieces: string[] = []
+): Uint8Array {
+  const pieces: Uint8Array[] = []
   let from = 0
   for (const reference of references) {
     const url = urlOf(reference)
     if (url === undefined) continue
     const written = writeUrl[reference.form](
       url,
-      text[reference.start] ?? '',
-      text[reference.start - 1] ?? '',
+      charAt(bytes, reference.start),
+      charAt(bytes, reference.start - 1),
     )
-    pieces.push(text.slice(from, reference.start), written)
+    pieces.push(bytes.subarray(from, reference.start), Buffer.from(written, 'utf8'))
     from = reference.end
   }
-  pieces.push(text.slice(from))
-  return pieces.join('')
+  pieces.push(bytes.subarray(from))
+  return Buffer.concat(pieces)
+}
+
+/** What is asked for is a quote, or nothing of interest. */
+function charAt(bytes: Uint8Array, at: number): string {
+  return String.fromCharCode(bytes[at] ?? 0)
 }
 
 /** First and previous character tell the quotes that stand there. */
