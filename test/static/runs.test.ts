@@ -78,13 +78,10 @@ describe('a run on S3', () => {
       .slice(before)
       .filter(({ method }) => method === 'PUT' || method === 'POST' || method === 'DELETE')
       .map(({ method, path }) => `${method} ${path.replace(/\?.*/, '').replace(/^.*order\//, '')}`)
-    expect(writes.map(write => write.replace(/[0-9a-f]{12}/, 'HASH'))).toEqual([
-      'PUT a.HASH.css',
-      'PUT p.HASH.png',
-      'PUT p.png',
-      'PUT staticfiles.json',
-      'POST /static',
-    ])
+    const order = writes.map(write => write.replace(/[0-9a-f]{12}/, 'HASH'))
+    // Those of one kind go side by side.
+    expect(order.slice(0, 2).sort()).toEqual(['PUT a.HASH.css', 'PUT p.HASH.png'])
+    expect(order.slice(2)).toEqual(['PUT p.png', 'PUT staticfiles.json', 'POST /static'])
   })
 })
 
