@@ -38,7 +38,7 @@ export async function openSdkV2Engine(
     sdk,
     bucketName,
     signatureVersion: options.signatureVersion ?? 's3v4',
-    locate: () => locate(place, undefined, environment),
+    locate: region => locate(place, region, environment),
     credentials: new CredentialCache(credentialProvider(options, environment, readTextFile)),
     config: { httpOptions: await httpOptions(address.origin, options, environment) },
     retries,

@@ -19,14 +19,22 @@ import { streamedOutput } from './streamed-output.ts'
 
 /** What is used of the SDK: its service class, and the listener that hashes bodies. */
 export interface V2Sdk {
-  readonly S3: new (config: never) => V2Service
+  /** Makes a {@link V2Service}. */
+  readonly S3: new (
+    config: never,
+  ) => Pick<V2Service, 'makeRequest'>
   /** Reads a body whole, which cannot be done with a stream. */
   readonly computeSha256: unknown
 }
 
+/** With members that the SDK's types do not have. */
 interface V2Service {
+  /** Regions of buckets by their names, as the service said them. */
+  bucketRegionCache: Readonly<Record<string, string | undefined>>
   /** Makes a {@link V2Request}, of whose members the SDK's types have only some. */
   makeRequest(operation: string, params: object): object
+  /** By the clock of the service, once an answer told that this machine's is off. */
+  getSkewCorrectedDate(): Date
 }
 
 interface V2Request {
@@ -34,7 +42,10 @@ interface V2Request {
   on(event: 'build', listener: () => void): void
   on(event: 'afterBuild', listener: () => void): void
   on(event: 'httpError', listener: (error: V2Error) => void): void
-  on(event: 'retry', listener: (response: { readonly error: V2Error | null }) => void): void
+  on(
+    event: 'retry',
+    listener: (response: V2Response & { readonly error: V2Error | null }) => void,
+  ): void
   on(event: 'httpHeaders', listener: V2HeadersListener): void
   removeListener(event: 'afterBuild', listener: unknown): void
   send(done: (this: V2Response, error: V2Error | null, data: SdkOutput | null) => void): void
@@ -68,7 +79,8 @@ export interface V2ClientOptions {
   readonly sdk: V2Sdk
   readonly bucketName: string
   readonly signatureVersion: 's3' | 's3v4'
-  readonly locate: () => Promise<Location>
+  /** @param region that the service named, where it is another than the settings say */
+  readonly locate: (region: string | undefined) => Promise<Location>
   readonly credentials: CredentialSource
   /** Configuration of the SDK's service beside address, region, keys and retries. */
   readonly config: object
@@ -78,6 +90,7 @@ export interface V2ClientOptions {
 /** The service and what signs URLs, for one set of keys. */
 interface V2Connection {
   readonly credentials: Credentials
+  readonly location: Location
   readonly service: V2Service
   readonly signer: UrlSigner
 }
@@ -111,16 +124,18 @@ export class V2Client implements SdkClient {
     const { expiresIn, query } = options
     const { address } = await this.#locate()
     if (expiresIn === undefined) return unsignedUrl(address, key, query)
-    const { signer } = await this.#connect()
-    return signedUrl(address, signer, key, { ...options, expiresIn }, new Date())
+    const { signer, service } = await this.#connect()
+    const now = service.getSkewCorrectedDate()
+    return signedUrl(address, signer, key, { ...options, expiresIn }, now)
   }
 
   async postForm(request: PostPolicyRequest): Promise<PostForm> {
-    const { address, region } = await this.#locate()
-    const { credentials } = await this.#connect()
+    const { credentials, location, service } = await this.#connect()
+    const { address, region } = location
+    const now = service.getSkewCorrectedDate()
     return this.#options.signatureVersion === 's3'
-      ? signPostFormV2(request, { address, credentials }, new Date())
-      : signPostForm(request, { address, credentials, region }, new Date())
+      ? signPostFormV2(request, { address, credentials }, now)
+      : signPostForm(request, { address, credentials, region }, now)
   }
 
   async region(): Promise<string> {
@@ -131,8 +146,13 @@ export class V2Client implements SdkClient {
     return bodyError(error)
   }
 
+  /** The SDK goes after a bucket by itself; what is signed here has to come along. */
   async #locate(): Promise<Location> {
-    this.#location ??= this.#options.locate().catch(error => {
+    const { bucketName } = this.#options
+    const named = this.#connection?.service.bucketRegionCache[bucketName]
+    if (named !== undefined && named !== this.#connection?.location.region)
+      this.#location = undefined
+    this.#location ??= this.#options.locate(named).catch(error => {
       this.#location = undefined
       throw error
     })
@@ -142,7 +162,8 @@ export class V2Client implements SdkClient {
   async #connect(): Promise<V2Connection> {
     const location = await this.#locate()
     const credentials = await this.#options.credentials.get()
-    if (this.#connection?.credentials !== credentials)
+    const { credentials: last, location: place } = this.#connection ?? {}
+    if (this.#connection === undefined || last !== credentials || place !== location)
       this.#connection = connectionFor(this.#options, location, credentials)
     return this.#connection
   }
@@ -171,6 +192,11 @@ class V2Exchange {
     // The SDK would wait for "100 Continue" however long a proxy keeps it back.
     this.#request.on('afterBuild', () => {
       delete this.#request.httpRequest.headers['Expect']
+    })
+    this.#request.on('retry', response => {
+      const { error } = response
+      // The SDK takes the clock over from any answer, but knows what was wrong by the code alone.
+      if (error !== null && isSkewed(error, response)) error.retryable = true
     })
     if (this.#isStream) this.#sendOnce(sdk.computeSha256)
     this.outcome = this.#send()
@@ -247,13 +273,15 @@ class V2Exchange {
     return { Body: stream, ContentLength: body.size }
   }
 
-  #explain(error: V2Error, { httpResponse, retryCount }: V2Response): unknown {
+  #explain(error: V2Error, response: V2Response): unknown {
     if (this.#sourceFailure !== undefined) return this.#sourceFailure.error
+    const { httpResponse, retryCount } = response
     const status = isOfNetwork(error) ? 0 : (httpResponse.statusCode ?? 0)
+    const code = isSkewed(error, response) ? skewCode : error.code
     const facts = {
       error,
       status,
-      code: status === 0 ? networkCode(error) : error.code,
+      code: status === 0 ? networkCode(error) : code,
       region: error.region ?? undefined,
       requestId: error.requestId ?? undefined,
       retryAfter: httpResponse.headers?.['retry-after'],
@@ -267,9 +295,10 @@ class V2Exchange {
 
 function connectionFor(
   options: V2ClientOptions,
-  { address, region }: Location,
+  location: Location,
   credentials: Credentials,
 ): V2Connection {
+  const { address, region } = location
   const { sdk, bucketName, signatureVersion, config, retries } = options
   const { accessKey, secretKey, securityToken } = credentials
   const service = new sdk.S3({
@@ -284,13 +313,15 @@ function connectionFor(
     correctClockSkew: true,
     maxRetries: retries.maxAttempts - 1,
     retryDelayOptions: { customBackoff: (count: number) => backoff(count, retries) },
-  } as never)
+  } as never) as V2Service
+  // The SDK shares one among all services of the process, whose buckets may have the same name.
+  service.bucketRegionCache = {}
   const bucketPath = address.style === 'virtual' ? `/${bucketName}` : ''
   const signer =
     signatureVersion === 's3'
       ? new SigV2Signer(credentials, bucketPath)
       : new SigV4Signer(credentials, region)
-  return { credentials, service, signer }
+  return { credentials, location, service, signer }
 }
 
 /** The SDK puts the bucket where it belongs by itself. */
@@ -332,6 +363,17 @@ function networkCode({ code, message, originalError }: V2Error): string | undefi
   const said = `${originalError?.message ?? ''} ${message}`
   const inner = /\bE[A-Z]{3,}\b/.exec(said)?.[0]
   return inner ?? (/certificate|altnames/i.test(said) ? 'CERT_UNTRUSTED' : code)
+}
+
+const skewCode = 'RequestTimeTooSkewed'
+/** S3 refuses signatures that are older or newer, in milliseconds. */
+const skewLimit = 15 * 60_000
+
+/** Whether a first attempt was refused without a word, as a HEAD is, by a clock that differs. */
+function isSkewed({ code }: V2Error, { httpResponse, retryCount }: V2Response): boolean {
+  if (code !== 'Forbidden' || retryCount > 0) return false
+  const skew = Math.abs(Date.parse(httpResponse.headers?.['date'] ?? '') - Date.now())
+  return skew > skewLimit
 }
 
 function isExpired(error: unknown): boolean {
