@@ -194,6 +194,14 @@ describe.each(storages)('the doctor, on a storage %s', (_kind, connect) => {
   })
 })
 
+it('tells a client of the SDK in which region the bucket is', async () => {
+  await restart({ region: 'eu-central-1' })
+  const diagnosis = await diagnose(withClient({ regionName: 'us-west-2' }))
+  expect(found(diagnosis, 'region')).toMatchObject({ outcome: 'failed' })
+  expect(found(diagnosis, 'region')?.found).toContain('eu-central-1')
+  expect(found(diagnosis, 'write')?.found).toBe('Not looked at: see region.')
+})
+
 /** A storage whose engine a test may use. */
 class OpenStorage extends S3Storage {
   async subject(): Promise<Awaited<ReturnType<S3Backend['subject']>>> {

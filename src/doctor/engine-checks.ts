@@ -5,6 +5,7 @@ import type { Findings, Step } from './diagnosis.ts'
 import {
   keyCodes,
   oldUpload,
+  regionCodes,
   runCheck,
   type ServiceChecks,
   tellForbiddenListing,
@@ -140,9 +141,10 @@ const content = new TextEncoder().encode('part')
 
 /** What an error is about. */
 function stepOf(error: unknown): Step {
+  const code = error instanceof Error ? codeOf(error.cause) : ''
+  if (regionCodes.has(code)) return 'region'
   if (error instanceof ImproperlyConfigured) return steps[error.setting ?? ''] ?? 'bucket'
   if (!(error instanceof PermissionDeniedError)) return 'bucket'
-  const code = codeOf(error.cause)
   if (keyCodes.has(code)) return 'credentials'
   return code === 'RequestTimeTooSkewed' ? 'clock' : 'bucket'
 }

@@ -5,6 +5,7 @@ import type { Findings, Step } from './diagnosis.ts'
 import {
   keyCodes,
   oldUpload,
+  regionCodes,
   runCheck,
   type ServiceChecks,
   tellForbiddenListing,
@@ -347,13 +348,6 @@ export class S3Checks implements ServiceChecks {
     return runCheck({ findings: this.#findings, signal: this.#signal }, step, permission, work)
   }
 }
-
-const regionCodes: ReadonlySet<string> = new Set([
-  'AuthorizationHeaderMalformed',
-  'PermanentRedirect',
-  'TemporaryRedirect',
-  'IllegalLocationConstraintException',
-])
 
 const keyAdvice: Readonly<Record<string, string | undefined>> = {
   InvalidAccessKeyId:

@@ -23,6 +23,14 @@ export interface ServiceChecks {
 /** Uploads that are younger may be under way; in milliseconds. */
 export const oldUpload: number = 24 * 60 * 60_000
 
+/** Codes of S3 for another region than the bucket's. */
+export const regionCodes: ReadonlySet<string> = new Set([
+  'AuthorizationHeaderMalformed',
+  'PermanentRedirect',
+  'TemporaryRedirect',
+  'IllegalLocationConstraintException',
+])
+
 /** Codes of S3 for keys that it does not take. */
 export const keyCodes: ReadonlySet<string> = new Set([
   'InvalidAccessKeyId',

@@ -163,6 +163,48 @@ describe('a client of one’s own', () => {
     })
   })
 
+  it.each<[string, Partial<Place>, S3ClientConfig, string | undefined, RegExp]>([
+    ['wrong keys', { secretKey: 'wrong' }, {}, undefined, /check the keys of the "client"\.$/],
+    ['an unknown key', { accessKey: 'AKIAWRONG' }, {}, undefined, /check the keys of the "client"/],
+    [
+      'another region',
+      { region: 'us-west-2' },
+      {},
+      'client',
+      /is in region eu-central-1: set the region of the "client"\.$/,
+    ],
+    [
+      'an endpoint where nobody is',
+      { endpoint: 'http://127.0.0.1:9' },
+      { maxAttempts: 1 },
+      undefined,
+      /is the endpoint of the "client" right\?/,
+    ],
+  ])(
+    'with %s is told what to do to the client, which holds what options say elsewhere',
+    async (_what, place, config, setting, message) => {
+      const region = 'eu-central-1'
+      await using server = await S3Server.start({ buckets: ['media'], region })
+      const { endpoint, accessKey, secretKey } = server
+      const client = clientFor({ endpoint, accessKey, secretKey, region, ...place }, config)
+      const storage = new S3Storage({ client, bucketName: 'media' })
+      const failure = await storage.listdir('').catch(error => error)
+      expect(failure.message).toMatch(message)
+      expect(failure.message).not.toMatch(/accessKey|secretKey|regionName|endpointUrl/)
+      expect(failure.setting).toBe(setting)
+    },
+  )
+
+  it('whose HEAD is refused without a word is told where the bucket is', async () => {
+    await using server = await S3Server.start({ buckets: ['media'], region: 'eu-central-1' })
+    const { endpoint, accessKey, secretKey } = server
+    const client = clientFor({ endpoint, accessKey, secretKey, region: 'us-west-2' })
+    const storage = new S3Storage({ client, bucketName: 'media' })
+    await expect(storage.stat('a')).rejects.toThrow(
+      'did not say why: check the keys of the "client", and the region of the "client" (the bucket is in eu-central-1).',
+    )
+  })
+
   it('whose own middleware fails gives that error as the cause', async () => {
     const client = new S3Client({ region: 'us-east-1', ...keys })
     const own = new RangeError('of the middleware')

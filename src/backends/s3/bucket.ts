@@ -1,5 +1,6 @@
 import { ImproperlyConfigured } from '../../core/errors.ts'
 import type { S3Engine } from './engine.ts'
+import { isRegionHolder } from './errors.ts'
 import type { S3StorageOptions } from './options.ts'
 import { profileOf } from './profiles.ts'
 
@@ -46,7 +47,7 @@ export async function inRegion(
     await create(region)
   } catch (error) {
     // A service with regions of its own may sign for any, and know none by this name.
-    const unknown = error instanceof ImproperlyConfigured && error.setting === 'regionName'
+    const unknown = error instanceof ImproperlyConfigured && isRegionHolder(error.setting)
     if (!unknown) throw error
     await create(undefined).catch(() => {
       throw error

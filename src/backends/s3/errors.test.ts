@@ -34,6 +34,15 @@ function errorOf(answer: Partial<ErrorAnswer>, subject: ErrorSubject = 'object')
   )
 }
 
+describe('an answer without a reason', () => {
+  it('to HEAD says what it is most often about, and where the bucket is', () => {
+    const error = errorOf({ method: 'HEAD', region: 'eu-central-1' })
+    expect(error.message).toBe(
+      'The service refused the request (400) and did not say why: check "accessKey", "secretKey" and "securityToken", and "regionName" (the bucket is in eu-central-1).',
+    )
+  })
+})
+
 describe('an answer with a code', () => {
   it.each([
     [404, 'NoSuchKey', FileNotFoundError],

@@ -12,6 +12,7 @@ import {
   UnsupportedError,
   ValidationError,
 } from '../../core/errors.ts'
+import { type Holder, remedy } from './remedy.ts'
 
 /** An answer that is no success, as far as it said something. */
 export interface ErrorAnswer {
@@ -26,6 +27,8 @@ export interface ErrorAnswer {
   readonly bucketName: string
   /** Times that the request was made, where that is known; default 1. */
   readonly attempts?: number | undefined
+  /** Who holds keys, region and endpoint; default the options. */
+  readonly holder?: Holder | undefined
   /** What an SDK made of the answer; default an error with status, code and request id. */
   readonly cause?: Error | undefined
 }
@@ -49,6 +52,16 @@ export function s3Error(answer: ErrorAnswer, subject: ErrorSubject): StorageErro
   return make({ ...answer, code })
 }
 
+/** Whether an error about the region names that setting. */
+export function isRegionHolder(setting: string | undefined): boolean {
+  return setting === 'regionName' || setting === 'client'
+}
+
+/** Whether S3 has that code: then it is no secret that a service repeats. */
+export function isKnownCode(code: string): boolean {
+  return kinds.has(code)
+}
+
 /** For `catch`: nothing of a missing file. */
 export function unlessMissing(error: unknown): undefined {
   if (!(error instanceof FileNotFoundError)) throw error
@@ -62,6 +75,7 @@ type MakeError = (answer: Explained) => StorageError
 function kindOfStatus(status: number, code: string, subject: ErrorSubject): MakeError {
   if (status === 404) return missingBy[subject]
   if (status === 409 && code === '') return unavailable
+  if (status === 400 && code === '') return unexplained
   return statuses[status] ?? (status >= 500 ? unavailable : other)
 }
 
@@ -73,7 +87,7 @@ const missingUpload: MakeError = answer =>
 
 const missingBucket: MakeError = answer =>
   new ImproperlyConfigured(
-    `There is no bucket "${answer.bucketName}": check "bucketName", "endpointUrl" and "regionName", or set "autoCreateBucket".`,
+    `There is no bucket "${answer.bucketName}": ${remedy('check "bucketName", "endpointUrl" and "regionName", or set "autoCreateBucket"', answer.holder)}.`,
     { setting: 'bucketName', ...causeOf(answer) },
   )
 
@@ -95,18 +109,24 @@ const foreignBucket: MakeError = answer =>
     { setting: 'bucketName', ...causeOf(answer) },
   )
 
+const regionSetting = '"regionName" (AWS_S3_REGION_NAME)'
+
+function regionHolder({ holder }: ErrorAnswer): string {
+  return holder === 'client' ? 'client' : 'regionName'
+}
+
 const wrongRegion: MakeError = answer => {
   const region = regionOf(answer)
   return new ImproperlyConfigured(
-    `The bucket "${answer.bucketName}" is in ${region === '' ? 'another region' : `region ${region}`}: set "regionName" (AWS_S3_REGION_NAME).`,
-    { setting: 'regionName', ...causeOf(answer) },
+    `The bucket "${answer.bucketName}" is in ${region === '' ? 'another region' : `region ${region}`}: set ${remedy(regionSetting, answer.holder)}.`,
+    { setting: regionHolder(answer), ...causeOf(answer) },
   )
 }
 
 const unknownRegion: MakeError = answer =>
   new ImproperlyConfigured(
-    `The service makes no bucket "${answer.bucketName}" in the region of "regionName" (AWS_S3_REGION_NAME): set another one.`,
-    { setting: 'regionName', ...causeOf(answer) },
+    `The service makes no bucket "${answer.bucketName}" in its region: set ${remedy(regionSetting, answer.holder)} to another one.`,
+    { setting: regionHolder(answer), ...causeOf(answer) },
   )
 
 /** S3 names the region that it expects; without one it is the header itself that is wrong. */
@@ -116,7 +136,7 @@ const wrongAuthorization: MakeError = answer =>
 function denied(what: string): MakeError {
   return answer =>
     new PermissionDeniedError(
-      `The service refused access to bucket "${answer.bucketName}": ${what}.`,
+      `The service refused access to bucket "${answer.bucketName}": ${remedy(what, answer.holder)}.`,
       causeOf(answer),
     )
 }
@@ -176,7 +196,7 @@ const unsupported: MakeError = answer =>
 
 const noAcls: MakeError = answer =>
   new ImproperlyConfigured(
-    `The bucket "${answer.bucketName}" takes no ACLs (the default on AWS today): set "defaultAcl" (AWS_DEFAULT_ACL) to null, and give no "acl".`,
+    `The bucket "${answer.bucketName}" takes no ACLs (the default on AWS today): set "defaultAcl" (AWS_DEFAULT_ACL) to null, and give no "acl", nor ACL or grants in "objectParameters".`,
     { setting: 'defaultAcl', ...causeOf(answer) },
   )
 
@@ -198,6 +218,17 @@ const other: MakeError = answer =>
     `The service refused the request (${nameOf(answer)}${quoted(answer)}).`,
     causeOf(answer),
   )
+
+/** An answer to HEAD has no document. What it is about most often is said, and the region. */
+const unexplained: MakeError = answer => {
+  const region = regionOf(answer)
+  const place = region === '' ? '' : ` (the bucket is in ${region})`
+  const what = 'check "accessKey", "secretKey" and "securityToken", and "regionName"'
+  return new StorageError(
+    `The service refused the request (${nameOf(answer)}) and did not say why: ${remedy(what, answer.holder)}${place}.`,
+    causeOf(answer),
+  )
+}
 
 /** A map, since a service's code may be the name of a member that every object has. */
 const kinds: ReadonlyMap<string, MakeError> = new Map<string, MakeError>([

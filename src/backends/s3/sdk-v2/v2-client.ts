@@ -286,7 +286,7 @@ class V2Exchange {
       requestId: error.requestId ?? undefined,
       retryAfter: httpResponse.headers?.['retry-after'],
       attempts: retryCount + 1,
-      trust: 'verify' as const,
+      holder: 'options' as const,
     }
     const { subject } = this.#call
     return sdkError(facts, { bucketName: this.#bucketName, subject }) ?? error

@@ -319,7 +319,7 @@ function explain(
     requestId: $metadata.requestId,
     retryAfter: headers['retry-after'],
     attempts: $metadata.attempts ?? 1,
-    trust: 'client' as const,
+    holder: 'client' as const,
   }
   return sdkError(facts, { bucketName, subject: call.subject }) ?? error
 }

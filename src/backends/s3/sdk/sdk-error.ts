@@ -4,8 +4,9 @@ import {
   type StorageError,
   UnavailableError,
 } from '../../../core/errors.ts'
-import { type ErrorSubject, s3Error, withoutSecrets } from '../errors.ts'
+import { type ErrorSubject, isKnownCode, s3Error, withoutSecrets } from '../errors.ts'
 import { isDistrust, networkReasons } from '../network-reasons.ts'
+import { type Holder, remedy } from '../remedy.ts'
 
 /** What an SDK's error says, whichever SDK's it is. */
 export interface SdkFailure {
@@ -18,8 +19,8 @@ export interface SdkFailure {
   readonly requestId: string | undefined
   readonly retryAfter: string | undefined
   readonly attempts: number
-  /** The option that says which certificates are trusted. */
-  readonly trust: 'client' | 'verify'
+  /** Who holds keys, region, endpoint, and the certificates that are trusted. */
+  readonly holder: Holder
 }
 
 /** What the failed call was about. */
@@ -73,7 +74,7 @@ const noAnswer = {
   requestId: undefined,
   retryAfter: undefined,
   attempts: 1,
-  trust: 'verify',
+  holder: 'options',
 } as const
 
 /** Names that the SDKs give an answer without a code: those of HEAD, and of no document of S3. */
@@ -92,20 +93,26 @@ const namedByTheSdk: ReadonlySet<string> = new Set([
 
 const distrust = {
   client: 'give the agent of the "client" the certificates of its authority',
-  verify: 'set "verify" (AWS_S3_VERIFY) to a file with the certificates of its authority',
+  options: 'set "verify" (AWS_S3_VERIFY) to a file with the certificates of its authority',
 }
 
-function networkError({ code = '', error, attempts, trust }: SdkFailure): StorageError | undefined {
+function networkError({
+  code = '',
+  error,
+  attempts,
+  holder,
+}: SdkFailure): StorageError | undefined {
   if (isDistrust(code))
     return new ImproperlyConfigured(
-      `The certificate of the service is not trusted (${code}): ${distrust[trust]}.`,
-      { setting: trust, cause: withoutRequest(error) },
+      `The certificate of the service is not trusted (${code}): ${distrust[holder]}.`,
+      { setting: holder === 'client' ? 'client' : 'verify', cause: withoutRequest(error) },
     )
   const known = networkReasons[code] ?? otherReasons[code]
   if (known === undefined && !/^(?:E[A-Z0-9]+|HPE_\w+|ERR_(?:SSL|STREAM|HTTP2)_\w+)$/.test(code))
     return undefined
   const times = attempts > 1 ? `, after ${attempts} attempts` : ''
-  return new UnavailableError(`No answer from the service: ${known ?? code}${times}.`, {
+  const reason = remedy(known ?? code, holder)
+  return new UnavailableError(`No answer from the service: ${reason}${times}.`, {
     cause: withoutRequest(error),
     attempts,
   })
@@ -178,7 +185,7 @@ function withoutRequest(error: Error): Error {
 
 /** A service may repeat anything, also where an id is expected. */
 function cleaned(value: unknown): unknown {
-  if (typeof value === 'string') return withoutSecrets(value)
+  if (typeof value === 'string') return isKnownCode(value) ? value : withoutSecrets(value)
   if (typeof value !== 'object' || value === null || value instanceof Date) return value
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, cleaned(each)]))
 }
