@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import {
   and,
   type Column,
@@ -36,6 +37,7 @@ import {
 import type { FileField } from '../fields/file-field.ts'
 import { currentScope, type FileScope, inScope } from '../fields/lifecycle.ts'
 import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
+import { type FiledTable, refuseStatement } from '../fields/statements.ts'
 
 declare const fileName: unique symbol
 
@@ -142,6 +144,8 @@ export function fileTable<T extends Table>(db: AnyDatabase, table: T): FileTable
 
 /** On a dialect: its database, which can be asked once a transaction is over. */
 const databaseKey: unique symbol = Symbol('stowage.drizzle.database')
+/** On a dialect: what looks at its statements. */
+const guardKey: unique symbol = Symbol('stowage.drizzle.guard')
 
 type Values = Record<string, unknown>
 type Row = Values & { [loadedKey]?: Values | undefined }
@@ -155,11 +159,18 @@ const maxAttempts = 20
 /** Of Drizzle's databases, as much as is needed here. */
 interface Database {
   /** A database shares it with its transactions. */
-  readonly dialect?: { [databaseKey]?: Database }
+  readonly dialect?: Dialect
   select(fields?: Record<string, unknown>): { from(table: Table): Query }
   insert(table: Table): { values(values: Values): Query }
   update(table: Table): { set(values: Values): Query }
   delete(table: Table): Query
+}
+
+interface Dialect {
+  [databaseKey]?: Database
+  [guardKey]?: StatementGuard
+  readonly casing?: { getColumnCasing(column: Column): string } | undefined
+  sqlToQuery: (...args: unknown[]) => { readonly sql: string }
 }
 
 interface Query extends PromiseLike<unknown> {
@@ -169,6 +180,36 @@ interface Query extends PromiseLike<unknown> {
   for(strength: 'update'): Query
 }
 
+/** Refuses statements that go past a `fileTable`: Drizzle's own, and raw SQL. */
+class StatementGuard {
+  readonly #tables = new Map<string, FiledTable>()
+  readonly #own = new AsyncLocalStorage<true>()
+
+  constructor(dialect: Dialect) {
+    const { sqlToQuery } = dialect
+    dialect.sqlToQuery = (...args) => {
+      const query = Reflect.apply(sqlToQuery, dialect, args)
+      if (this.#own.getStore() !== true)
+        refuseStatement(query.sql, this.#tables.values(), 'update() and delete() of fileTable()')
+      return query
+    }
+  }
+
+  static of(dialect: Dialect): StatementGuard {
+    dialect[guardKey] ??= new StatementGuard(dialect)
+    return dialect[guardKey]
+  }
+
+  watch(filed: FiledTable): void {
+    this.#tables.set(filed.table, filed)
+  }
+
+  /** A statement of a `fileTable`, which is not looked at. */
+  async run<R>(query: PromiseLike<R>): Promise<R> {
+    return await this.#own.run(true, async () => await query)
+  }
+}
+
 export class FileTable<T extends Table> {
   readonly #db: Database
   readonly #table: T
@@ -176,6 +217,7 @@ export class FileTable<T extends Table> {
   readonly #files = new Map<string, FileProperty<Row>>()
   readonly #keys: readonly string[]
   readonly #Row: new () => Row
+  readonly #guard: StatementGuard | undefined
 
   constructor(db: AnyDatabase, table: T) {
     this.#db = db as Database
@@ -193,6 +235,8 @@ export class FileTable<T extends Table> {
     }
     checkCascades(table, this.#files)
     this.#Row = this.#rowClass()
+    this.#guard = this.#db.dialect && StatementGuard.of(this.#db.dialect)
+    this.#guard?.watch({ table: getTableName(table), columns: this.#filedColumns() })
     if (!this.#isTransaction && this.#db.dialect !== undefined)
       this.#db.dialect[databaseKey] ??= this.#db
   }
@@ -358,9 +402,23 @@ export class FileTable<T extends Table> {
 
   async #affected(query: Query): Promise<number> {
     if (!is(this.#table, MySqlTable))
-      return ((await query.returning({ one: sql`1` })) as unknown[]).length
-    const [result] = (await query) as [{ readonly affectedRows: number }]
+      return ((await this.#run(query.returning({ one: sql`1` }))) as unknown[]).length
+    const [result] = (await this.#run(query)) as [{ readonly affectedRows: number }]
     return result.affectedRows
+  }
+
+  async #run(query: Query): Promise<unknown> {
+    return this.#guard === undefined ? await query : await this.#guard.run(query)
+  }
+
+  #filedColumns(): Record<string, FileField> {
+    const { casing } = this.#db.dialect ?? {}
+    return Object.fromEntries(
+      [...this.#files].map(([key, { field }]) => {
+        const column = this.#column(key)
+        return [casing?.getColumnCasing(column) ?? column.name, field]
+      }),
+    )
   }
 
   async #read(row: Values): Promise<unknown> {

@@ -13,7 +13,7 @@ import {
   type TransformContext,
   Type,
 } from '@mikro-orm/core'
-import { ImproperlyConfigured, UnsupportedError } from '../core/errors.ts'
+import { ImproperlyConfigured, StorageError, UnsupportedError } from '../core/errors.ts'
 import { bypass, vanished } from '../fields/bypass.ts'
 import {
   afterDelete,
@@ -26,6 +26,7 @@ import {
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope, inScope } from '../fields/lifecycle.ts'
 import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
+import { type FiledTable, refuseStatement } from '../fields/statements.ts'
 
 type Row = Record<string, unknown>
 type Property = FileProperty<Row>
@@ -67,7 +68,10 @@ abstract class StoredName extends Type<unknown, string | undefined> {
 
   /** Called while the entities are discovered: the prototype gets its accessor then. */
   override getColumnType(prop: EntityProperty, platform: Platform): string {
-    if (this.meta !== undefined) addAccessor(this.meta, prop, this.field)
+    if (this.meta !== undefined) {
+      addAccessor(this.meta, prop, this.field)
+      guardOf(platform.getConfig().getDriver()).watch(this.meta)
+    }
     return platform.getVarcharTypeDeclarationSQL({ length: this.field.maxLength })
   }
 
@@ -140,6 +144,74 @@ function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileFiel
   })
 }
 
+/** On a driver: what looks at its statements. */
+const guardKey: unique symbol = Symbol('stowage.mikro-orm.guard')
+
+interface Guarded {
+  [guardKey]?: StatementGuard
+}
+
+function guardOf(driver: object): StatementGuard {
+  const guarded: Guarded = driver
+  guarded[guardKey] ??= new StatementGuard(driver as Driver)
+  return guarded[guardKey]
+}
+
+/** Of a driver of SQL, as much as is needed here. */
+interface Driver {
+  convertException: (error: Error) => Error
+  getConnection(): { execute: (...args: unknown[]) => unknown }
+}
+
+/** Refuses what goes past the entities, as native queries, query builders and raw SQL do. */
+class StatementGuard {
+  readonly #driver: Driver
+  readonly #models = new Set<EntityMetadata>()
+  /** Transactions that are between the events before and after a write of entities. */
+  readonly #writing = new WeakSet<object>()
+
+  constructor(driver: Driver) {
+    this.#driver = driver
+    const connection = driver.getConnection()
+    const { execute } = connection
+    connection.execute = async (...args) => {
+      const [query, , , transaction] = args
+      this.#check(query, transaction)
+      return await Reflect.apply(execute, connection, args)
+    }
+    // What a statement fails with becomes an error of the driver.
+    const { convertException } = driver
+    driver.convertException = error =>
+      error instanceof StorageError ? error : convertException.call(driver, error)
+  }
+
+  watch(meta: EntityMetadata): void {
+    this.#models.add(meta)
+  }
+
+  begin(em: EntityManager): void {
+    this.#writing.add(em.getTransactionContext() ?? this.#driver)
+  }
+
+  end(em: EntityManager): void {
+    this.#writing.delete(em.getTransactionContext() ?? this.#driver)
+  }
+
+  #check(query: unknown, transaction: unknown): void {
+    if (this.#writing.has(Object(transaction ?? this.#driver))) return
+    const sql = typeof query === 'string' ? query : Reflect.get(Object(query), 'sql')
+    refuseStatement(String(sql), [...this.#models].map(tableOf), 'em.remove() and flush()')
+  }
+}
+
+function tableOf({ tableName, prototype, properties }: EntityMetadata): FiledTable {
+  const columns = columnsOf(prototype as object).map(({ property, field }) => {
+    const names: readonly string[] | undefined = Reflect.get(properties, property)?.fieldNames
+    return [names?.[0] ?? property, field] as const
+  })
+  return { table: tableName, columns: Object.fromEntries(columns) }
+}
+
 /** Lets files follow entities and transactions: `subscribers: [new FileSubscriber()]`. */
 export class FileSubscriber implements EventSubscriber<Row> {
   readonly #scopes = new WeakMap<object, FileScope>()
@@ -149,12 +221,10 @@ export class FileSubscriber implements EventSubscriber<Row> {
   readonly #starting = new WeakMap<EntityManager, object | undefined>()
   /** What the database held right before a row is written or deleted. */
   readonly #previous = new WeakMap<object, ReadonlyMap<Property, string | null>>()
-  readonly #watched = new WeakSet<object>()
-  /** Deletions of entities that are under way, which are no native ones. */
-  #deleting = 0
+  readonly #checked = new WeakSet<EntityMetadata>()
 
   onInit({ entity, em, meta }: EventArgs<Row>): void {
-    if (columnsKey in entity) this.#watch(em, meta)
+    if (columnsKey in entity) this.#checkCascades(meta)
     const made: Made = entity
     made[managerKey] = em
   }
@@ -201,12 +271,13 @@ export class FileSubscriber implements EventSubscriber<Row> {
     if (previous === undefined) throw vanished(args.meta.className)
     this.#previous.set(args.entity, previous)
     await this.#store(args.entity, args.em)
+    guardOf(args.em.getDriver()).begin(args.em)
   }
 
   async beforeDelete(args: EventArgs<Row>): Promise<void> {
     if (columnsOf(args.entity).length === 0) return
-    this.#deleting++
     this.#previous.set(args.entity, (await this.#lock(args)) ?? new Map())
+    guardOf(args.em.getDriver()).begin(args.em)
   }
 
   async afterCreate({ entity, em }: EventArgs<Row>): Promise<void> {
@@ -214,13 +285,14 @@ export class FileSubscriber implements EventSubscriber<Row> {
   }
 
   async afterUpdate({ entity, em }: EventArgs<Row>): Promise<void> {
+    if (columnsKey in entity) guardOf(em.getDriver()).end(em)
     await this.#written(entity, em)
   }
 
   async afterDelete({ entity, em }: EventArgs<Row>): Promise<void> {
     const columns = columnsOf(entity)
     if (columns.length === 0) return
-    this.#deleting = 0
+    guardOf(em.getDriver()).end(em)
     const previous = this.#previous.get(entity)
     await inScope(this.scopeOf(em), async scope => {
       for (const column of columns)
@@ -278,31 +350,8 @@ export class FileSubscriber implements EventSubscriber<Row> {
       : new Map(columns.map(column => [column, column.get(found).name]))
   }
 
-  /** Native deletions give no event: the driver tells. */
-  #watch(em: EntityManager, meta: EntityMetadata): void {
-    this.#checkCascades(meta)
-    const driver = em.getDriver()
-    if (this.#watched.has(driver)) return
-    this.#watched.add(driver)
-    const { nativeDelete } = driver
-    const files = this
-    Object.assign(driver, {
-      nativeDelete(...args: unknown[]) {
-        const [entityName] = args
-        const { prototype } = em.getMetadata().get(entityName as never)
-        const columns = columnsOf(prototype as object)
-        if (files.#deleting === 0 && columns.some(({ field }) => field.onDelete === 'cleanup'))
-          throw bypass(
-            'nativeDelete()',
-            columns.map(({ property }) => property),
-            'em.remove() and flush()',
-          )
-        return Reflect.apply(nativeDelete, driver, args)
-      },
-    })
-  }
-
   #checkCascades(meta: EntityMetadata): void {
+    if (this.#checked.has(meta)) return
     if (!meta.relations.some(({ deleteRule }) => deleteRule === 'cascade')) return
     for (const { field, property } of columnsOf(meta.prototype as object)) {
       if (field.onDelete !== 'cleanup') continue
@@ -311,6 +360,7 @@ export class FileSubscriber implements EventSubscriber<Row> {
         { setting: 'onDelete' },
       )
     }
+    this.#checked.add(meta)
   }
 }
 

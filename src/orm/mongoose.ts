@@ -75,9 +75,11 @@ function addPath(schema: Schema, path: string, field: FileField): void {
       type: String,
       default: field.default ?? '',
       get(this: unknown, value: unknown) {
+        if (isDocument(this)) refuseSubdocument(this, path)
         return isDocument(this) ? fileOf(this, path, field, value) : value
       },
       set(this: unknown, value: FileInput) {
+        if (isDocument(this)) refuseSubdocument(this, path)
         if (!isDocument(this) || typeof value === 'string') return value ?? ''
         const file = fileOf(this, path, field, this.get(path, null, { getters: false }))
         file.assign(value)
@@ -90,6 +92,15 @@ function addPath(schema: Schema, path: string, field: FileField): void {
 /** Getters are called for queries and plain objects, too. */
 function isDocument(value: unknown): value is FileDocument {
   return typeof value === 'object' && value !== null && '$isNew' in value
+}
+
+/** A document inside another one is written with that: nobody would store its files. */
+function refuseSubdocument(document: FileDocument, path: string): void {
+  if (!Object(document).$isSubdocument) return
+  throw new UnsupportedError(
+    `"${path}" is a file in a document inside another one: give the files to the schema of the outer one.`,
+    { operation: 'filePlugin' },
+  )
 }
 
 /** The file of a document; one whose path was set to another name has another file. */
@@ -186,7 +197,7 @@ async function currentNames(
   )
   const found: Record<string, unknown> | null = await query
   if (found === null) return null
-  return Object.fromEntries(paths.map(path => [path, found[path] as string | undefined]))
+  return Object.fromEntries(paths.map(path => [path, valueAt(found, path) as string | undefined]))
 }
 
 /** A document is deleted with the files that it has by then. */
@@ -229,8 +240,16 @@ function guardQueries(schema: Schema, fields: FileFields, deleting: Set<string>)
     typeof update === 'object' &&
     update !== null &&
     Object.entries(update).some(
-      ([key, value]) => paths.includes(key) || (key.startsWith('$') && touches(value)),
+      ([key, value]) =>
+        paths.some(path => path === key || path.startsWith(`${key}.`)) ||
+        (key === '$rename' && paths.some(path => Object.values(Object(value)).includes(path))) ||
+        (key.startsWith('$') && touches(value)),
     )
+  const waits = (document: unknown): boolean =>
+    paths.some(path => {
+      const value = valueAt(document, path)
+      return typeof value === 'object' && value !== null && !isStored(value)
+    })
   schema.pre(
     ['updateOne', 'updateMany', 'findOneAndUpdate', 'replaceOne', 'findOneAndReplace'],
     { document: false, query: true },
@@ -250,17 +269,7 @@ function guardQueries(schema: Schema, fields: FileFields, deleting: Set<string>)
     },
   )
   schema.pre('insertMany', (documents: unknown) => {
-    const waits = [documents].flat().some(document =>
-      paths.some(path => {
-        const value: unknown = Reflect.get(Object(document), path)
-        return (
-          typeof value === 'object' &&
-          value !== null &&
-          !(value instanceof FieldFile && !value[isPending])
-        )
-      }),
-    )
-    if (waits) throw bypass('insertMany()', paths, 'create()')
+    if ([documents].flat().some(waits)) throw bypass('insertMany()', paths, 'create()')
   })
   schema.pre('bulkWrite', (operations: unknown) => {
     for (const operation of [operations].flat().flatMap(one => Object.entries(Object(one)))) {
@@ -268,8 +277,19 @@ function guardQueries(schema: Schema, fields: FileFields, deleting: Set<string>)
       const deletes = kind.startsWith('delete') && cleans
       if (deletes || kind === 'replaceOne' || touches(Reflect.get(Object(what), 'update')))
         throw bypass('bulkWrite()', paths, 'save() and deleteOne() of the documents')
+      if (waits(Reflect.get(Object(what), 'document')))
+        throw bypass('bulkWrite()', paths, 'create()')
     }
   })
+}
+
+function isStored(value: object): boolean {
+  return value instanceof FieldFile && !value[isPending]
+}
+
+/** Of a path of any depth, in a document or a plain object. */
+function valueAt(document: unknown, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, key) => Reflect.get(Object(value), key), document)
 }
 
 /** A document as its files see it. */

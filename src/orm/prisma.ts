@@ -13,6 +13,7 @@ import {
 } from '../fields/field-file.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { currentScope, type FileScope, fileTransaction, inScope } from '../fields/lifecycle.ts'
+import { type FiledTable, refuseStatement } from '../fields/statements.ts'
 
 /** File columns by model and column, as in `{ user: { avatar: field } }`. */
 export type PrismaFiles<F> = {
@@ -99,10 +100,22 @@ interface Client {
 type Transact = Client['$transaction']
 
 interface DataModel {
-  readonly models: Readonly<
-    Record<string, { readonly fields: readonly { name: string; kind: string; type: string }[] }>
-  >
+  readonly models: Readonly<Record<string, ModelShape>>
 }
+
+interface ModelShape {
+  /** Of its table, where that is another one. */
+  readonly dbName?: string | null
+  readonly fields: readonly { name: string; kind: string; type: string; dbName?: string | null }[]
+}
+
+/** A query in the words of the database. */
+interface RawQuery {
+  readonly args: unknown
+  readonly query: (args: unknown) => Promise<unknown>
+}
+
+const rawOperations = ['$executeRaw', '$executeRawUnsafe', '$queryRaw', '$queryRawUnsafe'] as const
 
 interface Query {
   readonly model: string
@@ -144,7 +157,17 @@ class PrismaExtension {
     const result = Object.fromEntries(
       Object.keys(this.#files).map(model => [lower(model), this.#results(model)]),
     )
-    const query = { $allModels: { $allOperations: (call: Query) => this.#query(call) } }
+    const tables = Object.entries(this.#files).map(([model, fields]) =>
+      tableOf(this.#models[model], model, fields),
+    )
+    const raw = async ({ args, query: run }: RawQuery): Promise<unknown> => {
+      refuseStatement(statementOf(args), tables, 'update() and delete() of each row')
+      return await run(args)
+    }
+    const query = {
+      $allModels: { $allOperations: (call: Query) => this.#query(call) },
+      ...Object.fromEntries(rawOperations.map(operation => [operation, raw])),
+    }
     const own = client.$extends({ name: 'stowage', result, query })
     this.#client = own
     const $transaction: Transact = (work, options) =>
@@ -495,6 +518,26 @@ function byModelName(files: FilesByModel, models: DataModel['models']): FilesByM
     found[model] = fields
   }
   return found
+}
+
+function tableOf(
+  model: ModelShape | undefined,
+  name: string,
+  fields: Readonly<Record<string, FileField>>,
+): FiledTable {
+  const columns = Object.entries(fields).map(([column, field]) => {
+    const known = model?.fields.find(other => other.name === column)
+    return [known?.dbName ?? column, field]
+  })
+  return { table: model?.dbName ?? name, columns: Object.fromEntries(columns) }
+}
+
+/** The text of a raw query: a template's, or a plain one with its values behind it. */
+function statementOf(args: unknown): string {
+  const [first] = Array.isArray(args) ? args : [args]
+  return typeof first === 'string'
+    ? first
+    : [Reflect.get(Object(first), 'strings')].flat().join('?')
 }
 
 /** The data in an argument of a nested write: itself, or what it holds. */

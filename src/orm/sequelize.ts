@@ -25,6 +25,7 @@ import {
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope, inScope } from '../fields/lifecycle.ts'
 import { type FileFields, rowFields } from '../fields/rows.ts'
+import { type FiledTable, refuseStatement } from '../fields/statements.ts'
 
 /** On the getter of an attribute: its field. Sequelize copies attributes, but not their functions. */
 const fieldKey: unique symbol = Symbol('stowage.sequelize.field')
@@ -87,6 +88,9 @@ class SequelizeFiles {
   readonly #running = new AsyncLocalStorage<Transaction>()
   readonly #scopes = new WeakMap<Transaction, FileScope>()
   readonly #models = new Map<ModelStatic<Model>, FileFields>()
+  readonly #tables: FiledTable[] = []
+  /** Whether a row is being written or deleted here, whose files are looked after. */
+  readonly #own = new AsyncLocalStorage<true>()
 
   constructor(sequelize: Sequelize) {
     this.#sequelize = sequelize
@@ -105,6 +109,20 @@ class SequelizeFiles {
       const given = args.map(arg => (typeof arg === 'function' ? inside(arg as Run) : arg))
       return await Reflect.apply(transaction, this.#sequelize, given)
     }
+    this.#watchStatements()
+  }
+
+  /** Raw SQL, and bulk methods that were told to call no hooks. */
+  #watchStatements(): void {
+    const { query } = this.#sequelize
+    const guarded = async (...args: unknown[]): Promise<unknown> => {
+      const [given] = args
+      const sql: unknown = typeof given === 'string' ? given : Reflect.get(Object(given), 'query')
+      if (this.#own.getStore() !== true)
+        refuseStatement(String(sql), this.#tables, 'save() and destroy() of the rows')
+      return await Reflect.apply(query, this.#sequelize, args)
+    }
+    Object.assign(this.#sequelize, { query: guarded })
   }
 
   /** The transaction that a row is written in: the one given, or the one that is running. */
@@ -156,17 +174,16 @@ class SequelizeFiles {
 
   #add(model: ModelStatic<Model>): void {
     const fields: Record<string, FileField> = {}
+    const columns: Record<string, FileField> = {}
     for (const [attribute, options] of Object.entries(model.getAttributes())) {
       const field = (options.get as { [fieldKey]?: FileField } | undefined)?.[fieldKey]
       if (field === undefined) continue
-      fields[attribute] = field.attach(
-        String(model.getTableName()),
-        options.field ?? attribute,
-        attribute,
-      )
+      fields[attribute] = field.attach(tableNameOf(model), options.field ?? attribute, attribute)
+      columns[options.field ?? attribute] = field
     }
     if (Object.keys(fields).length === 0 || this.#models.has(model)) return
     this.#models.set(model, fields)
+    this.#tables.push({ table: tableNameOf(model), columns })
     this.#watch(model, fields)
     this.#guard(model, fields)
   }
@@ -209,7 +226,7 @@ class SequelizeFiles {
       if (previous === null && !row.isNewRecord) throw vanished(row.constructor.name)
       const files = written.map(attribute => row.get(attribute as never) as FieldFile)
       for (const file of files) await file[beforeWrite](scope)
-      const result = await save({ ...options, transaction })
+      const result = await this.#own.run(true, () => save({ ...options, transaction }))
       for (const [index, file] of files.entries())
         await file[afterWrite](scope, previous?.[written[index] ?? ''] ?? null)
       return result
@@ -225,7 +242,7 @@ class SequelizeFiles {
     const attributes = Object.keys(fields)
     await this.#within(this.current(given), async (transaction, scope) => {
       const previous = await this.#lock(row, attributes, transaction)
-      await destroy(transaction)
+      await this.#own.run(true, () => destroy(transaction))
       // A row that is only marked as deleted can be restored, and needs its files then.
       if ((await this.#lock(row, attributes, transaction)) !== null) return
       for (const attribute of attributes) {
@@ -347,6 +364,12 @@ class RowHost implements FieldHost {
       { setting: 'registerFiles' },
     )
   }
+}
+
+/** With a schema it is an object. */
+function tableNameOf(model: ModelStatic<Model>): string {
+  const name = model.getTableName()
+  return typeof name === 'string' ? name : name.tableName
 }
 
 /** Whether deleting the parent deletes the rows one by one. */

@@ -23,6 +23,7 @@ import {
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope, inScope } from '../fields/lifecycle.ts'
 import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
+import { type FiledTable, refuseStatement } from '../fields/statements.ts'
 
 type Property = FileProperty<ObjectLiteral>
 /** File columns of an entity class, kept on its prototype. */
@@ -92,6 +93,11 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
   /** What the database held right before a row is written or deleted. */
   readonly #previous = new WeakMap<object, ReadonlyMap<Property, string | null>>()
   readonly #models = new Map<EntityMetadata, ReadonlyMap<string, Property>>()
+  /** Entities made for rows that are removed and were never loaded, by their keys. */
+  readonly #lost = new WeakMap<QueryRunner, Map<string, ObjectLiteral>>()
+  readonly #tables: FiledTable[] = []
+  /** Runners that are between the events before and after a write of entities. */
+  readonly #writing = new WeakSet<QueryRunner>()
 
   constructor(source: DataSource) {
     this.source = source
@@ -197,16 +203,18 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     if (previous === undefined) throw vanished(event.metadata.tableName)
     this.#previous.set(row, previous)
     await this.#store(event, row, columns)
+    this.#writing.add(event.queryRunner)
   }
 
   async beforeRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> {
     const columns = this.#models.get(event.metadata)
     if (columns === undefined) return
-    const row = event.entity ?? event.databaseEntity
+    const row = this.#removedRow(event)
     if (row !== undefined) {
       this.#managers.set(row, event.manager)
       const previous = await this.#lock(event, event.databaseEntity ?? row, columns)
       this.#previous.set(row, previous ?? new Map())
+      this.#writing.add(event.queryRunner)
     } else if ([...columns.values()].some(({ field }) => field.onDelete === 'cleanup'))
       throw bypass('delete()', [...columns.keys()], 'remove() of the loaded entities')
   }
@@ -216,11 +224,13 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
   }
 
   async afterUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> {
+    this.#writing.delete(event.queryRunner)
     if (event.databaseEntity !== undefined) await this.#written(event, event.entity)
   }
 
   async afterRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> {
-    const row = event.entity ?? event.databaseEntity
+    this.#writing.delete(event.queryRunner)
+    const row = this.#removedRow(event)
     const columns = this.#models.get(event.metadata)
     if (row === undefined || columns === undefined) return
     const previous = this.#previous.get(row)
@@ -230,18 +240,10 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     })
   }
 
-  /** Statements that change many rows at once, and would leave their files behind unseen. */
-  beforeQuery({ query }: { query: string }): void {
-    const upsert = /\bON (?:CONFLICT|DUPLICATE KEY)\b.*/is.exec(query)?.[0]
-    const wipe = /^\s*(?:TRUNCATE|DELETE FROM(?!.*\bWHERE\b))/is.test(query)
-    if (upsert === undefined && !wipe) return
-    for (const [{ tableName }, columns] of this.#models) {
-      if (!new RegExp(`["\`\\s.]${tableName}["\`\\s;(]`).test(`${query} `)) continue
-      const names = [...columns.keys()]
-      const replaced = names.filter(name => upsert?.includes(name))
-      if (replaced.length > 0) throw bypass('upsert()', replaced, 'save()')
-      if (wipe) throw bypass('clear()', names, 'remove() of the loaded entities')
-    }
+  /** What goes past the entities, as query builders and raw SQL do. */
+  beforeQuery({ query, queryRunner }: { query: string; queryRunner: QueryRunner }): void {
+    if (!this.#writing.has(queryRunner))
+      refuseStatement(query, this.#tables, 'save() and remove() of the loaded entities')
   }
 
   /** TypeORM reads and compares names, never files; what nobody has set is left as it is. */
@@ -252,13 +254,33 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
         if (field.onDelete === 'cleanup') throw cascades(metadata.tableName, property)
       }
     }
+    const named: Record<string, FileField> = {}
+    this.#tables.push({ table: metadata.tableName, columns: named })
     for (const column of metadata.columns) {
       const file = columns.get(column.propertyName)
       if (file === undefined) continue
+      named[column.databaseName] = file.field
       file.field.attach(metadata.tableName, column.databaseName, file.property)
       column.getEntityValue = row =>
         Object.hasOwn(row, file.property) ? row[file.property] : nameOf(file, row)
     }
+  }
+
+  /** One that another entity has lost (`orphanedRowAction`) is known by its key alone. */
+  #removedRow(event: RemoveEvent<ObjectLiteral>): ObjectLiteral | undefined {
+    const { metadata, queryRunner } = event
+    // Typed as if it were always there.
+    const entityId: unknown = event.entityId
+    const known = event.entity ?? event.databaseEntity
+    if (known !== undefined || entityId === undefined) return known
+    const lost = this.#lost.get(queryRunner) ?? new Map<string, ObjectLiteral>()
+    this.#lost.set(queryRunner, lost)
+    const key = `${metadata.tablePath} ${JSON.stringify(entityId)}`
+    const row = lost.get(key) ?? metadata.create()
+    if (typeof entityId === 'object') Object.assign(row, entityId)
+    else metadata.primaryColumns[0]?.setEntityValue(row, entityId)
+    lost.set(key, row)
+    return row
   }
 
   async #store(
@@ -324,6 +346,8 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
   }
 
   #leave(runner: QueryRunner): FileScope | undefined {
+    this.#writing.delete(runner)
+    this.#lost.delete(runner)
     const scopes = this.#scopes.get(runner) ?? []
     this.#scopes.set(runner, scopes.slice(0, -1))
     return scopes.at(-1)

@@ -84,6 +84,14 @@ function drizzleOnPostgres({ url }: Place, fields: Fields): Session {
       const found = await db.select().from(documents)
       return found.flatMap(row => [row.normal, row.random, row.default, row.image])
     },
+    run: async statement => await db.execute(statement),
+    remove: async () => await db.delete(documents),
+    change: async values => await db.update(documents).set(values),
+    upsert: async title =>
+      await db
+        .insert(documents)
+        .values({ title })
+        .onConflictDoUpdate({ target: documents.title, set: { normal: 'x' as never } }),
     close: () => pool.end(),
   })
 }
@@ -109,6 +117,14 @@ function drizzleOnMariadb({ url }: Place, fields: Fields): Session {
       const found = await db.select().from(documents)
       return found.flatMap(row => [row.normal, row.random, row.default, row.image])
     },
+    run: async statement => await db.execute(statement),
+    remove: async () => await db.delete(documents),
+    change: async values => await db.update(documents).set(values),
+    upsert: async title =>
+      await db
+        .insert(documents)
+        .values({ title })
+        .onDuplicateKeyUpdate({ set: { normal: 'x' as never } }),
     close: () => pool.end(),
   })
 }
@@ -123,7 +139,8 @@ async function prisma(place: Place, fields: Fields, { create }: Opening): Promis
     )
   }
   const PrismaClient = await clientOf(place.kind)
-  return await openPrisma(new PrismaClient({ adapter: prismaAdapter(place) }), fields)
+  const base = new PrismaClient({ adapter: prismaAdapter(place) })
+  return await openPrisma(base, fields, { returning: place.kind === 'postgres' })
 }
 
 function prismaAdapter({ kind, url }: Place): PrismaPg | PrismaMariaDb {

@@ -34,6 +34,14 @@ async function open(folder: string, fields: Fields): Promise<Session> {
       const found = await db.select().from(documents)
       return found.flatMap(row => [row.normal, row.random, row.default, row.image])
     },
+    run: statement => db.run(statement),
+    remove: async () => await db.delete(documents),
+    change: async values => await db.update(documents).set(values),
+    upsert: async title =>
+      await db
+        .insert(documents)
+        .values({ title })
+        .onConflictDoUpdate({ target: documents.title, set: { normal: 'x' as never } }),
     close: async () => client.close(),
   })
 }

@@ -193,7 +193,7 @@ export class MongoServer {
     for (const { q, u, multi } of updates) {
       const found = docs.filter(doc => matches(doc, q as Doc))
       for (const doc of multi === true ? found : found.slice(0, 1)) {
-        const changed = { ...doc, ...((u as Doc)['$set'] as Doc) }
+        const changed = changedBy(doc, (u as Doc)['$set'] as Doc | undefined)
         const others = docs.filter(other => other !== doc)
         const failure = this.#duplicate(others, changed, collection)
         if (failure !== undefined) return { n: 0, writeErrors: [{ index: 0, ...failure }] }
@@ -281,9 +281,27 @@ function copyOf(data: Collections): Collections {
   return new Map([...data].map(([name, docs]) => [name, docs.map(doc => ({ ...doc }))]))
 }
 
+function valueAt(doc: Doc, path: string): unknown {
+  return path.split('.').reduce<unknown>((value, key) => Reflect.get(Object(value), key), doc)
+}
+
+/** The document with other values at some paths. */
+function changedBy(doc: Doc, values: Doc = {}): Doc {
+  const changed = structuredClone({ ...doc, _id: undefined })
+  for (const [path, value] of Object.entries(values)) {
+    const keys = path.split('.')
+    const parent = keys.slice(0, -1).reduce<Doc>((inner, key) => {
+      inner[key] ??= {}
+      return inner[key] as Doc
+    }, changed)
+    parent[keys.at(-1) ?? ''] = value
+  }
+  return { ...changed, _id: doc['_id'] }
+}
+
 function matches(doc: Doc, filter: Doc | undefined): boolean {
   return Object.entries(filter ?? {}).every(([key, wanted]) => {
-    const value = doc[key]
+    const value = valueAt(doc, key)
     if (typeof wanted === 'object' && wanted !== null && '$in' in wanted)
       return (wanted.$in as unknown[]).some(item => String(item) === String(value))
     if (wanted === null || wanted === undefined) return value === null || value === undefined

@@ -1,7 +1,8 @@
 import mongoose, { type ClientSession, Schema } from 'mongoose'
-import { type FieldFile, fileTransaction } from 'stowage/fields'
+import { MemoryStorage } from 'stowage'
+import { type FieldFile, FileField, fileTransaction } from 'stowage/fields'
 import { filePlugin } from 'stowage/mongoose'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { testAdapter } from './adapter-suite.ts'
 import type { Fields, Row, Session, Unit } from './harness/session.ts'
 import { MongoServer } from './mongo-server.ts'
@@ -74,6 +75,35 @@ async function open(fields: Fields): Promise<Session> {
       findOneAndDelete: title => Documents.findOneAndDelete({ title }),
       'insertMany of content': title =>
         Documents.insertMany([{ title: `${title}2`, normal: file(title) }]),
+      'updateOne of a document': async title => {
+        const document = await Documents.findOne({ title }).orFail()
+        await document.updateOne({ normal: 'other' })
+      },
+      'replaceOne of a document': async title => {
+        const document = await Documents.findOne({ title }).orFail()
+        await document.replaceOne({ title })
+      },
+      findByIdAndDelete: async title => {
+        const document = await Documents.findOne({ title }).orFail()
+        await Documents.findByIdAndDelete(document._id)
+      },
+      'an update by a pipeline': title =>
+        Documents.updateOne({ title }, [{ $set: { normal: 'other' } }], { updatePipeline: true }),
+      'an unset path': title => Documents.updateOne({ title }, { $unset: { normal: 1 } }),
+      'a renamed path': title => Documents.updateOne({ title }, { $rename: { width: 'normal' } }),
+      upsert: title => Documents.updateOne({ title }, { normal: 'x' }, { upsert: true }),
+      bulkSave: async title => {
+        const document = await Documents.findOne({ title }).orFail()
+        document.normal.assign(new File(['x'], 'x.txt'))
+        await Documents.bulkSave([document])
+      },
+      insertOne: title => Documents.insertOne({ title: `${title}2`, normal: file(title) }),
+      'bulkWrite of other paths': title =>
+        Documents.bulkWrite([{ updateOne: { filter: { title }, update: { width: 1 } } }]),
+      'bulkWrite of an insertion': title =>
+        Documents.bulkWrite([
+          { insertOne: { document: { title: `${title}2`, normal: file(title) } } },
+        ]),
       bulkWrite: title => Documents.bulkWrite([{ deleteOne: { filter: { title } } }]),
       create: title => Documents.create({ title: `${title}2`, normal: file(title) }),
       'a transaction that nobody knows the end of': title =>
@@ -88,3 +118,44 @@ async function open(fields: Fields): Promise<Session> {
 }
 
 testAdapter('Mongoose', { open })
+
+describe('file paths of Mongoose', () => {
+  const nested = async (plug: (schema: Schema) => void) => {
+    const connection = await mongoose.createConnection(server.url).asPromise()
+    const schema = new Schema({ title: String, profile: { name: String } })
+    plug(schema)
+    const Model = connection.model('Nested', schema, `nested${++opened}`)
+    return { connection, Model }
+  }
+
+  it('may be paths of any depth', async () => {
+    const storage = new MemoryStorage({})
+    const photo = new FileField({ storage, id: `nested photo` })
+    const { connection, Model } = await nested(schema =>
+      schema.plugin(filePlugin({ 'profile.photo': photo })),
+    )
+    const document = new Model({ title: 'a' })
+    const file = (): FieldFile => document.get('profile.photo')
+    file().assign(new File(['one'], 'one.txt'))
+    await document.save()
+    expect(file().name).toBe('one.txt')
+    await file().save('two.txt', 'two')
+    const found = await Model.findOne({ title: 'a' }).orFail()
+    expect(await found.get('profile.photo').text()).toBe('two')
+    expect(await storage.exists('one.txt')).toBe(false)
+    const replace = Model.updateOne({ title: 'a' }, { $set: { profile: { name: 'x' } } })
+    await expect(replace).rejects.toMatchObject({ name: 'UnsupportedError' })
+    await found.deleteOne()
+    expect(await storage.exists('two.txt')).toBe(false)
+    await connection.close()
+  })
+
+  it('are refused in documents inside others, which would lose their content', async () => {
+    const inner = new Schema({ name: String })
+    inner.plugin(filePlugin({ photo: new FileField({ storage: new MemoryStorage({}) }) }))
+    const { connection, Model } = await nested(schema => schema.add({ parts: [inner] }))
+    const document = new Model({ parts: [{ photo: new File(['x'], 'x.txt') as never }] })
+    await expect(document.save()).rejects.toThrow('the outer one')
+    await connection.close()
+  })
+})

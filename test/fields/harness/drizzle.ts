@@ -1,4 +1,4 @@
-import type { SQL } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import type { AnyDatabase } from 'stowage/drizzle'
 import { type FileInput, fileTransaction } from 'stowage/fields'
 import type { Row, Session, Unit } from './session.ts'
@@ -25,11 +25,20 @@ interface Dialect {
   readonly rows: (handle: Handle) => Documents
   readonly titled: (title: string) => SQL
   readonly names: () => Promise<string[]>
+  /** Runs a statement of raw SQL. */
+  readonly run: (statement: SQL) => Promise<unknown>
+  /** What Drizzle has for each table. */
+  readonly remove: () => Promise<unknown>
+  readonly change: (values: {
+    readonly width?: number
+    readonly normal?: never
+  }) => Promise<unknown>
+  readonly upsert: (title: string) => Promise<unknown>
   readonly close: () => Promise<void>
 }
 
 /** Drizzle on a database with its table. */
-export function openDrizzle({ db, rows, titled, names, close }: Dialect): Session {
+export function openDrizzle({ db, rows, titled, names, close, ...others }: Dialect): Session {
   const unit = (handle: Handle): Required<Unit> => {
     const own = rows(handle)
     return {
@@ -59,6 +68,13 @@ export function openDrizzle({ db, rows, titled, names, close }: Dialect): Sessio
           { title: `${title}3`, normal: file('y') },
         ),
       'delete of many': async () => documents.delete(...(await documents.find())),
+      'delete of the table': () => others.remove(),
+      'update of names': () => others.change({ normal: 'other' as never }),
+      'update of other columns': () => others.change({ width: 1 }),
+      upsert: title => others.upsert(title),
+      'delete in raw SQL': title => others.run(sql`DELETE FROM documents WHERE title = ${title}`),
+      'update in raw SQL': () => others.run(sql`UPDATE documents SET normal = 'x'`),
+      'update of other columns in raw SQL': () => others.run(sql`UPDATE documents SET width = 1`),
       'a transaction that nobody knows the end of': title =>
         db.transaction(async tx => {
           await rows(tx).insert({ title: `${title}2`, normal: file('x') })

@@ -2,6 +2,17 @@ import { defineEntity, MikroORM, type Options, p } from '@mikro-orm/core'
 import { FileSubscriber, fileProperty } from 'stowage/mikro-orm'
 import type { Fields, Row, Session, Unit } from './session.ts'
 
+interface Builder {
+  update(values: object): Builder
+  delete(where: object): Builder
+  where(where: object): Builder
+  execute(): Promise<unknown>
+}
+
+interface SqlManager {
+  createQueryBuilder(entity: unknown): Builder
+}
+
 /** MikroORM on an empty database, or on one that another process has filled. */
 export async function openMikroOrm(
   options: Partial<Options>,
@@ -52,6 +63,12 @@ export async function openMikroOrm(
     const helper: unknown = Reflect.get(row, '__helper')
     return (Reflect.get(Object(helper), '__em') as Em | undefined) ?? orm.em.fork()
   }
+  // What SQL drivers have more than others.
+  const connection = () =>
+    orm.em.getConnection() as object as {
+      execute(sql: string, params?: unknown[]): Promise<unknown>
+    }
+  const builder = () => (orm.em.fork() as object as SqlManager).createQueryBuilder(Document)
   return {
     ...ownUnit(),
     transaction: async work =>
@@ -73,6 +90,16 @@ export async function openMikroOrm(
       upsert: title => orm.em.fork().upsert(Document, { title, normal: 'other' as never }),
       'insertMany of names': title =>
         orm.em.fork().insertMany(Document, [{ title: `${title}2`, normal: 'other' as never }]),
+      upsertMany: title =>
+        orm.em.fork().upsertMany(Document, [{ title, normal: 'other' as never }]),
+      'a query builder that updates': async title =>
+        builder().update({ normal: 'other' }).where({ title }).execute(),
+      'a query builder that deletes': title => builder().delete({ title }).execute(),
+      'delete in raw SQL': title =>
+        connection().execute('delete from documents where title = ?', [title]),
+      'update in raw SQL': () => connection().execute("update documents set normal = 'x'"),
+      'update of other columns in raw SQL': () =>
+        connection().execute('update documents set width = 1'),
       'many at once': async title => {
         const em = orm.em.fork()
         for (const end of ['x', 'y']) {

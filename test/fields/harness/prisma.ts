@@ -29,7 +29,12 @@ class Draft implements Row {
 }
 
 /** Prisma on a database with its tables. */
-export async function openPrisma(base: PrismaClient, fields: Fields): Promise<Session> {
+export async function openPrisma(
+  base: PrismaClient,
+  fields: Fields,
+  // What MySQL has no statement for.
+  { returning = true }: { readonly returning?: boolean } = {},
+): Promise<Session> {
   const prisma = base.$extends(fileExtension({ document: fields }))
   type Handle = Pick<typeof prisma, 'document'>
   const unit = (handle: Handle): Unit => {
@@ -57,6 +62,14 @@ export async function openPrisma(base: PrismaClient, fields: Fields): Promise<Se
     }
     return own
   }
+  const returningMany: Session['bulk'] = {
+    updateManyAndReturn: async title =>
+      prisma.document.updateManyAndReturn({ where: { title }, data: { normal: 'other' } }),
+    createManyAndReturn: async title =>
+      prisma.document.createManyAndReturn({
+        data: [{ title: `${title}2`, normal: fileData(new File(['x'], 'x.txt')) }],
+      }),
+  }
   return {
     ...unit(prisma),
     transaction: async work => await prisma.$transaction(async tx => await work(unit(tx))),
@@ -65,6 +78,7 @@ export async function openPrisma(base: PrismaClient, fields: Fields): Promise<Se
       return rows.flatMap(row => columns.map(column => row[column]))
     },
     bulk: {
+      ...(returning ? returningMany : {}),
       updateMany: title =>
         prisma.document.updateMany({ where: { title }, data: { normal: 'other' } }),
       'updateMany of other columns': title =>
@@ -80,6 +94,60 @@ export async function openPrisma(base: PrismaClient, fields: Fields): Promise<Se
           create: { title },
           update: { normal: fileData(new File(['x'], 'x.txt')) },
         }),
+      'upsert of other columns': title =>
+        prisma.document.upsert({ where: { title }, create: { title }, update: { width: 1 } }),
+      'delete in raw SQL': title =>
+        prisma.$executeRaw`DELETE FROM documents WHERE title = ${title}`,
+      'delete in unsafe SQL': () => prisma.$executeRawUnsafe('DELETE FROM documents'),
+      'a query that deletes': () => prisma.$queryRaw`DELETE FROM documents RETURNING *`,
+      'delete in raw SQL of a transaction': () =>
+        prisma.$transaction(async tx => await tx.$executeRaw`DELETE FROM documents`),
+      'update in raw SQL': () => prisma.$executeRaw`UPDATE documents SET normal = 'x'`,
+      'update of other columns in raw SQL': () =>
+        prisma.$executeRaw`UPDATE documents SET width = 1`,
+      'a nested upsert': async title => {
+        const folder = await prisma.folder.create({ data: { documents: { connect: { title } } } })
+        await prisma.folder.update({
+          where: { id: folder.id },
+          data: {
+            documents: {
+              upsert: {
+                where: { title },
+                create: { title: `${title}2` },
+                update: { normal: fileData(new File(['x'], 'x.txt')) },
+              },
+            },
+          },
+        })
+      },
+      'a nested connectOrCreate': title =>
+        prisma.folder.create({
+          data: {
+            documents: {
+              connectOrCreate: {
+                where: { title: `${title}2` },
+                create: { title: `${title}2`, normal: fileData(new File(['x'], 'x.txt')) },
+              },
+            },
+          },
+        }),
+      'a nested createMany': title =>
+        prisma.folder.create({
+          data: {
+            documents: {
+              createMany: {
+                data: [{ title: `${title}2`, normal: fileData(new File(['x'], 'x.txt')) }],
+              },
+            },
+          },
+        }),
+      'a nested updateMany': async title => {
+        const folder = await prisma.folder.create({ data: { documents: { connect: { title } } } })
+        await prisma.folder.update({
+          where: { id: folder.id },
+          data: { documents: { updateMany: { where: {}, data: { normal: 'other' } } } },
+        })
+      },
       'a nested create': title =>
         prisma.folder.create({
           data: {

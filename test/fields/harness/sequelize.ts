@@ -80,6 +80,33 @@ export async function openSequelize(
       'update of other columns': title => Document.update({ width: 1 }, { where: { title } }),
       'destroy by condition': title => Document.destroy({ where: { title } }),
       truncate: () => Document.truncate(),
+      'update without hooks': title =>
+        Document.update({ normal: 'other' as never }, { where: { title }, hooks: false }),
+      'destroy without hooks': title => Document.destroy({ where: { title }, hooks: false }),
+      'upsert without hooks': title =>
+        Document.upsert({ title, normal: 'other' as never }, { hooks: false }),
+      'delete in raw SQL': title =>
+        sequelize.query('DELETE FROM documents WHERE title = :title', { replacements: { title } }),
+      'update in raw SQL': () => sequelize.query("UPDATE documents SET normal = 'x'"),
+      'update of other columns in raw SQL': () => sequelize.query('UPDATE documents SET width = 1'),
+      'bulkDelete of the query interface': title =>
+        sequelize.getQueryInterface().bulkDelete('documents', { title }),
+      increment: title => Document.increment('width', { where: { title } }),
+      findOrCreate: title =>
+        Document.findOrCreate({
+          where: { title: `${title}2` },
+          defaults: { normal: file(title) } as never,
+        }),
+      'update of some fields': async title => {
+        const row = asRow(await unit().find(title))
+        row.normal.assign(new File(['x'], 'x.txt'))
+        await row.save({ fields: ['normal'] })
+      },
+      'update of other fields while content waits': async title => {
+        const row = asRow(await unit().find(title))
+        row.normal.assign(new File(['x'], 'x.txt'))
+        await row.save({ fields: ['title'] })
+      },
       upsert: title => Document.upsert({ title, normal: 'other' as never }),
       'bulkCreate of content': title =>
         Document.bulkCreate([{ title: `${title}2`, normal: file(title) }]),

@@ -73,6 +73,22 @@ export async function openTypeorm(
       'delete by condition': title => documents.delete({ title }),
       'query builder delete': title =>
         documents.createQueryBuilder().delete().where({ title }).execute(),
+      'query builder update': title =>
+        documents
+          .createQueryBuilder()
+          .update()
+          .set({ normal: () => "'other'" })
+          .where({ title })
+          .callListeners(false)
+          .execute(),
+      'query builder delete without listeners': title =>
+        documents.createQueryBuilder().delete().where({ title }).callListeners(false).execute(),
+      'upsert of content': title => documents.upsert({ title, normal: file(title) }, ['title']),
+      'delete in raw SQL': title => source.query('DELETE FROM documents WHERE title = ?', [title]),
+      'update in raw SQL': title =>
+        source.manager.query("UPDATE documents SET normal = 'x' WHERE title = ?", [title]),
+      'update of other columns in raw SQL': () => source.query('UPDATE documents SET width = 1'),
+      'deletion of all': () => documents.deleteAll(),
       'soft delete': title => documents.update({ title }, { width: 1 }),
       upsert: title => documents.upsert({ title, width: 2, normal: () => "'other'" }, ['title']),
       'upsert of other columns': title => documents.upsert({ title, width: 2 }, ['title']),
