@@ -17,8 +17,9 @@ import type {
   StreamContent,
   Upload,
   UploadedPart,
+  UploadOptions,
 } from './engine.ts'
-import type { AccessParameters, ObjectParameters } from './object-parameters.ts'
+import type { AccessParameters } from './object-parameters.ts'
 import type { PostForm } from './post-policy.ts'
 import type { ProviderProfile } from './profiles.ts'
 
@@ -62,10 +63,7 @@ class AccessEngine implements S3Engine {
     return this.#about(key, access => this.#engine.putStream(key, content, { ...options, access }))
   }
 
-  createUpload(
-    key: string,
-    options: RequestOptions & { readonly parameters: ObjectParameters },
-  ): Promise<Upload> {
+  createUpload(key: string, options: UploadOptions): Promise<Upload> {
     return this.#about(key, access => this.#engine.createUpload(key, { ...options, access }))
   }
 

@@ -36,6 +36,12 @@ export interface PutOptions extends RequestOptions {
   readonly condition: WriteCondition
 }
 
+export interface UploadOptions extends RequestOptions {
+  readonly parameters: ObjectParameters
+  /** Whether its parts will be copies, of which only the service can tell a checksum. */
+  readonly ofCopies?: boolean | undefined
+}
+
 /** Content that is sent while it is read. */
 export interface StreamContent {
   readonly size: number
@@ -122,10 +128,7 @@ export interface S3Engine {
   putObject(key: string, body: Uint8Array, options: PutOptions): Promise<void>
   /** As {@link putObject}, for what is larger than memory should hold. */
   putStream(key: string, content: StreamContent, options: PutOptions): Promise<void>
-  createUpload(
-    key: string,
-    options: RequestOptions & { readonly parameters: ObjectParameters },
-  ): Promise<Upload>
+  createUpload(key: string, options: UploadOptions): Promise<Upload>
   /**
    * Aborts what a lost answer of {@link createUpload} may have left: uploads of the key, begun
    * since `from`, to which nothing was sent.

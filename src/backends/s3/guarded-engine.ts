@@ -18,8 +18,8 @@ import type {
   StreamContent,
   Upload,
   UploadedPart,
+  UploadOptions,
 } from './engine.ts'
-import type { ObjectParameters } from './object-parameters.ts'
 import type { PostForm } from './post-policy.ts'
 import type { ConditionSupport, ProviderProfile } from './profiles.ts'
 
@@ -91,10 +91,7 @@ class GuardedEngine implements S3Engine {
     return this.#engine.getObject(key, options)
   }
 
-  createUpload(
-    key: string,
-    options: RequestOptions & { readonly parameters: ObjectParameters },
-  ): Promise<Upload> {
+  createUpload(key: string, options: UploadOptions): Promise<Upload> {
     return this.#engine.createUpload(key, options)
   }
 

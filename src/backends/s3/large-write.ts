@@ -205,13 +205,14 @@ export class LargeWrite {
   }
 
   #multipart(): Omit<MultipartOptions, 'condition' | 'beforeComplete'> {
-    const { partSize, concurrency, memory } = this.#setup
+    const { partSize, concurrency, memory, profile } = this.#setup
     const { signal, onProgress } = this.#options
     const evenSize = this.#evenSize
     return {
       signal,
       evenSize,
       partSize,
+      maxParts: profile.limits.maxParts,
       inFlight: partsInFlight(evenSize ?? partSize, concurrency, memory),
       onProgress,
     }

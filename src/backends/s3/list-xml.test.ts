@@ -289,15 +289,17 @@ describe('the answers to uploads and copies', () => {
     expect(parseCompleteUpload(xml)).toEqual({ etag: 'abc-2' })
   })
 
-  it('gives ETag and time of a copy', () => {
-    const inner = `<LastModified>${time}</LastModified><ETag>"abc"</ETag>`
-    const result = { etag: 'abc', lastModified: Date.parse(time) }
+  it('gives ETag, time and checksums of a copy', () => {
+    const checksums = '<ChecksumCRC32>AAAAAA==</ChecksumCRC32><ChecksumSHA256>c2hh</ChecksumSHA256>'
+    const inner = `<LastModified>${time}</LastModified><ETag>"abc"</ETag>${checksums}`
+    const result = {
+      etag: 'abc',
+      lastModified: Date.parse(time),
+      checksums: { crc32: 'AAAAAA==', sha256: 'c2hh' },
+    }
     expect(parseCopyResult(element('CopyObjectResult', inner))).toEqual(result)
     expect(parseCopyResult(element('CopyPartResult', inner))).toEqual(result)
-    expect(parseCopyResult('<CopyObjectResult/>')).toEqual({
-      etag: undefined,
-      lastModified: undefined,
-    })
+    expect(parseCopyResult('<CopyObjectResult/>')).toEqual({ checksums: {} })
   })
 
   it.each([

@@ -45,6 +45,8 @@ export interface CopyResult {
   readonly etag: string | undefined
   /** Milliseconds since 1970. */
   readonly lastModified: number | undefined
+  /** In base64, by the algorithm, as far as it says some. */
+  readonly checksums: Readonly<Record<'crc32' | 'sha256', string | undefined>>
 }
 
 /**
@@ -110,6 +112,10 @@ export function parseCopyResult(xml: string): CopyResult {
     return {
       etag: withoutQuotes(fields.get('ETag')),
       lastModified: time === undefined ? undefined : timeOf(time),
+      checksums: {
+        crc32: fields.get('ChecksumCRC32'),
+        sha256: fields.get('ChecksumSHA256'),
+      },
     }
   })
 }

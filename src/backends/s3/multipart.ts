@@ -3,6 +3,7 @@ import { cleanupSignal } from './cleanup-signal.ts'
 import type { S3Engine, Upload, UploadedPart } from './engine.ts'
 import { openPartSize } from './part-buffers.ts'
 import type { Part, PartReader } from './part-reader.ts'
+import { forgetStrays } from './stray-uploads.ts'
 
 export interface MultipartOptions {
   readonly condition: WriteCondition
@@ -10,6 +11,8 @@ export interface MultipartOptions {
   /** Of the parts, when the content's length is known; else they grow from `partSize`. */
   readonly evenSize: number | undefined
   readonly partSize: number
+  /** That the service takes in an upload. */
+  readonly maxParts: number
   readonly inFlight: number
   readonly onProgress: ((loaded: number) => void) | undefined
   /** Called before the parts are put together; may still refuse. */
@@ -37,19 +40,9 @@ export async function uploadInParts(
     await upload.abort(error)
     throw error
   } finally {
-    if (strayFrom !== undefined) await abortStrays(engine, key, uploadId, strayFrom)
+    // Only now, when whoever else uploads to this key has sent something.
+    if (strayFrom !== undefined) await forgetStrays(engine, key, { from: strayFrom, but: uploadId })
   }
-}
-
-/** Only now, when whoever else uploads to this key has sent something. Best effort. */
-async function abortStrays(
-  engine: S3Engine,
-  key: string,
-  but: string,
-  from: number,
-): Promise<void> {
-  const options = { from, but, signal: cleanupSignal() }
-  await engine.abortStrays(key, options).catch(() => undefined)
 }
 
 /** The parts of one upload that are on their way. */
@@ -119,7 +112,8 @@ class MultipartUpload {
   }
 
   #sizeOf(number: number): number {
-    return this.#options.evenSize ?? openPartSize(number, this.#options.partSize)
+    const { evenSize, partSize, maxParts } = this.#options
+    return evenSize ?? openPartSize(number, partSize, maxParts)
   }
 
   #start(part: Part, number: number): void {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { copyPartSize } from './native/copy-in-parts.ts'
 import { knownPartSize, openPartSize, PartBuffers, partsInFlight } from './part-buffers.ts'
 
 const mebibyte = 2 ** 20
@@ -8,7 +9,9 @@ const maxParts = 10_000
 const maxPartSize = 5 * 2 ** 30
 
 describe('the parts of a content of unknown length', () => {
-  const sizes = Array.from({ length: maxParts }, (_, index) => openPartSize(index + 1, partSize))
+  const sizes = Array.from({ length: maxParts }, (_, index) =>
+    openPartSize(index + 1, partSize, maxParts),
+  )
 
   it('stay as configured for 50 GiB', () => {
     expect(sizes.slice(0, 6400).every(size => size === partSize)).toBe(true)
@@ -23,6 +26,12 @@ describe('the parts of a content of unknown length', () => {
   it('reach 3 TiB with 10,000 of them', () => {
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeGreaterThan(3 * 2 ** 40)
   })
+
+  it('grow sooner where a service takes fewer', () => {
+    const few = Array.from({ length: 1000 }, (_, index) => openPartSize(index + 1, partSize, 1000))
+    expect(few.slice(0, 640).every(size => size === partSize)).toBe(true)
+    expect(few.reduce((sum, size) => sum + size, 0)).toBeGreaterThan(300 * 2 ** 30)
+  })
 })
 
 describe('the parts of a content of known length', () => {
@@ -32,9 +41,15 @@ describe('the parts of a content of known length', () => {
     [maxParts * partSize + 1, 9 * mebibyte],
     [5 * 2 ** 40, 525 * mebibyte],
   ])('of %i bytes are %i bytes, so that 10,000 suffice', (size, expected) => {
-    expect(knownPartSize(size, partSize)).toBe(expected)
+    expect(knownPartSize(size, partSize, maxParts)).toBe(expected)
     expect(Math.ceil(size / expected)).toBeLessThanOrEqual(maxParts)
   })
+})
+
+it('a service that takes 1,000 parts gets 1,000 of a large file, stored or copied', () => {
+  const size = 100 * 2 ** 30
+  for (const each of [knownPartSize(size, partSize, 1000), copyPartSize(size, 1000, 5 * 2 ** 20)])
+    expect(Math.ceil(size / each)).toBeLessThanOrEqual(1000)
 })
 
 describe('parts in flight', () => {

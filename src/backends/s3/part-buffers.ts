@@ -1,22 +1,26 @@
-/** Parts up to this number have the configured size: 50 GiB with parts of 8 MiB. */
-const evenParts = 6400
-/** From there the size doubles with every so many parts, so that 10,000 reach S3's largest object. */
-const doublingParts = 400
-/** S3's limits: parts of an upload, and bytes of a part. */
-const maxParts = 10_000
+/** Of all parts, so many have the configured size: 50 GiB of 10,000 parts of 8 MiB. */
+const evenShare = 0.64
+/** From there the size doubles with every so many of them, so that 10,000 reach S3's largest object. */
+const doublingShare = 0.04
+/** S3's limit, in bytes. */
 const maxPartSize = 5 * 1024 ** 3
 
 /** Bytes of buffers that the parts in flight and the one being filled may take together. */
 const memoryLimit = 48 * 1024 * 1024
 
-/** Size of part `number` (from 1) of a content whose length nobody knows. */
-export function openPartSize(number: number, partSize: number): number {
-  const doublings = Math.max(0, Math.ceil((number - evenParts) / doublingParts))
+/**
+ * Size of part `number` (from 1) of a content whose length nobody knows.
+ *
+ * @param maxParts that the service takes in an upload
+ */
+export function openPartSize(number: number, partSize: number, maxParts: number): number {
+  const behind = number - evenShare * maxParts
+  const doublings = Math.max(0, Math.ceil(behind / (doublingShare * maxParts)))
   return Math.min(maxPartSize, partSize * 2 ** doublings)
 }
 
-/** Size of the parts of a content of `size` bytes: as configured, or more so that 10,000 suffice. */
-export function knownPartSize(size: number, partSize: number): number {
+/** Size of the parts of a content of `size` bytes: as configured, or more so that `maxParts` suffice. */
+export function knownPartSize(size: number, partSize: number, maxParts: number): number {
   const least = Math.ceil(size / maxParts)
   return least <= partSize ? partSize : Math.ceil(least / 2 ** 20) * 2 ** 20
 }

@@ -49,7 +49,7 @@ import {
   minPartSize,
   type S3Settings,
 } from './options.ts'
-import { knownPartSize, openPartSize } from './part-buffers.ts'
+import { knownPartSize } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
 import type { PostCondition, PostForm } from './post-policy.ts'
 import type { EngineSubject } from './probe-offer.ts'
@@ -200,15 +200,15 @@ export class S3Backend implements Backend {
       return await this.#putFirst(name, content, content.bytes, options)
     // Some services want all parts of one size; a stream then ends at 10,000 of them.
     const engine = this.#opened ?? (await this.#open())
-    const { equalParts } = profileIn(engine, this.#options).limits
+    const { equalParts, maxParts } = profileIn(engine, this.#options).limits
     const open = equalParts ? partSize : undefined
-    const evenSize = size === undefined ? open : knownPartSize(size, partSize)
+    const evenSize = size === undefined ? open : knownPartSize(size, partSize, maxParts)
     const large = single ? undefined : await this.#largeWrite(content, options, evenSize)
     if (large?.fitsOneRequest === true && size !== undefined)
       return await large.putAtOnce(name, streamOf(content, size, options.onProgress))
     const reader = new PartReader(content)
     try {
-      const first = await reader.next(single ? size : (evenSize ?? openPartSize(1, partSize)))
+      const first = await reader.next(single ? size : (evenSize ?? partSize))
       if (first.last) return await this.#putFirst(name, content, first.bytes, options)
       return await this.#writeLarge(name, content, first, reader, options, evenSize)
     } finally {

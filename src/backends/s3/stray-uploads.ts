@@ -29,13 +29,12 @@ export async function abortStrayUploads(
   }
 }
 
-/** As {@link S3Engine.abortStrays}, as far as it can: the error on its way tells what went wrong. */
+/** As {@link S3Engine.abortStrays}, as far as it can: an error on its way tells what went wrong. */
 export async function forgetStrays(
   engine: S3Engine,
   key: string,
-  from: number,
-  { access }: RequestOptions,
+  strays: Omit<StrayOptions, 'signal'>,
 ): Promise<void> {
-  const options = { from, but: undefined, signal: cleanupSignal(), access }
+  const options = { ...strays, signal: cleanupSignal() }
   await engine.abortStrays(key, options).catch(() => undefined)
 }

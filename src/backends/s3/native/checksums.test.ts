@@ -52,6 +52,7 @@ describe('checksums', () => {
     expect(checksumPlan(profileOf({}), undefined)).toEqual({
       put: 'crc32',
       parts: 'crc32',
+      copies: 'crc32',
       fullObject: true,
       returned: true,
     })
@@ -61,6 +62,7 @@ describe('checksums', () => {
     expect(checksumPlan(profileOf({}), null)).toMatchObject({ put: undefined, parts: undefined })
     expect(checksumPlan(profileOf({ profile: 'r2' }), undefined)).toMatchObject({
       parts: 'crc32',
+      copies: undefined,
       fullObject: false,
     })
   })

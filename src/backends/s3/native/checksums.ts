@@ -10,6 +10,11 @@ export interface ChecksumPlan {
   readonly put: OwnAlgorithm | undefined
   /** Of an upload in parts; `undefined`: none is sent. */
   readonly parts: OwnAlgorithm | undefined
+  /**
+   * Of a copy in parts, of which the service tells the checksum; `undefined`: none is asked for. A
+   * composite one has to be given back when the parts are put together, and not every service tells it.
+   */
+  readonly copies: OwnAlgorithm | undefined
   /** Whether the checksum of the parts is that of the whole object, too. */
   readonly fullObject: boolean
   /** Whether reads ask for the checksum. */
@@ -26,19 +31,22 @@ export function checksumPlan(
   asked: OwnAlgorithm | null | undefined,
 ): ChecksumPlan {
   const { put, composite, fullObject, returned } = profile.checksums
-  if (asked === null) return { put: undefined, parts: undefined, fullObject: false, returned }
+  if (asked === null) return { ...none, returned }
   if (asked !== undefined) {
     const whole = fullObject.includes(asked)
-    return { put: asked, parts: asked, fullObject: whole, returned: true }
+    return { put: asked, parts: asked, copies: asked, fullObject: whole, returned: true }
   }
   const whole = fullObject.includes('crc32')
   return {
     put: put.includes('crc32') ? 'crc32' : undefined,
     parts: whole || composite.includes('crc32') ? 'crc32' : undefined,
+    copies: whole ? 'crc32' : undefined,
     fullObject: whole,
     returned,
   }
 }
+
+const none = { put: undefined, parts: undefined, copies: undefined, fullObject: false }
 
 /** The checksum in base64, as its header has it. */
 export function checksumOf(algorithm: OwnAlgorithm, bytes: Uint8Array): string {

@@ -1,6 +1,7 @@
 import { cleanupSignal } from '../cleanup-signal.ts'
 import type { RequestOptions, S3Engine, UploadedPart } from '../engine.ts'
 import type { ObjectParameters } from '../object-parameters.ts'
+import { forgetStrays } from '../stray-uploads.ts'
 
 /** Copies the bytes from `start` to `end` of the source into a part of the upload. */
 export type CopyPart = (
@@ -37,7 +38,8 @@ export async function copyInParts(
   options: CopyInPartsOptions,
 ): Promise<void> {
   const { signal, access, parameters } = options
-  const { uploadId } = await engine.createUpload(to, { parameters, signal, access })
+  const own = { parameters, signal, access, ofCopies: true }
+  const { uploadId, strayFrom } = await engine.createUpload(to, own)
   try {
     const parts = await copyParts(copyPart, uploadId, size, options)
     await engine.completeUpload(to, uploadId, parts, { condition: undefined, signal, access })
@@ -45,6 +47,9 @@ export async function copyInParts(
     const cleanup = { signal: cleanupSignal(), access }
     await engine.abortUpload(to, uploadId, cleanup).catch(() => undefined)
     throw error
+  } finally {
+    if (strayFrom !== undefined)
+      await forgetStrays(engine, to, { from: strayFrom, but: uploadId, access })
   }
 }
 
@@ -58,10 +63,18 @@ export async function isTooLargeToCopy(
   return head !== undefined && head.size > maxCopySize
 }
 
-/** @param threshold largest object that is copied with one request, where somebody set it */
-export function copyPartSize(size: number, threshold: number | undefined): number {
-  const least = Math.max(copyPart, Math.ceil(size / 10_000))
-  return threshold === undefined ? least : Math.min(least, Math.max(threshold, smallestPart))
+/**
+ * @param maxParts that the service takes in an upload
+ * @param threshold largest object that is copied with one request, where somebody set it
+ */
+export function copyPartSize(
+  size: number,
+  maxParts: number,
+  threshold: number | undefined,
+): number {
+  const usual =
+    threshold === undefined ? copyPart : Math.min(copyPart, Math.max(threshold, smallestPart))
+  return Math.max(usual, Math.ceil(size / maxParts))
 }
 
 async function copyParts(

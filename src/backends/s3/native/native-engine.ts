@@ -28,6 +28,7 @@ import type {
   StreamContent,
   Upload,
   UploadedPart,
+  UploadOptions,
 } from '../engine.ts'
 import { unlessMissing } from '../errors.ts'
 import {
@@ -48,6 +49,7 @@ import { accessHeaders, type ObjectParameters, parameterHeaders } from '../objec
 import { signedUrl, unsignedUrl } from '../object-url.ts'
 import { md5Base64 } from '../platform/hashes.ts'
 import { type PostForm, signPostForm } from '../post-policy.ts'
+import type { ProviderProfile } from '../profiles.ts'
 import { abortStrayUploads, forgetStrays, type StrayOptions } from '../stray-uploads.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { readBounded } from './body.ts'
@@ -63,8 +65,8 @@ import type { TransportResponse } from './transport.ts'
 export interface NativeEngineOptions {
   readonly requester: Requester
   readonly checksums: ChecksumPlan
-  /** Whether the service wants versions in If-Match in quotes, as HTTP has them. */
-  readonly quotedIfMatch: boolean
+  /** What the service is. */
+  readonly profile: ProviderProfile
   /** Largest object that is copied with one request; `undefined`: whatever the service takes. */
   readonly copyThreshold: number | undefined
 }
@@ -79,6 +81,7 @@ export class NativeEngine implements S3Engine {
   readonly #requester: Requester
   readonly #checksums: ChecksumPlan
   readonly #copyThreshold: number | undefined
+  readonly #maxParts: number
   readonly #conditions: WriteConditions
   #bucketSeen = false
 
@@ -86,7 +89,9 @@ export class NativeEngine implements S3Engine {
     this.#requester = options.requester
     this.#checksums = options.checksums
     this.#copyThreshold = options.copyThreshold
-    this.#conditions = new WriteConditions(options.quotedIfMatch, async (key, request) => {
+    const { limits, conditions } = options.profile
+    this.#maxParts = limits.maxParts
+    this.#conditions = new WriteConditions(conditions.quotedIfMatch, async (key, request) => {
       const { signal, access } = request
       return (await this.headObject(key, { signal, access }).catch(unlessMissing))?.etag
     })
@@ -136,15 +141,13 @@ export class NativeEngine implements S3Engine {
     await this.#put(key, headers, stream, options, head => stream.isIn(head))
   }
 
-  async createUpload(
-    key: string,
-    options: RequestOptions & { readonly parameters: ObjectParameters },
-  ): Promise<Upload> {
-    const { signal } = options
+  async createUpload(key: string, options: UploadOptions): Promise<Upload> {
+    const { signal, access } = options
     const headers = parameterHeaders(options.parameters)
-    const { parts, fullObject } = this.#checksums
-    if (parts !== undefined) {
-      headers.push('x-amz-checksum-algorithm', parts.toUpperCase())
+    const { parts, copies, fullObject } = this.#checksums
+    const algorithm = options.ofCopies === true ? copies : parts
+    if (algorithm !== undefined) {
+      headers.push('x-amz-checksum-algorithm', algorithm.toUpperCase())
       if (fullObject) headers.push('x-amz-checksum-type', 'FULL_OBJECT')
     }
     const request: S3Request = {
@@ -162,7 +165,8 @@ export class NativeEngine implements S3Engine {
       const uploadId = await this.#document(request, parseInitiateUpload)
       return { uploadId, strayFrom: request.uncertain === true ? from : undefined }
     } catch (error) {
-      if (request.uncertain === true) await forgetStrays(this, key, from, options)
+      if (request.uncertain === true)
+        await forgetStrays(this, key, { from, but: undefined, access })
       throw error
     }
   }
@@ -487,6 +491,7 @@ export class NativeEngine implements S3Engine {
     const { access, sourceAccess } = options
     const { head, parameters } = await this.#copySource(from, options)
     const { etag } = head
+    const { copies } = this.#checksums
     const own = accessHeaders(access, 'object')
     const copyPart = async (
       uploadId: string,
@@ -509,15 +514,16 @@ export class NativeEngine implements S3Engine {
         headers,
         signal,
       }
-      const { etag: copied } = await this.#document(request, parseCopyResult)
-      if (copied === undefined)
+      const copied = await this.#document(request, parseCopyResult)
+      if (copied.etag === undefined)
         throw new IntegrityError(`The service copied part ${partNumber} without an ETag.`)
-      return { partNumber, etag: `"${copied}"`, size: end - start, checksum: undefined }
+      const checksum = copies && copied.checksums[copies]
+      return { partNumber, etag: `"${copied.etag}"`, size: end - start, checksum }
     }
     await copyInParts(this, copyPart, to, head.size, {
       ...options,
       parameters: { ...parameters, ...withoutUndefined(options.parameters) },
-      partSize: copyPartSize(head.size, this.#copyThreshold),
+      partSize: copyPartSize(head.size, this.#maxParts, this.#copyThreshold),
     })
   }
 

@@ -32,7 +32,7 @@ export function openNativeEngine(
   const engine = new NativeEngine({
     requester: new Requester(requesterOptions(owner, options, environment)),
     checksums: checksumPlan(profile, ownAlgorithm(options.checksumAlgorithm)),
-    quotedIfMatch: profile.conditions.quotedIfMatch,
+    profile,
     copyThreshold,
   })
   return guardConditions(engine, profile.conditions)

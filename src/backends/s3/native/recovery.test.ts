@@ -279,6 +279,31 @@ describe('copies of objects that are too large for one request', () => {
     expect(requests.filter(({ path }) => path.includes('b.mp4?partNumber='))).toHaveLength(2)
   })
 
+  it.each<readonly ['aws' | 'r2', S3StorageOptions]>([
+    ['aws', { profile: 'aws' }],
+    ['aws', { profile: 'aws', checksumAlgorithm: 'SHA256' }],
+    ['aws', { profile: 'generic', checksumAlgorithm: 'CRC32' }],
+    ['r2', { profile: 'r2' }],
+    ['r2', { profile: 'r2', checksumAlgorithm: 'SHA256' }],
+  ])('go by parts with the checksums that the service (%s) wants: %o', async (profile, options) => {
+    await server.close()
+    server = await S3Server.start({ buckets: ['media'], profile })
+    const { endpoint: endpointUrl, accessKey, secretKey } = server
+    const place = { endpointUrl, accessKey, secretKey, bucketName: 'media' }
+    const storage = new S3Storage({ ...place, transferConfig, ...options })
+    await storage.save('a.bin', large)
+    await storage.copy('a.bin', 'b.bin')
+    expect(Buffer.compare(await (await storage.file('b.bin')).bytes(), large)).toBe(0)
+  })
+
+  it('leave no other upload behind when the answer to their beginning is lost', async () => {
+    const isCreate = ({ path }: ProxiedRequest): boolean => path.includes('b.bin?uploads=')
+    const storage = connect(first(1, lost, isCreate), { transferConfig })
+    await storage.save('a.bin', large)
+    await storage.copy('a.bin', 'b.bin')
+    expect([proxy.story.length, server.openUploads()]).toEqual([1, 0])
+  })
+
   it('leave no upload when they fail, and the source where it was', async () => {
     const denied: ProxyFault = { kind: 'answer', status: 403, code: 'AccessDenied' }
     const isCopy = ({ path }: ProxiedRequest): boolean => path.includes('b.mp4?partNumber=2')

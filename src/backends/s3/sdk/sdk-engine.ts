@@ -30,6 +30,7 @@ import type {
   StreamContent,
   Upload,
   UploadedPart,
+  UploadOptions,
 } from '../engine.ts'
 import { unlessMissing } from '../errors.ts'
 import { decodeListedKey } from '../list-xml.ts'
@@ -140,11 +141,8 @@ export class SdkEngine implements S3Engine {
     }
   }
 
-  async createUpload(
-    key: string,
-    options: RequestOptions & { readonly parameters: ObjectParameters },
-  ): Promise<Upload> {
-    const { parameters, signal } = options
+  async createUpload(key: string, options: UploadOptions): Promise<Upload> {
+    const { parameters, signal, access } = options
     const call: SdkCall = {
       operation: 'CreateMultipartUpload',
       subject: 'bucket',
@@ -161,7 +159,7 @@ export class SdkEngine implements S3Engine {
       if (UploadId === undefined) throw incomplete('UploadId')
       return { uploadId: UploadId, strayFrom: lost() ? from : undefined }
     } catch (error) {
-      if (lost()) await forgetStrays(this, key, from, options)
+      if (lost()) await forgetStrays(this, key, { from, but: undefined, access })
       throw error
     }
   }
@@ -496,7 +494,7 @@ export class SdkEngine implements S3Engine {
     await copyInParts(this, copyPart, to, head.size, {
       ...options,
       parameters: { ...parameters, ...withoutUndefined(options.parameters) },
-      partSize: copyPartSize(head.size, this.#copyThreshold),
+      partSize: copyPartSize(head.size, this.profile.limits.maxParts, this.#copyThreshold),
     })
   }
 
