@@ -463,8 +463,11 @@ function isDeadConnection(failure: unknown): boolean {
 /** Whether the service may have done what was asked for, though it did not say so. */
 function isUncertain(failure: unknown): boolean {
   if (failure instanceof ConnectionError) return failure.connection.sent
-  if (failure instanceof Refusal)
-    return failure.hints.status >= 500 && !isOverload(failure.hints.status)
+  if (failure instanceof Refusal) {
+    const { status } = failure.hints
+    // Within a 200, an error came while it was being done.
+    return status < 300 || (status >= 500 && !isOverload(status))
+  }
   return failure instanceof IntegrityError
 }
 
