@@ -74,6 +74,25 @@ async function profileFile(): Promise<Record<string, string>> {
   return { AWS_SHARED_CREDENTIALS_FILE: file }
 }
 
+/** What a storage gets beside `given`: that without which there is no service to be asked. */
+export function baseOf(
+  { base, tls, without = [] }: Effect,
+  given: object,
+  stage: Stage,
+): S3StorageOptions {
+  const { accessKey, secretKey } = stage.server
+  const all: Record<string, unknown> = {
+    endpointUrl: tls === true ? stage.tlsEndpoint : stage.endpoint,
+    accessKey,
+    secretKey,
+    bucketName: 'media',
+    retries: { maxAttempts: 2, baseDelay: 1 },
+    ...base,
+  }
+  for (const name of [...without, ...Object.keys(given)]) delete all[name]
+  return all
+}
+
 /** One for each option of `S3Storage`: what it does, seen from outside. */
 export const effects: Readonly<Record<string, Effect>> = {
   accessKey: {

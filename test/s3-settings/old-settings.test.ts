@@ -155,6 +155,7 @@ describe('a setting of the old page beside the one of today', () => {
 const historical = [
   ['storages.backends.s3boto3.S3Boto3Storage', 'public-read', true],
   ['storages.backends.s3boto.S3Boto3Storage', 'public-read', true],
+  ['storages.backends.s3boto.S3BotoStorage', 'public-read', true],
   ['storages.backends.s3.S3Storage', undefined, true],
   ['storages.backends.s3boto3.S3StaticStorage', undefined, false],
   ['storages.backends.s3.S3StaticStorage', undefined, false],

@@ -41,7 +41,8 @@ beforeAll(async () => {
   channel('stowage:request').subscribe(listen)
   service = createServer((request, response) => {
     const { authorization = '' } = request.headers
-    const signature = /Signature=([\w+/=]+)/.exec(`${authorization} ${request.url}`)?.[1]
+    const signed = /(?:Signature=|^AWS \w+:)([\w+/=]+)/.exec(`${authorization} ${request.url}`)
+    const signature = signed?.[1]
     if (signature !== undefined) secrets.add(signature)
     request.on('error', () => undefined).resume()
     request.on('end', () => answer(request, response))
@@ -152,15 +153,16 @@ function withClient(): S3Storage {
   })
 }
 
-function legacy(): S3BotoStorage {
+function legacy(signatureVersion: 's3' | 's3v4'): S3BotoStorage {
   const keys = { accessKey: 'AKIDEXAMPLE', secretKey, securityToken }
-  return new S3BotoStorage({ endpointUrl, ...keys, ...common })
+  return new S3BotoStorage({ endpointUrl, ...keys, ...common, signatureVersion })
 }
 
 const storages: readonly [string, () => Storage][] = [
   ['our own engine', () => native()],
   ['a client of the SDK', withClient],
-  ['the older backend', () => legacy()],
+  ['the older backend', () => legacy('s3v4')],
+  ['the older backend with version 2', () => legacy('s3')],
 ]
 
 const operations: readonly [string, (storage: Storage) => Promise<unknown>][] = [

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { configure } from '../../src/index.ts'
 import { S3Storage, type S3StorageOptions } from '../../src/s3.ts'
-import { accounts, type Effect, effects, type Way } from './effects.ts'
+import { accounts, baseOf, type Effect, effects, type Way } from './effects.ts'
 import { Stage } from './stage.ts'
 
 /** Options whose effect is observed elsewhere. */
@@ -41,26 +41,13 @@ const cases = Object.entries(effects).flatMap(([option, effect]) => {
   return ways.map(way => [option, way, effect] as const)
 })
 
-function baseOf({ base, tls, without = [] }: Effect, given: object): S3StorageOptions {
-  const { accessKey, secretKey } = stage.server
-  const all: Record<string, unknown> = {
-    endpointUrl: tls === true ? stage.tlsEndpoint : stage.endpoint,
-    accessKey,
-    secretKey,
-    bucketName: 'media',
-    retries: { maxAttempts: 2, baseDelay: 1 },
-    ...base,
-  }
-  for (const name of [...without, ...Object.keys(given)]) delete all[name]
-  return all
-}
-
 async function storageWith(effect: Effect, way: Way | 'not at all'): Promise<S3Storage> {
   for (const [name, value] of Object.entries((await effect.environment?.()) ?? {}))
     vi.stubEnv(name, value)
   const given = await effect.given(stage)
-  const base = baseOf(effect, given)
-  if (way === 'not at all') return new S3Storage({ ...baseOf(effect, {}), ...leftOut(effect) })
+  const base = baseOf(effect, given, stage)
+  if (way === 'not at all')
+    return new S3Storage({ ...baseOf(effect, {}, stage), ...leftOut(effect) })
   if (way === 'constructor') return new S3Storage({ ...base, ...given })
   const configuration: Record<string, unknown> = {}
   for (const [option, value] of Object.entries(given)) {
