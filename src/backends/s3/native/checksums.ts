@@ -1,4 +1,4 @@
-import { crc32, sha256Base64 } from '../platform/hashes.ts'
+import { crc32, RunningHash, sha256Base64 } from '../platform/hashes.ts'
 import type { ChecksumAlgorithm, ProviderProfile } from '../profiles.ts'
 
 /** Algorithms that this client computes. */
@@ -64,6 +64,76 @@ export function parseCrc32(text: string | undefined): number | undefined {
   if (text === undefined || !/^[A-Za-z0-9+/]{6}==$/.test(text)) return undefined
   const [a = 0, b = 0, c = 0, d = 0] = Array.from(atob(text), char => char.charCodeAt(0))
   return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0
+}
+
+/** The checksum of a whole body that a service gave with it. */
+export interface BodyChecksum {
+  /** Whether the bytes have it. */
+  isOf(bytes: Uint8Array): boolean
+  /** For bytes that come one after the other. */
+  begin(): RunningChecksum
+}
+
+export interface RunningChecksum {
+  update(bytes: Uint8Array): void
+  /** Once, at the end: whether the bytes had it. */
+  matches(): boolean
+}
+
+/** What the headers of an answer say of its whole body; those of single parts say nothing of it. */
+export function bodyChecksum(
+  header: (name: string) => string | undefined,
+): BodyChecksum | undefined {
+  const crc = parseCrc32(header('x-amz-checksum-crc32'))
+  if (crc !== undefined) return new Crc32Checksum(crc)
+  const sha256 = header('x-amz-checksum-sha256')
+  return sha256 !== undefined && /^[A-Za-z0-9+/]{43}=$/.test(sha256)
+    ? new Sha256Checksum(sha256)
+    : undefined
+}
+
+class Crc32Checksum implements BodyChecksum {
+  readonly #expected: number
+
+  constructor(expected: number) {
+    this.#expected = expected
+  }
+
+  isOf(bytes: Uint8Array): boolean {
+    return crc32(bytes) === this.#expected
+  }
+
+  begin(): RunningChecksum {
+    const expected = this.#expected
+    let sum = 0
+    return {
+      update(bytes) {
+        sum = crc32(bytes, sum)
+      },
+      matches: () => sum === expected,
+    }
+  }
+}
+
+class Sha256Checksum implements BodyChecksum {
+  readonly #expected: string
+
+  constructor(expected: string) {
+    this.#expected = expected
+  }
+
+  isOf(bytes: Uint8Array): boolean {
+    return sha256Base64(bytes) === this.#expected
+  }
+
+  begin(): RunningChecksum {
+    const expected = this.#expected
+    const hash = new RunningHash('sha256')
+    return {
+      update: bytes => hash.update(bytes),
+      matches: () => hash.digest('base64') === expected,
+    }
+  }
 }
 
 /** CRC-32 of two texts one after the other, out of their own and the length of the second. */

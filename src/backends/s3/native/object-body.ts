@@ -1,15 +1,15 @@
 import type { ReadBody } from '../../../core/backend.ts'
 import type { Bytes } from '../../../core/bytes.ts'
 import { IntegrityError } from '../../../core/errors.ts'
-import { crc32 } from '../platform/hashes.ts'
+import type { BodyChecksum } from './checksums.ts'
 
 /** What an object's body has to be, and how to get the rest of it when it breaks off. */
 export interface BodyPlan {
   /** Position in the object, and the one behind the last byte. */
   readonly start: number
   readonly end: number
-  /** CRC-32 of these bytes, where the service gave it. */
-  readonly crc: number | undefined
+  /** Of these bytes, where the service gave one. */
+  readonly checksum: BodyChecksum | undefined
   /** Whether {@link resume} may be called: there is a version to ask for. */
   readonly resumable: boolean
   /** The bytes from a position on, of the same version. */
@@ -32,12 +32,12 @@ export class ObjectBody implements ReadBody {
   }
 
   async bytes(): Promise<Bytes> {
-    const { start, end, crc } = this.#plan
+    const { start, end, checksum } = this.#plan
     for (let failures = 1; ; failures++) {
       try {
         const bytes = await this.#source.bytes()
         checkLength(bytes.byteLength, end - start)
-        if (crc !== undefined) checkCrc(crc32(bytes), crc)
+        if (checksum?.isOf(bytes) === false) throw spoilt()
         return bytes
       } catch (error) {
         await this.#takeUp(start, error, failures)
@@ -46,14 +46,14 @@ export class ObjectBody implements ReadBody {
   }
 
   async *chunks(): AsyncGenerator<Bytes> {
-    const { start, end, crc } = this.#plan
+    const { start, end, checksum } = this.#plan
     let at = start
-    let sum = 0
+    const running = checksum?.begin()
     for (let failures = 1; ; failures++) {
       try {
         for await (const chunk of this.#source.chunks()) {
           if (at + chunk.byteLength > end) checkLength(at + chunk.byteLength - start, end - start)
-          if (crc !== undefined) sum = crc32(chunk, sum)
+          running?.update(chunk)
           at += chunk.byteLength
           failures = 1
           yield chunk
@@ -64,7 +64,7 @@ export class ObjectBody implements ReadBody {
         continue
       }
       // What was delivered cannot be taken back.
-      if (crc !== undefined) checkCrc(sum, crc)
+      if (running?.matches() === false) throw spoilt()
       return
     }
   }
@@ -85,7 +85,6 @@ function checkLength(length: number, expected: number): void {
   throw new IntegrityError(`The service sent ${length} bytes instead of ${expected}.`)
 }
 
-function checkCrc(crc: number, expected: number): void {
-  if (crc === expected) return
-  throw new IntegrityError('The bytes that arrived do not have the checksum of the object.')
+function spoilt(): IntegrityError {
+  return new IntegrityError('The bytes that arrived do not have the checksum of the object.')
 }

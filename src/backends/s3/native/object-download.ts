@@ -2,7 +2,7 @@ import type { ReadBody } from '../../../core/backend.ts'
 import { IntegrityError } from '../../../core/errors.ts'
 import type { GetOptions, GetResult } from '../engine.ts'
 import { accessHeaders } from '../object-parameters.ts'
-import { parseCrc32 } from './checksums.ts'
+import { type BodyChecksum, bodyChecksum } from './checksums.ts'
 import type { BodyPlan } from './object-body.ts'
 import { contentRange, lengthOf, objectHead } from './object-head.ts'
 import { partOfBody } from './part-of-body.ts'
@@ -14,15 +14,15 @@ export const behindTheEnd = 416
 
 /** What GetObject answered: as `GetResult`, its body not yet guarded. */
 export interface FoundObject extends GetResult {
-  /** CRC-32 of the whole object, where the range is that and the service said it. */
-  readonly crc: number | undefined
+  /** Of the whole object, where the range is that and the service said it. */
+  readonly checksum: BodyChecksum | undefined
 }
 
 /** The body of an object that was found, taken up again where it breaks off. */
 export class ObjectDownload implements BodyPlan {
   readonly start: number
   readonly end: number
-  readonly crc: number | undefined
+  readonly checksum: BodyChecksum | undefined
   readonly #requester: Requester
   readonly #key: string
   readonly #etag: string | undefined
@@ -31,7 +31,7 @@ export class ObjectDownload implements BodyPlan {
   constructor(requester: Requester, key: string, found: FoundObject, options: GetOptions) {
     this.start = found.start
     this.end = found.end
-    this.crc = found.crc
+    this.checksum = found.checksum
     this.#requester = requester
     this.#key = key
     this.#etag = found.head.etag
@@ -72,8 +72,8 @@ export function readObject(
   const { start, end, head, body } =
     response.status === 206 ? partialResult(response, range) : wholeResult(response, range)
   const whole = start === 0 && end === head.size
-  const crc = whole ? parseCrc32(response.header('x-amz-checksum-crc32')) : undefined
-  return { head, start, end, body, crc }
+  const checksum = whole ? bodyChecksum(name => response.header(name)) : undefined
+  return { head, start, end, body, checksum }
 }
 
 function partialResult(response: TransportResponse, range: GetOptions['range']): GetResult {

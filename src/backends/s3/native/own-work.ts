@@ -1,5 +1,5 @@
 import type { ObjectHead, StreamContent, UploadedPart } from '../engine.ts'
-import { md5Hex, RunningMd5 } from '../platform/hashes.ts'
+import { md5Hex, RunningHash } from '../platform/hashes.ts'
 import { combineCrc32, crc32Base64, parseCrc32 } from './checksums.ts'
 import type { StreamBody } from './transport.ts'
 
@@ -49,12 +49,12 @@ export class HashedStream implements StreamBody {
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
-    const md5 = new RunningMd5()
+    const md5 = new RunningHash('md5')
     for await (const chunk of this.#content.chunks()) {
       md5.update(chunk)
       yield chunk
     }
-    this.#md5 = md5.hex()
+    this.#md5 = md5.digest('hex')
   }
 
   isIn(head: ObjectHead): boolean {

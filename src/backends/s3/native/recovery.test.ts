@@ -167,6 +167,18 @@ describe('bytes that are spoilt on their way', () => {
     expect(proxy.story).toHaveLength(1)
   })
 
+  it.each(['CRC32', 'SHA256'] as const)('are found in a file that is streamed (%s)', async sum => {
+    const storage = connect(undefined, { profile: 'aws', checksumAlgorithm: sum })
+    await storage.save('a.bin', large.subarray(0, 300_000))
+    const spoil: ProxyFault = { kind: 'corrupt', at: 'answer-body' }
+    proxy.begin({ seed: 0, next: first(1, spoil, ({ method }) => method === 'GET') })
+    const stream = (await storage.file('a.bin')).stream()
+    await expect(new Response(stream).arrayBuffer()).rejects.toMatchObject({
+      name: 'IntegrityError',
+    })
+    expect(await (await storage.file('a.bin')).bytes()).toHaveLength(300_000)
+  })
+
   it('from the service are an error when they stay so', async () => {
     const storage = connect(undefined, { profile: 'aws' })
     await storage.save('a.txt', 'some text')
@@ -175,11 +187,15 @@ describe('bytes that are spoilt on their way', () => {
     await expect(file.bytes()).rejects.toMatchObject({ name: 'IntegrityError' })
   })
 
-  it('are told by SHA-256 where that is asked for', async () => {
+  it('are told by SHA-256 where that is asked for, in both directions', async () => {
     const spoil: ProxyFault = { kind: 'corrupt', at: 'request-body' }
     const storage = connect(first(1, spoil, isPut), { checksumAlgorithm: 'SHA256' })
     await storage.save('a.txt', 'some text')
     expect(await (await storage.file('a.txt')).text()).toBe('some text')
+    const back: ProxyFault = { kind: 'corrupt', at: 'answer-body' }
+    proxy.begin({ seed: 0, next: first(1, back, ({ method }) => method === 'GET') })
+    expect(await (await storage.file('a.txt')).text()).toBe('some text')
+    expect(proxy.story).toHaveLength(1)
   })
 })
 

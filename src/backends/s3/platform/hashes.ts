@@ -1,4 +1,4 @@
-import { createHash, createHmac, hash } from 'node:crypto'
+import { createHash, createHmac, type Hash, hash } from 'node:crypto'
 import { crc32 as zlibCrc32 } from 'node:zlib'
 
 /** SHA-256 in lower-case hexadecimal. Text is hashed as UTF-8, here and below. */
@@ -45,15 +45,20 @@ export function crc32(data: Uint8Array, before = 0): number {
   return data.byteLength === 0 ? before : zlibCrc32(data, before)
 }
 
-/** An MD5 of bytes that come one after the other. */
-export class RunningMd5 {
-  readonly #hash = createHash('md5')
+/** A hash of bytes that come one after the other. */
+export class RunningHash {
+  readonly #hash: Hash
+
+  constructor(algorithm: 'md5' | 'sha256') {
+    this.#hash = createHash(algorithm)
+  }
 
   update(data: Uint8Array): void {
     this.#hash.update(data)
   }
 
-  hex(): string {
-    return this.#hash.digest('hex')
+  /** Once, at the end. */
+  digest(encoding: 'hex' | 'base64'): string {
+    return this.#hash.digest(encoding)
   }
 }

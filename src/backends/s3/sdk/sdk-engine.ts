@@ -445,7 +445,7 @@ export class SdkEngine implements S3Engine {
     return new ObjectBody(body, {
       start,
       end,
-      crc: undefined,
+      checksum: undefined,
       resumable: etag !== undefined && end > start,
       resume,
       pause: (failure, failures) => this.#patience.pauseAfter(failure, failures, signal),
