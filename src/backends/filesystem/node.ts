@@ -3,4 +3,5 @@
 
 export const fs: typeof import('node:fs') = process.getBuiltinModule('node:fs')
 
-export const { promisify }: typeof import('node:util') = process.getBuiltinModule('node:util')
+export const promisify: typeof import('node:util').promisify =
+  process.getBuiltinModule('node:util').promisify

@@ -100,7 +100,10 @@ export class S3Backend implements Backend {
   /** Content types that are compressed; `undefined`: none. */
   readonly #gzip: ReadonlySet<string> | undefined
 
-  /** @param openEngine called at the first use; may reject with what is missing in the options */
+  /**
+   * @internal
+   * @param openEngine called at the first use; may reject with what is missing in the options
+   */
   constructor(openEngine: () => Promise<S3Engine>, options: S3Settings) {
     const location = (options.location ?? '').replace(/\/$/, '')
     this.name = `s3(${options.bucketName ?? ''})`
@@ -377,7 +380,11 @@ export class S3Backend implements Backend {
     return keys
   }
 
-  /** For the doctor: the engine as it is, whose bucket nobody makes. */
+  /**
+   * For the doctor: the engine as it is, whose bucket nobody makes.
+   *
+   * @internal
+   */
   async subject(): Promise<EngineSubject> {
     const { bucketName = '' } = this.#options
     const accessOf = (name: string): AccessParameters | undefined => this.#accessOf?.(name)

@@ -3,7 +3,11 @@ import type { ChecksumName } from './checksums.ts'
 /** Whose behaviour a server shows. What each can is told in `docs/s3-server.md`. */
 export type ProfileName = 'aws' | 'r2' | 'minimal'
 
-/** What a kind of server can and cannot. */
+/**
+ * What a kind of server can and cannot.
+ *
+ * @internal
+ */
 export interface Profile {
   readonly name: ProfileName
   /** The region that a server has if it is told none. */
@@ -89,7 +93,11 @@ const PROFILES: Record<ProfileName, Profile> = {
   },
 }
 
-/** The profile of that name. */
+/**
+ * The profile of that name.
+ *
+ * @internal
+ */
 export function profileNamed(name: ProfileName): Profile {
   return PROFILES[name]
 }
