@@ -120,6 +120,17 @@ describe('a download', () => {
     expect(response.headers.get('content-disposition')).toBe('attachment; filename="b.txt"')
   })
 
+  it.each(['ResponseContentDisposition', 'response-content-disposition'])(
+    'is refused beside %s, which says the same',
+    async parameter => {
+      const asked = { download: 'a.txt', parameters: { [parameter]: 'inline' } }
+      await expect(connect().url('a.txt', asked)).rejects.toMatchObject({
+        name: 'ValidationError',
+        message: expect.stringContaining(`download and parameter ${parameter} say the same`),
+      })
+    },
+  )
+
   it('cannot smuggle another header in', async () => {
     const storage = connect()
     await storage.save('a.txt', 'content')

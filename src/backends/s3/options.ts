@@ -343,7 +343,7 @@ export const s3Schema: OptionSchema<S3StorageOptions> = {
     settings: ['AWS_S3_CUSTOM_DOMAIN'],
     or: [null],
     check: (domain: string) =>
-      /^$|^[^/\s?#@:]+(:\d+)?(\/[^\s?#]*[^/\s?#])?$/.test(domain)
+      /^$|^[^/\\\s?#@:]+(:\d+)?(\/[^\\\s?#]*[^/\\\s?#])?$/.test(domain)
         ? undefined
         : 'must be a host without scheme and final "/", such as cdn.example.com',
     meaning: 'Host of public URLs; empty: none. Never used for requests.',

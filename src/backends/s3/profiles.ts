@@ -573,7 +573,7 @@ interface ProviderHosts {
 const hosts: readonly ProviderHosts[] = [
   {
     name: 'aws',
-    host: /(?:^|\.)amazonaws\.com(?:\.cn)?$/,
+    host: /(?:^|\.)amazonaws\.(?:com(?:\.cn)?|eu)$/,
     region: /(?:^|\.)s3[.-](?:dualstack\.|fips\.|accesspoint\.)*([a-z]{2}(?:-[a-z]+)+-\d+)\./,
   },
   { name: 'r2', host: /\.r2\.cloudflarestorage\.com$/, region: undefined },

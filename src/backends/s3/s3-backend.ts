@@ -557,7 +557,12 @@ export class S3Backend implements Backend {
       return url
     }
     const seconds = options.expiresIn ?? querystringExpire ?? 3600
-    return await cloudfrontSigner(url, { expiresAt: new Date(Date.now() + seconds * 1000) })
+    const expiresAt = new Date(Date.now() + seconds * 1000)
+    const signed: unknown = await cloudfrontSigner(url, { expiresAt })
+    if (typeof signed === 'string') return signed
+    throw new ImproperlyConfigured('Option "cloudfrontSigner" gave no URL, which is a string.', {
+      setting: 'cloudfrontSigner',
+    })
   }
 
   #publicUrl(domain: string, name: Name, options: BackendUrlOptions): string {
@@ -576,6 +581,11 @@ export class S3Backend implements Backend {
     if (options.download === undefined) return options.parameters
     if (options.method === 'PUT')
       throw new ValidationError('download makes no sense for a URL to write to.')
+    const named = Object.keys(options.parameters ?? {}).find(isDisposition)
+    if (named !== undefined)
+      throw new ValidationError(
+        `download and parameter ${named} say the same: give only one of them.`,
+      )
     const file = options.download === true ? baseName(name) : options.download
     return { ...options.parameters, ResponseContentDisposition: contentDisposition(file) }
   }
@@ -639,6 +649,10 @@ function refuseUnsigned(
   if (method !== 'PUT' && needs === undefined) return
   const what = needs === undefined ? `A ${method} URL` : `URL parameter "${needs}"`
   throw new UnsupportedError(`${what} needs a signature, and querystringAuth is off.`)
+}
+
+function isDisposition(parameter: string): boolean {
+  return /^response-?content-?disposition$/i.test(parameter)
 }
 
 /** Puts the name, rather than nothing, into the message of a missing file. */

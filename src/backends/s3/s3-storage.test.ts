@@ -35,6 +35,14 @@ describe('URLs of a custom domain', () => {
     expect(await storage.url('a', { expiresIn: 30 * 86_400 })).toContain('until=2026-01-31')
   })
 
+  it('are strings, whatever a function of the user gives', async () => {
+    const cloudfrontSigner = (() => 5) as never
+    await expect(new S3Storage({ ...options, cloudfrontSigner }).url('a')).rejects.toMatchObject({
+      name: 'ImproperlyConfigured',
+      setting: 'cloudfrontSigner',
+    })
+  })
+
   it('are not signed with null, whatever keys there are', async () => {
     const cloudfront = { cloudfrontKeyId: 'K', cloudfrontKey: privateKey, cloudfrontSigner: null }
     expect(await new S3Storage({ ...options, ...cloudfront }).url('a')).toBe(
@@ -81,6 +89,7 @@ describe('S3Storage', () => {
     [{ querystringExpire: 0 }, 'querystringExpire'],
     [{ customDomain: 'https://cdn.example.com' }, 'customDomain'],
     [{ customDomain: 'cdn.example.com/' }, 'customDomain'],
+    [{ customDomain: 'cdn.example.com\\evil' }, 'customDomain'],
     [{ urlProtocol: 'http' }, 'urlProtocol'],
     [{ transferConfig: { partSize: 1024 } }, 'transferConfig'],
     [{ accessKey: 'a' }, 'secretKey'],

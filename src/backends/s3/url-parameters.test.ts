@@ -37,8 +37,16 @@ describe('parameters of a URL', () => {
     ['GET', { VersionId: { a: 'b' } }],
     ['PUT', { Metadata: 'x' }],
     ['GET', { constructor: 'x' }],
+    ['PUT', { Metadata: { a: 'x', A: 'y' } }],
   ] as const)('of a %s refuse %j', (method, parameters) => {
     expect(() => urlRequest(method, parameters)).toThrow(ValidationError)
+  })
+
+  it('are refused under two names at once', () => {
+    const parameters = { ResponseContentType: 'a/b', 'response-content-type': 'c/d' }
+    expect(() => urlRequest('GET', parameters)).toThrow(
+      'ResponseContentType and response-content-type are one',
+    )
   })
 
   it('are refused with the nearest name', () => {

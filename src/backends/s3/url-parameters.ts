@@ -71,8 +71,11 @@ export function urlRequest(
     const queryName = Object.hasOwn(query, name)
       ? query[name]
       : Object.values(query).find(wire => wire === name)
-    if (queryName !== undefined) request.query.push([queryName, textOf(name, value)])
-    else if (Object.hasOwn(headers, name))
+    if (queryName !== undefined) {
+      const twin = request.query.find(([given]) => given === queryName)
+      if (twin !== undefined) throw twice(queryName, Object.keys(parameters), query)
+      request.query.push([queryName, textOf(name, value)])
+    } else if (Object.hasOwn(headers, name))
       request.headers.push([headers[name] ?? '', headerValue(name, value)])
     else if (name === 'Metadata' && method === 'PUT')
       request.headers.push(...metadataHeaders(value))
@@ -102,8 +105,12 @@ function headerValue(name: string, value: Parameters[string]): string {
 function metadataHeaders(value: Parameters[string]): [string, string][] {
   if (typeof value !== 'object' || value === null)
     throw new ValidationError('URL parameter Metadata is an object of strings.')
+  const names = new Set<string>()
   return Object.entries(value).map(([name, text]) => {
-    const problem = findMetadataProblem(name, text)
+    const twin = names.size === names.add(name.toLowerCase()).size
+    const problem =
+      findMetadataProblem(name, text) ??
+      (twin ? 'is another one in other letters: case does not count' : undefined)
     if (problem !== undefined)
       throw new ValidationError(`Metadata ${JSON.stringify(name)} ${problem}.`)
     return [`x-amz-meta-${name.toLowerCase()}`, metadataValue(text)]
@@ -114,6 +121,18 @@ function metadataHeaders(value: Parameters[string]): [string, string][] {
 function metadataValue(text: string): string {
   const plain = /^[\u0021-\u007e](?:[\u0020-\u007e]*[\u0021-\u007e])?$/.test(text)
   return plain && !text.includes('=?') ? text : encodeMetadata(text)
+}
+
+/** @throws ValidationError naming both forms of one parameter */
+function twice(
+  wire: string,
+  given: readonly string[],
+  query: Readonly<Record<string, string>>,
+): ValidationError {
+  const names = given.filter(name => name === wire || query[name] === wire)
+  return new ValidationError(
+    `URL parameters ${names.join(' and ')} are one: give only one of them.`,
+  )
 }
 
 function unknown(method: string, name: string, known: readonly string[]): ValidationError {

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { S3Client } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
 import { ImproperlyConfigured } from '../../core/errors.ts'
 import { type AddressOptions, resolveAddress, type S3Address } from './url.ts'
@@ -31,6 +32,21 @@ function errorOf(options: Partial<AddressOptions>): ImproperlyConfigured {
 }
 
 describe('the address on AWS', () => {
+  it.each([
+    'eu-west-3',
+    'us-gov-west-1',
+    'cn-northwest-1',
+    'eusc-de-east-1',
+    'us-iso-east-1',
+    'us-isob-east-1',
+    'eu-isoe-west-1',
+    'us-isof-south-1',
+  ])('in %s is the one that the SDK knows', async regionName => {
+    const { endpointProvider } = new S3Client({ region: regionName }).config
+    const { url } = endpointProvider({ Bucket: 'media', Region: regionName })
+    expect(rootOf({ regionName })).toBe(url.href.replace(/\/$/, ''))
+  })
+
   it.each([
     ['no region', {}, 'https://media.s3.amazonaws.com'],
     ['us-east-1', { regionName: 'us-east-1' }, 'https://media.s3.amazonaws.com'],

@@ -79,12 +79,23 @@ function awsHost(region: string | undefined): string {
   // Nothing in a region's name may lead to somebody else's host.
   if (!/^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/i.test(region)) {
     throw new ImproperlyConfigured(
-      'Option "regionName" must be the name of a region, such as eu-central-1.',
+      'Option "regionName" (else AWS_REGION) must be the name of a region, such as eu-central-1.',
       { setting: 'regionName' },
     )
   }
-  return `s3.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`
+  const [, suffix = 'amazonaws.com'] = partitions.find(([start]) => region.startsWith(start)) ?? []
+  return `s3.${region}.${suffix}`
 }
+
+/** Domains of the parts of AWS that stand alone, by the beginnings of their regions' names. */
+const partitions: readonly (readonly [start: string, suffix: string])[] = [
+  ['cn-', 'amazonaws.com.cn'],
+  ['eusc-', 'amazonaws.eu'],
+  ['us-iso-', 'c2s.ic.gov'],
+  ['us-isob-', 'sc2s.sgov.gov'],
+  ['eu-isoe-', 'cloud.adc-e.uk'],
+  ['us-isof-', 'csp.hci.ic.gov'],
+]
 
 function chooseStyle(options: AddressOptions, base: Endpoint): S3Address['style'] {
   const { bucketName, addressingStyle, endpointUrl } = options
