@@ -2,7 +2,7 @@ import { lstatSync, openSync } from 'node:fs'
 import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { toContent } from '../../core/content.ts'
 import { PreconditionFailedError, UnavailableError } from '../../core/errors.ts'
 import { type Committed, commit } from './commit.ts'
@@ -139,6 +139,22 @@ it('gives versions that follow each other within one tick of the clock different
     etags.add(etagOf(lstatSync(path, { bigint: true })))
   }
   expect(etags.size).toBe(1000)
+})
+
+it('gives each moment of a millisecond a stamp of its own', () => {
+  vi.spyOn(Date, 'now').mockReturnValue(1_800_000_000_123)
+  const clock = vi.spyOn(process.hrtime, 'bigint')
+  try {
+    const stamps = new Set<number>()
+    // As fast as anybody can save, for one millisecond.
+    for (let time = 7_000_400_000n; time < 7_001_400_000n; time += 500n) {
+      clock.mockReturnValue(time)
+      stamps.add(versionTime())
+    }
+    expect(stamps.size).toBe(2000)
+  } finally {
+    vi.restoreAllMocks()
+  }
 })
 
 it('stamps versions with the present millisecond', () => {

@@ -30,7 +30,8 @@ export function etagOf(stat: BigIntStats): string {
  * version of a file could carry the etag of the first.
  */
 export function versionTime(): number {
-  // At least a microsecond, so that rounding never falls into the millisecond before.
-  const nanoseconds = 1000 + Number(process.hrtime.bigint() % 998_000n)
+  // Scaled, not cut: what comes within one millisecond stays apart. At least a microsecond, so that
+  // rounding never falls into the millisecond before.
+  const nanoseconds = 1000 + Number(process.hrtime.bigint() % 1_000_000n) * 0.998
   return Date.now() / 1000 + nanoseconds / 1e9
 }
