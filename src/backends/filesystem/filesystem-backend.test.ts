@@ -137,6 +137,23 @@ describe('permissions', () => {
       await expect(storage.delete('closed/file')).rejects.toThrow(PermissionDeniedError)
     })
   })
+
+  it('that are missing in the middle of a tree are told with the name of the folder', async () => {
+    for (const name of ['a/file', 'a/locked/file', 'b/file']) await storage.save(name, 'x')
+    for (const path of ['a', 'a/locked', 'b']) await writeFile(at(path, temporaryName()), 'x')
+    for (const path of ['a', 'b']) await chmod(at(path), 0o777)
+    await chmod(at('a/locked'), 0o000)
+    const locked = { name: 'PermissionDeniedError', file: 'a/locked/' }
+    await asNobody(async () => {
+      await expect(listed()).rejects.toMatchObject(locked)
+      await expect(storage.listdir('a/locked')).rejects.toMatchObject(locked)
+      await expect(storage.cleanupUploads({ olderThan: 0 })).rejects.toThrow(
+        'refused access to "a/locked/"',
+      )
+    })
+    // What can be cleaned up is.
+    expect([await readdir(at('a')), await readdir(at('b'))]).toEqual([['file', 'locked'], ['file']])
+  })
 })
 
 describe('links', () => {
@@ -439,6 +456,30 @@ describe('a save', () => {
     await expect(storage.save('b/file', single())).rejects.toThrow(UnavailableError)
   })
 
+  it.each([
+    ['removed', false],
+    ['removed and made again', true],
+  ])('whose location is %s is repeated if the content can be', async (_, again) => {
+    const replaceRoot = (): void => {
+      execFileSync('rm', ['-rf', location])
+      if (again) execFileSync('mkdir', [location])
+    }
+    let replaced = false
+    const onProgress = (): void => {
+      if (!replaced) replaceRoot()
+      replaced = true
+    }
+    expect(await storage.save('file', new Uint8Array(100_000), { onProgress })).toBe('file')
+    expect((await stat(at('file'))).size).toBe(100_000)
+
+    async function* single(): AsyncGenerator<string> {
+      yield 'some'
+      replaceRoot()
+    }
+    await expect(storage.save('other', single())).rejects.toThrow(UnavailableError)
+    expect(await storage.save('other', 'x')).toBe('other')
+  })
+
   it('changes the etag each time, and a read notices', async () => {
     const etags = new Set<string | undefined>()
     for (let turn = 0; turn < 300; turn++) {
@@ -550,6 +591,31 @@ describe('settings', () => {
       })
     expect(() => empty.path('a')).toThrow(ImproperlyConfigured)
     await expect(empty.url('a')).rejects.toMatchObject({ setting: 'baseUrl' })
+  })
+
+  it.each<[problem: string, make: () => unknown]>([
+    ['is a file', () => writeFile(location, 'x')],
+    ['is a file', () => execFileSync('mkfifo', [location])],
+    ['is a link that leads nowhere', () => symlink(join(base, 'nowhere'), location)],
+    ['is a link that leads nowhere', () => symlink(location, location)],
+  ])('name a location that %s', async (problem, make) => {
+    await make()
+    for (const work of [() => storage.save('a', 'x'), () => storage.save('a/b', new Blob(['x']))]) {
+      await expect(work()).rejects.toMatchObject({
+        name: 'ImproperlyConfigured',
+        setting: 'location',
+        message: expect.stringContaining(`${problem}: ${location}`),
+      })
+    }
+  })
+
+  it('name a location below a file', async () => {
+    await writeFile(location, 'x')
+    const below = new FileSystemStorage({ location: at('below') })
+    await expect(below.save('a', 'x')).rejects.toMatchObject({
+      name: 'ImproperlyConfigured',
+      message: expect.stringContaining('lies below a file'),
+    })
   })
 
   it('are checked when they are given', () => {

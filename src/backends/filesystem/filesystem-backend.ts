@@ -104,7 +104,7 @@ export class FileSystemBackend implements Backend {
       } catch (error) {
         if (content.failure !== undefined && content.failure.error === error) throw error
         const again = errnoOf(error) === 'ENOENT' && content.replayable && attempt < maxWrites
-        if (!again) throw explainWriteError(error, name)
+        if (!again) throw explainSave(root, error, name)
       }
     }
   }
@@ -125,11 +125,7 @@ export class FileSystemBackend implements Backend {
     const { folder } = options
     checkDiskName(folder)
     if (isNoFile(folder.slice(0, -1))) return
-    try {
-      yield* new FolderWalk(root, options).pages()
-    } catch (error) {
-      throw explainReadError(error, folder)
-    }
+    yield* new FolderWalk(root, options).pages()
   }
 
   async folderExists(folder: Folder, _options: OperationOptions): Promise<boolean> {
@@ -156,7 +152,7 @@ export class FileSystemBackend implements Backend {
         source.check()
       })
     } catch (error) {
-      throw explainWriteError(error, to)
+      throw explainSave(root, error, to)
     } finally {
       source.close()
     }
@@ -170,7 +166,7 @@ export class FileSystemBackend implements Backend {
     try {
       if (await moveFile(root, from, to, this.#settings, options)) return
     } catch (error) {
-      throw explainWriteError(error, to)
+      throw explainSave(root, error, to)
     }
     await this.copy(from, to, options)
     await this.delete(from, options)
@@ -191,11 +187,7 @@ export class FileSystemBackend implements Backend {
   async cleanupUploads(
     options: OperationOptions & { readonly olderThan: number },
   ): Promise<readonly string[]> {
-    try {
-      return await removeLeftovers(this.#root(), options)
-    } catch (error) {
-      throw explainReadError(error, '')
-    }
+    return await removeLeftovers(this.#root(), options)
   }
 
   #root(): Root {
@@ -232,6 +224,16 @@ export class FileSystemBackend implements Backend {
     if (held === undefined) throw noSuchFile(name)
     return held
   }
+}
+
+/** Where the location itself is what stands in the way, no name can be stored. */
+function explainSave(root: Root, error: unknown, name: Name): unknown {
+  const problem = root.findProblem(error)
+  if (problem === undefined) return explainWriteError(error, name)
+  return new ImproperlyConfigured(
+    `The "location" of FileSystemStorage ${problem}: ${root.location}. Give it a folder, or a place where one can be made.`,
+    { setting: 'location', cause: error },
+  )
 }
 
 function holdFile(root: Root, name: Name): HeldPath | undefined {

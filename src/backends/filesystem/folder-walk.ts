@@ -7,7 +7,7 @@ import type { FileStat } from '../../core/file-stat.ts'
 import type { Folder } from '../../core/names.ts'
 import { statOf } from './commit.ts'
 import { findDiskProblem, hostPlatform, isReserved } from './disk-names.ts'
-import { errnoOf, isMissing } from './fs-errors.ts'
+import { errnoOf, explainReadError, isMissing } from './fs-errors.ts'
 import { fs } from './node.ts'
 import type { HeldPath, Root } from './root.ts'
 import { fileStatOf } from './version.ts'
@@ -73,7 +73,7 @@ export class FolderWalk {
     files: FileStat[],
     folders: Folder[],
   ): Promise<Folder | undefined> {
-    const held = this.#root.find(level.folder.slice(0, -1), 'folder')
+    const held = this.#hold(level.folder)
     if (held === undefined) {
       level.next = level.names.length
       return undefined
@@ -90,6 +90,8 @@ export class FolderWalk {
         if (++this.#seen % filesPerTurn === 0) await this.#giveWay()
       }
       return undefined
+    } catch (error) {
+      throw explainReadError(error, level.folder)
     } finally {
       held.close()
     }
@@ -130,7 +132,7 @@ export class FolderWalk {
   }
 
   async #enter(folder: Folder): Promise<void> {
-    const held = this.#root.find(folder.slice(0, -1), 'folder')
+    const held = this.#hold(folder)
     if (held === undefined) return
     try {
       const { dev, ino } = held.stat()
@@ -140,9 +142,18 @@ export class FolderWalk {
       const names = await namesOf(this.#root, held, folder)
       this.#levels.push({ folder, identity, names, next: 0 })
     } catch (error) {
-      if (!isMissing(error)) throw error
+      if (!isMissing(error)) throw explainReadError(error, folder)
     } finally {
       held.close()
+    }
+  }
+
+  /** @throws StorageError that names this folder, whichever the listing began with */
+  #hold(folder: Folder): HeldPath | undefined {
+    try {
+      return this.#root.find(folder.slice(0, -1), 'folder')
+    } catch (error) {
+      throw explainReadError(error, folder)
     }
   }
 }

@@ -47,9 +47,9 @@ function explain(
 
 const missing: Explanation = (name, { cause }) => noSuchFile(name, cause)
 
-const denied: Explanation = (_name, context) =>
+const denied: Explanation = (name, context) =>
   new PermissionDeniedError(
-    "The operating system refused access: give the process's user the right to it, or mount it for writing.",
+    `The operating system refused access to ${name === '' ? 'the location' : quoteName(name)}: give the process's user the right to it, or mount it for writing.`,
     context,
   )
 

@@ -1,7 +1,7 @@
 import { compareUtf8 } from '../../core/bytes.ts'
 import { statOf } from './commit.ts'
 import { isReserved } from './disk-names.ts'
-import { isMissing } from './fs-errors.ts'
+import { explainReadError, isMissing } from './fs-errors.ts'
 import { fs } from './node.ts'
 import type { HeldPath, Root } from './root.ts'
 
@@ -16,18 +16,26 @@ export interface CleanupRequest {
  * Removes temporary and lock files that dead processes left behind, in all folders below the root
  * (links are not followed: what they lead to is visited anyway or lies outside). Resolves to
  * their names, sorted.
+ *
+ * @throws StorageError for the first folder that it may not look into or change, after the others
  */
 export async function removeLeftovers(root: Root, request: CleanupRequest): Promise<string[]> {
   const before = Date.now() - request.olderThan * 1000
   const removed: string[] = []
+  const failures: unknown[] = []
   const folders = ['']
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     request.signal?.throwIfAborted()
     const prefix = folder === '' ? '' : `${folder}/`
-    const found = await visit(root, folder, before)
-    for (const name of found.removed) removed.push(prefix + name)
-    for (const name of found.folders) folders.push(prefix + name)
+    try {
+      const found = await visit(root, folder, before)
+      for (const name of found.removed) removed.push(prefix + name)
+      for (const name of found.folders) folders.push(prefix + name)
+    } catch (error) {
+      failures.push(explainReadError(error, prefix))
+    }
   }
+  if (failures.length > 0) throw failures[0]
   return removed.sort(compareUtf8)
 }
 

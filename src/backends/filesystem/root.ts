@@ -1,8 +1,8 @@
-import type { BigIntStats } from 'node:fs'
+import type { BigIntStats, Stats } from 'node:fs'
 import { dirname, join, relative, resolve, sep } from 'node:path'
 import { SuspiciousFileOperation } from '../../core/errors.ts'
 import { quoteName } from '../../core/quote.ts'
-import { isMissing } from './fs-errors.ts'
+import { errnoOf, isMissing } from './fs-errors.ts'
 import { fs } from './node.ts'
 
 /**
@@ -17,7 +17,10 @@ export interface HeldPath {
   child(name: string): string
   /** Opens the file for reading; never anything else than what was found. */
   open(): number
-  /** @throws SuspiciousFileOperation when it does not lie below the root any more */
+  /**
+   * @throws SuspiciousFileOperation when it does not lie below the root any more
+   * @throws the system's `ENOENT` when the root is gone
+   */
   check(): void
   close(): void
 }
@@ -90,6 +93,20 @@ export class Root {
     return relative(root, target).replaceAll(sep, '/')
   }
 
+  /**
+   * What is wrong with the location itself, as the end of a sentence, where the system refused to
+   * make or to enter it with `error`; `undefined` when the name is to blame.
+   */
+  findProblem(error: unknown): string | undefined {
+    const code = errnoOf(error) ?? ''
+    if (!['ENOENT', 'ENOTDIR', 'EEXIST', 'ELOOP'].includes(code)) return undefined
+    const stat = lookAt(() => fs.statSync(this.location))
+    if (stat !== undefined) return stat.isDirectory() ? undefined : 'is a file'
+    const link = lookAt(() => fs.lstatSync(this.location))
+    if (link !== undefined) return 'is a link that leads nowhere'
+    return code === 'ENOTDIR' ? 'lies below a file' : undefined
+  }
+
   /** A link that leads out of the root is refused, also while there is nothing at its end. */
   #checkDeadLink(name: string): void {
     const path = join(this.location, name)
@@ -156,7 +173,10 @@ class HeldDescriptor implements HeldPath {
   }
 
   check(): void {
-    if (!this.#isBelowRoot()) throw leaves(this.#name)
+    if (this.#isBelowRoot()) return
+    // Of a root that was removed the kernel says "ROOT (deleted)": it is nowhere, not elsewhere.
+    fs.lstatSync(fs.readlinkSync(this.path))
+    throw leaves(this.#name)
   }
 
   close(): void {
@@ -224,6 +244,14 @@ class CheckedPath implements HeldPath {
   }
 
   close(): void {}
+}
+
+function lookAt(stat: () => Stats): Stats | undefined {
+  try {
+    return stat()
+  } catch {
+    return undefined
+  }
 }
 
 function isSame(a: BigIntStats, b: BigIntStats): boolean {
