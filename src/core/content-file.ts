@@ -2,6 +2,9 @@ import { type Bytes, ownBytes } from './bytes.ts'
 import { encodeContent } from './content-text.ts'
 import { ValidationError } from './errors.ts'
 
+/** On every content file, whichever installed copy of the package made it. */
+const brand = Symbol.for('stowage.ContentFile')
+
 /** Content in memory with a name, as Django's `ContentFile`. */
 export class ContentFile {
   readonly name: string | undefined
@@ -17,7 +20,13 @@ export class ContentFile {
     this.bytes = toBytes(content)
     this.size = this.bytes.byteLength
     this.name = name
+    Object.defineProperty(this, brand, { value: true })
   }
+}
+
+/** Whether `value` is a content file, also one of another installed copy of the package. */
+export function isContentFile(value: unknown): value is ContentFile {
+  return typeof value === 'object' && value !== null && brand in value
 }
 
 function toBytes(content: string | Uint8Array): Bytes {

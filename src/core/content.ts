@@ -1,9 +1,9 @@
 import { itemsUntilAborted } from './abort.ts'
 import { type Bytes, isDetached, ownBytes } from './bytes.ts'
-import { ContentFile } from './content-file.ts'
+import { type ContentFile, isContentFile } from './content-file.ts'
 import { encodeContent, TextPieces } from './content-text.ts'
 import { ValidationError } from './errors.ts'
-import { StoredFile } from './stored-file.ts'
+import { isStoredFile, type StoredFile } from './stored-file.ts'
 import { WebStreamChunks } from './web-stream.ts'
 
 /** Everything that can be stored. `File` is a `Blob`; Node streams and open files are async iterables. */
@@ -51,10 +51,9 @@ export function toContent(content: Content, signal?: AbortSignal | undefined): C
   if (content instanceof Uint8Array) return new MemoryContent(ownBytes(present(content)))
   if (content instanceof ArrayBuffer)
     return new MemoryContent(new Uint8Array(presentBuffer(content)))
-  if (content instanceof ContentFile)
+  if (isContentFile(content))
     return new MemoryContent(ownBytes(present(content.bytes)), content.name)
-  if (content instanceof Blob || content instanceof StoredFile)
-    return new FileContent(content, signal)
+  if (content instanceof Blob || isStoredFile(content)) return new FileContent(content, signal)
   if (content instanceof ReadableStream)
     return new StreamContent(new WebStreamChunks(unread(content)), signal)
   if (isAsyncIterable(content)) return new StreamContent(unread(content), signal)
@@ -105,7 +104,7 @@ class FileContent implements ContentSource {
   constructor(file: Blob | StoredFile, signal: AbortSignal | undefined) {
     this.size = file.size
     this.type = file.type === '' ? undefined : file.type
-    this.name = file instanceof File || file instanceof StoredFile ? file.name : undefined
+    this.name = file instanceof File || isStoredFile(file) ? file.name : undefined
     this.#file = file
     this.#signal = signal
   }

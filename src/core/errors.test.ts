@@ -85,4 +85,15 @@ describe('sameKind', () => {
     expect(other).toMatchObject({ message: 'no', file: 'a', operation: 'deleteMany', cause: error })
     expect(sameKind(new TypeError('x'), { file: 'a' })).toMatchObject({ name: 'StorageError' })
   })
+
+  it('keeps what else is known of it', () => {
+    const unavailable = new errors.UnavailableError('no', { attempts: 5, retryAfter: 2, file: 'x' })
+    expect(sameKind(unavailable, { file: 'a' })).toMatchObject({
+      attempts: 5,
+      retryAfter: 2,
+      file: 'a',
+    })
+    const wrong = new errors.ImproperlyConfigured('no', { setting: 'bucketName' })
+    expect(sameKind(wrong, { file: 'a' })).toMatchObject({ setting: 'bucketName', file: 'a' })
+  })
 })

@@ -166,6 +166,17 @@ export function isStorageError(error: unknown): error is StorageError {
   return typeof error === 'object' && error !== null && brand in error
 }
 
+/** Codes of the kinds that `core` acts upon. */
+type ActedUpon = FileNotFoundError['code'] | PreconditionFailedError['code']
+
+/**
+ * Whether `error` is of the kind with this code. Not by `instanceof`: a backend may come from
+ * another installed copy, with classes of its own.
+ */
+export function hasCode(error: unknown, code: ActedUpon): error is StorageError {
+  return isStorageError(error) && error.code === code
+}
+
 /**
  * Gives `error` the context it lacks, or wraps what is no {@link StorageError}: nothing that a
  * backend throws reaches an application bare.
@@ -184,11 +195,14 @@ export function withContext(error: unknown, context: ErrorContext): StorageError
   return error
 }
 
-/** An error of the same kind and message in another context: one failure that hit several files. */
+/**
+ * An error of the same kind, message and further properties (`attempts`, `setting`) in another
+ * context: one failure that hit several files.
+ */
 export function sameKind(error: unknown, context: ErrorContext): StorageError {
   if (!isStorageError(error)) return withContext(error, context)
   const Kind = error.constructor as new (message: string, context: ErrorContext) => StorageError
-  return new Kind(error.message, { cause: error, ...context })
+  return new Kind(error.message, { ...error, cause: error, ...context })
 }
 
 /** What a backend throws for a missing file. */

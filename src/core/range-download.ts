@@ -1,6 +1,6 @@
 import type { ReadBody } from './backend.ts'
 import { type Bytes, copyBytes, plainBytes } from './bytes.ts'
-import { isStorageError, UnavailableError } from './errors.ts'
+import { isStorageError } from './errors.ts'
 import { checkLength } from './stored-file.ts'
 
 /** Asks for a range of the version that was opened. */
@@ -50,7 +50,7 @@ async function* piecesOf(body: ReadBody, length: number): AsyncGenerator<Bytes> 
 /** An engine that retries says how often it did; what it gave up is not begun anew. */
 function isFirstFailure(error: unknown): boolean {
   if (!isStorageError(error) || !error.retryable) return false
-  return !(error instanceof UnavailableError) || (error.attempts ?? 1) <= 1
+  return !('attempts' in error) || Number(error.attempts ?? 1) <= 1
 }
 
 /** A range that comes while its first bytes are read already. */

@@ -14,8 +14,8 @@ import { deleteNames } from './delete-many.ts'
 import {
   FileExistsError,
   FileNotFoundError,
+  hasCode,
   isStorageError,
-  PreconditionFailedError,
   SuspiciousFileOperation,
   UnsupportedError,
   ValidationError,
@@ -207,7 +207,7 @@ export class Storage {
       await this.#stat('exists', name, options)
       return true
     } catch (error) {
-      if (error instanceof FileNotFoundError) return false
+      if (hasCode(error, 'ERR_STORAGE_FILE_NOT_FOUND')) return false
       throw error
     }
   }
@@ -451,7 +451,8 @@ export class Storage {
       const commit = { condition, nextName: undefined, asIs: true } as const
       return await this.#write(name, content, options, commit)
     } catch (error) {
-      throw exclusive && error instanceof PreconditionFailedError ? nameTaken(name) : error
+      const taken = exclusive && hasCode(error, 'ERR_STORAGE_PRECONDITION_FAILED')
+      throw taken ? nameTaken(name) : error
     }
   }
 
@@ -575,7 +576,7 @@ export class Storage {
         await attempt(name, 'absent')
         return name
       } catch (error) {
-        if (!(error instanceof PreconditionFailedError)) throw error
+        if (!hasCode(error, 'ERR_STORAGE_PRECONDITION_FAILED')) throw error
       }
     }
   }

@@ -5,14 +5,16 @@ import { copyBytes, plainBytes } from './bytes.ts'
 import {
   type ErrorContext,
   FileChangedError,
-  FileNotFoundError,
+  hasCode,
   IntegrityError,
-  PreconditionFailedError,
   withContext,
 } from './errors.ts'
 import type { FileStat } from './file-stat.ts'
 import type { Name } from './names.ts'
 import { toWebStream } from './web-stream.ts'
+
+/** On every stored file, whichever installed copy of the package made it. */
+const brand = Symbol.for('stowage.StoredFile')
 
 /**
  * A stored file with the methods of a web `File` (it is none: nothing is read before it is asked
@@ -51,6 +53,7 @@ export class StoredFile {
     this.#stat = stat
     this.#start = part.start ?? 0
     this.#signal = part.signal
+    Object.defineProperty(this, brand, { value: true })
   }
 
   /** As `Blob.slice`: half-open, negative offsets count from the end, nothing is read yet. */
@@ -143,13 +146,19 @@ export function pinnedBody({ stat, body }: ReadResult, pinned: FileStat): ReadBo
   throw changed('replaced')
 }
 
+/** Whether `value` is a stored file, also one of another installed copy of the package. */
+export function isStoredFile(value: unknown): value is StoredFile {
+  return typeof value === 'object' && value !== null && brand in value
+}
+
 /** An error met while reading a pinned version, with its context. */
 export function explainChange(
   error: unknown,
   context: { readonly operation: string; readonly file: string; readonly backend: string },
 ): Error {
-  const gone = error instanceof FileNotFoundError
-  if (!gone && !(error instanceof PreconditionFailedError)) return withContext(error, context)
+  const gone = hasCode(error, 'ERR_STORAGE_FILE_NOT_FOUND')
+  if (!gone && !hasCode(error, 'ERR_STORAGE_PRECONDITION_FAILED'))
+    return withContext(error, context)
   return changed(gone ? 'removed' : 'replaced', { ...context, cause: error })
 }
 
