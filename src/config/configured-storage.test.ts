@@ -277,6 +277,16 @@ describe('loadConfig', () => {
     expect(loadedStorage('media')).toBe(await configuredStorage('media'))
   })
 
+  it.each<[options: unknown, message: string]>([
+    [{ fil: 'x.mjs' }, 'loadConfig() has no option "fil". Did you mean "file"?'],
+    [{ file: 1 }, 'Option "file" of loadConfig() must be a string, not a number.'],
+    [null, 'The options of loadConfig() are an object, not null.'],
+    ['x.mjs', 'The options of loadConfig() are an object, not a string.'],
+  ])('refuses %j', async (options, message) => {
+    const loading = loadConfig(options as Parameters<typeof loadConfig>[0])
+    await expect(loading).rejects.toMatchObject({ name: 'ValidationError', message })
+  })
+
   it('rejects where a class is missing, and constructs none', async () => {
     configure({ storages: { old: { backend: 'stowage/s3-old#S3Storage' } } })
     const loading = loadConfig()

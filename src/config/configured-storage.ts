@@ -1,4 +1,5 @@
 import { ImproperlyConfigured, isStorageError } from '../core/errors.ts'
+import { checkArguments } from '../core/options.ts'
 import type { Storage } from '../core/storage.ts'
 import {
   type ActiveConfiguration,
@@ -19,10 +20,12 @@ import { isStorage, type StorageClass } from './storage-kind.ts'
  *
  * @param options.file exactly this config file; it replaces what was configured
  * @throws ImproperlyConfigured for a file that cannot be run, and for classes that are not there
+ * @throws ValidationError for unknown options and wrong types
  */
 export async function loadConfig(
   options: { readonly file?: string | undefined } = {},
 ): Promise<void> {
+  checkArguments('loadConfig', { file: 'string' }, options)
   const configuration =
     options.file === undefined ? await loadedConfiguration() : await loadConfigFile(options.file)
   for (const alias of configuredAliases(configuration)) {

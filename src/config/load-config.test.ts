@@ -70,6 +70,11 @@ describe('readJsonConfig', () => {
     expect(() => readJsonConfig(file)).toThrow(`${file} is not valid JSON (line 3).`)
   })
 
+  it('takes a file that begins with a byte order mark', async () => {
+    const file = await write('stowage.config.json', '\ufeff{ "MEDIA_URL": "/m/" }')
+    expect(readJsonConfig(file)).toEqual({ MEDIA_URL: '/m/' })
+  })
+
   it('names a file that cannot be read', () => {
     expect(() => readJsonConfig(join(folder, 'app'))).toThrow(
       `${join(folder, 'app')} could not be read: EISDIR`,
@@ -80,6 +85,12 @@ describe('readJsonConfig', () => {
 describe('importConfig', () => {
   it('gives the default export', async () => {
     const file = await write('good.mjs', 'export default { MEDIA_ROOT: "m" }')
+    expect(await importConfig(file)).toEqual({ exported: { MEDIA_ROOT: 'm' } })
+  })
+
+  it('finds it in a file that a compiler wrote as CommonJS', async () => {
+    const mark = 'Object.defineProperty(exports, "__esModule", { value: true })'
+    const file = await write('compiled.cjs', `${mark}; exports.default = { MEDIA_ROOT: "m" }`)
     expect(await importConfig(file)).toEqual({ exported: { MEDIA_ROOT: 'm' } })
   })
 

@@ -46,7 +46,8 @@ export function isJson(file: string): boolean {
  *   would quote it, and it may hold keys
  */
 export function readJsonConfig(file: string): unknown {
-  const text = readText(file)
+  // Some editors on Windows begin a file with a byte order mark, which is no JSON.
+  const text = readText(file).replace(/^\ufeff/, '')
   try {
     return JSON.parse(text)
   } catch (error) {
@@ -76,7 +77,13 @@ export async function importConfig(file: string): Promise<{ readonly exported: u
     throw new ImproperlyConfigured(
       `${file} has no default export; write: export default defineConfig({ … })`,
     )
-  return { exported: namespace.default }
+  return { exported: transpiledDefault(namespace.default) }
+}
+
+/** What `export default` became in a file that a compiler wrote as CommonJS: `exports.default`. */
+function transpiledDefault(exported: unknown): unknown {
+  const isTranspiled = typeof exported === 'object' && exported !== null && '__esModule' in exported
+  return isTranspiled && 'default' in exported ? exported.default : exported
 }
 
 /**

@@ -73,6 +73,17 @@ describe('generateFilename', () => {
   )
 })
 
+it.each([undefined, null, 42, {}, ['a']])('%j is no name to be made fit', value => {
+  const name = value as string
+  for (const make of [
+    () => validName(name),
+    () => generateFilename(name, segment => segment),
+    () => alternativeName(name, '.txt'),
+    () => alternativeName('a', name),
+  ])
+    expect(make).toThrow(SuspiciousFileOperation)
+})
+
 describe('the doors for names', () => {
   it.each(['..a', 'a..', '...', 'a.b', ' ', '-', '\u0085', 'é/日/👪', '%2e%2e', '~'])(
     'give back %j as it is',

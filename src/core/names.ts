@@ -111,6 +111,10 @@ function findLengthProblem(name: string, limits: NameLimits): string | undefined
   return long ? `a part of it is longer than ${maxSegmentBytes} bytes` : undefined
 }
 
+function checkText(name: unknown): void {
+  if (typeof name !== 'string') throw refusal(name, notText(name))
+}
+
 function notText(name: unknown): string {
   return `it is ${name === null ? 'null' : typeof name}, not a string`
 }
@@ -128,9 +132,10 @@ const space = /[\t-\r\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u2
  * One segment of a name as Django's `get_valid_name` makes it: outer white space goes, blanks
  * become `_`, and only letters, digits, `_`, `-` and `.` stay.
  *
- * @throws SuspiciousFileOperation when nothing remains
+ * @throws SuspiciousFileOperation when nothing remains, and for what is no text
  */
 export function validName(name: string): string {
+  checkText(name)
   const valid = withoutOuterSpace(name)
     .replaceAll(' ', '_')
     .replace(/[^-.\p{L}\p{N}_]/gu, '')
@@ -154,6 +159,7 @@ function withoutOuterSpace(name: string): string {
  * @throws SuspiciousFileOperation for `..`, an absolute name, or when no file name remains
  */
 export function generateFilename(name: string, toValidName: (segment: string) => string): string {
+  checkText(name)
   const slashed = name.replaceAll('\\', '/')
   if (slashed.startsWith('/')) throw refusal(name, 'it starts with "/"')
   const segments = slashed.split('/')
@@ -201,6 +207,8 @@ const suffixLength = 8
 
 /** `root_XXXXXXX.ext`: seven letters or digits from a cryptographic source, as Django since 2014. */
 export function alternativeName(root: string, extension: string): string {
+  checkText(root)
+  checkText(extension)
   const random = crypto.getRandomValues(new Uint8Array(32))
   let suffix = '_'
   for (const byte of random) {

@@ -155,6 +155,8 @@ describe('checkArguments', () => {
     [{ maxLenght: 3 }, 'save() has no option "maxLenght". Did you mean "maxLength"?'],
     [{ maxLength: '3' }, 'Option "maxLength" of save() must be a number, not a string.'],
     [{ metadata: null }, 'Option "metadata" of save() must be an object, not null.'],
+    [{ metadata: ['a'] }, 'Option "metadata" of save() must be an object, not a list.'],
+    [[], 'The options of save() are an object, not a list.'],
     [{ signal: {} }, 'Option "signal" of save() must be an AbortSignal, not an object.'],
     [null, 'The options of save() are an object, not null.'],
     [{ toString: 1 }, 'save() has no option "toString".'],

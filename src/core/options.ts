@@ -217,7 +217,7 @@ export function checkArguments<T extends object>(
   options: T | undefined,
 ): void {
   if (options === undefined) return
-  if (typeof options !== 'object' || options === null) {
+  if (!isPlainObject(options)) {
     throw new ValidationError(
       `The options of ${operation}() are an object, not ${kindOf(options)}.`,
       { operation },
@@ -228,10 +228,13 @@ export function checkArguments<T extends object>(
     if (type === undefined) throw unknownArgument(operation, name, Object.keys(types))
     const value: unknown = options[name]
     if (value === undefined || type === 'unknown') continue
-    const right =
-      type === 'signal' ? value instanceof AbortSignal : typeof value === type && value !== null
-    if (!right) throw wrongArgument(operation, name, type, value)
+    if (!isArgument(value, type)) throw wrongArgument(operation, name, type, value)
   }
+}
+
+function isArgument(value: unknown, type: string): boolean {
+  if (type === 'signal') return value instanceof AbortSignal
+  return type === 'object' ? isPlainObject(value) : typeof value === type
 }
 
 function unknownArgument(

@@ -42,7 +42,7 @@ export function queryOf(parameters: BackendUrlOptions['parameters']): string {
   const entries = Object.entries(parameters ?? {})
   if (entries.length === 0) return ''
   const pairs = entries.map(([name, value]) => {
-    if (typeof value === 'string' || typeof value === 'number')
+    if (typeof value === 'string' || Number.isFinite(value))
       return `${formEncode(name)}=${formEncode(String(value))}`
     throw new ValidationError(`URL parameter ${JSON.stringify(name)} is a string or a number.`)
   })

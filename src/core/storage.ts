@@ -15,6 +15,7 @@ import {
   FileExistsError,
   FileNotFoundError,
   hasCode,
+  ImproperlyConfigured,
   isStorageError,
   SuspiciousFileOperation,
   UnsupportedError,
@@ -41,9 +42,16 @@ import {
   validName,
 } from './names.ts'
 import type { OpenFiles } from './open-file.ts'
-import { type ArgumentTypes, checkArguments } from './options.ts'
+import {
+  type ArgumentTypes,
+  checkArguments,
+  kindOf,
+  type OptionSchema,
+  resolveOptions,
+} from './options.ts'
 import { checkProperties } from './properties.ts'
 import { quoteName } from './quote.ts'
+import { fileOverwriteOption, maxNameLengthOption } from './storage-options.ts'
 import { StoredFile } from './stored-file.ts'
 import { TextFileReader } from './text-reader.ts'
 
@@ -112,10 +120,14 @@ export class Storage {
   readonly #fileOverwrite: boolean
   readonly #maxNameLength: number | undefined
 
+  /** @throws ImproperlyConfigured for what is no backend, for unknown options and wrong types */
   constructor(backend: Backend, options: StorageOptions = {}) {
+    // A subclass has checked its options, which are more than these.
+    const { fileOverwrite, maxNameLength } =
+      new.target === Storage ? checkedOptions(backend, options) : options
     this.backend = backend
-    this.#fileOverwrite = options.fileOverwrite ?? false
-    this.#maxNameLength = options.maxNameLength
+    this.#fileOverwrite = fileOverwrite ?? false
+    this.#maxNameLength = maxNameLength
   }
 
   /**
@@ -344,8 +356,8 @@ export class Storage {
    * may still be in use.
    */
   async cleanupUploads(options: CleanupOptions = {}): Promise<readonly string[]> {
-    const { olderThan = defaultCleanupAge, signal } = options
     return await this.#guard('cleanupUploads', undefined, options, async () => {
+      const { olderThan = defaultCleanupAge, signal } = options
       if (!(olderThan >= 0))
         throw new ValidationError(
           `olderThan is a number of seconds of at least 0, not ${olderThan}.`,
@@ -682,6 +694,20 @@ export class Storage {
     if (failure !== undefined && !isStorageError(failure.error)) return failure.error
     return withContext(error, { operation, file, backend: this.backend.name })
   }
+}
+
+const storageSchema: OptionSchema<StorageOptions> = {
+  fileOverwrite: fileOverwriteOption,
+  maxNameLength: maxNameLengthOption,
+}
+
+function checkedOptions(backend: unknown, options: unknown): StorageOptions {
+  const isBackend = typeof backend === 'object' && backend !== null && 'head' in backend
+  if (!isBackend)
+    throw new ImproperlyConfigured(
+      `new Storage() takes a backend, not ${kindOf(backend)}; for files on disk use FileSystemStorage.`,
+    )
+  return resolveOptions('Storage', storageSchema, options)
 }
 
 const signalOnly: ArgumentTypes<OperationOptions> = { signal: 'signal' }

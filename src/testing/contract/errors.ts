@@ -148,6 +148,7 @@ export function testErrors(runner: TestRunner, harness: StorageHarness): void {
         { contentType: 42 },
         { metadata: 'a=b' },
         { metadata: null },
+        { metadata: ['a'] },
         { ifMatch: 7 },
         { onProgress: true },
         { signal: 'abort' },
@@ -160,6 +161,32 @@ export function testErrors(runner: TestRunner, harness: StorageHarness): void {
       await rejects(storage.save('a', 'x', null as never), 'ValidationError')
       await rejects(storage.save('a', 'x', 'options' as never), 'ValidationError')
       equal(await storage.exists('a'), false, 'exists()')
+    })
+
+    test('refuse null for options, in every method', async ({ storage }) => {
+      const none = null as never
+      for (const call of [
+        () => storage.open('a', 'rb', none),
+        () => storage.open('a', 'wb', none),
+        () => storage.file('a', none),
+        () => storage.save('a', 'x', none),
+        () => storage.delete('a', none),
+        () => storage.deleteMany(['a'], none),
+        () => storage.exists('a', none),
+        () => storage.stat('a', none),
+        () => storage.size('a', none),
+        () => storage.listdir('', none),
+        () => collect(storage.list('', none)),
+        () => storage.url('a', none),
+        () => storage.getModifiedTime('a', none),
+        () => storage.getCreatedTime('a', none),
+        () => storage.getAccessedTime('a', none),
+        () => storage.copy('a', 'b', none),
+        () => storage.move('a', 'b', none),
+        () => storage.getAvailableName('a', none),
+        () => storage.cleanupUploads(none),
+      ])
+        await rejects(call(), 'ValidationError')
     })
 
     test('take undefined for an option that is not given', async ({ storage }) => {

@@ -83,6 +83,7 @@ export function testUrls(runner: TestRunner, harness: StorageHarness): void {
         { download: false },
         { download: 42 },
         { parameters: 'a=b' },
+        { parameters: ['a=b'] },
         { expires: 60 },
       ]) {
         await rejects(storage.url('a', options as UrlOptions), 'ValidationError', {
