@@ -327,6 +327,42 @@ describe('the doctor, on S3', () => {
     expect(await left()).toEqual([])
   })
 
+  it.each<[Step, string, string, outcome: string, advice: RegExp]>([
+    ['acl', 'GET', 'ownershipControls', 'skipped', /^$/],
+    ['cors', 'GET', 'cors', 'skipped', /^$/],
+    ['write', 'PUT', 'probe.txt', 'failed', /^Allow s3:PutObject\.$/],
+    ['read', 'GET', 'probe.txt', 'failed', /^Allow s3:GetObject\.$/],
+    ['list', 'GET', 'prefix=stowage-doctor', 'failed', /^Allow s3:ListBucket\.$/],
+    ['multipart', 'POST', 'uploads=', 'failed', /s3:PutObject and s3:AbortMultipartUpload/],
+    ['uploads', 'GET', 'uploads=', 'skipped', /^$/],
+  ])(
+    'tells that %s is denied, and of nothing else',
+    async (step, method, path, outcome, advice) => {
+      server.failNext({ match: { method, path }, status: 403, code: 'AccessDenied' })
+      const diagnosis = await diagnose(s3({ profile: 'aws' }))
+      expect(found(diagnosis, step)?.outcome).toBe(outcome)
+      expect(found(diagnosis, step)?.advice ?? '').toMatch(advice)
+      const failed = diagnosis.checks.filter(check => check.outcome === 'failed')
+      expect(failed.map(check => check.step)).toEqual(outcome === 'failed' ? [step] : [])
+      expect(await left()).toEqual([])
+    },
+  )
+
+  it('tells of a file that comes back as another one, and of a URL that leads elsewhere', async () => {
+    const storage = s3({ profile: 'aws' })
+    const elsewhere = async (): Promise<Response> => new Response('<html>hello</html>')
+    const diagnosis = await diagnose(storage, { fetch: elsewhere })
+    expect(found(diagnosis, 'url')).toMatchObject({ outcome: 'failed' })
+    expect(found(diagnosis, 'url')?.found).toContain('something else')
+    const unreachable = async (): Promise<Response> => {
+      throw new TypeError('fetch failed', { cause: new Error('no route to host') })
+    }
+    const other = await diagnose(storage, { fetch: unreachable })
+    expect(found(other, 'url')).toMatchObject({ outcome: 'failed' })
+    expect(found(other, 'url')?.found).toContain('no route to host')
+    expect(await left()).toEqual([])
+  })
+
   it('says what remains when deleting fails', async () => {
     server.failNext({ match: { method: 'DELETE' }, times: 9, status: 403, code: 'AccessDenied' })
     server.failNext({
