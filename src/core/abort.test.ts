@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { describe, expect, it } from 'vitest'
-import { itemsUntilAborted, untilAborted } from './abort.ts'
+import { itemsUntilAborted, linkSignals, untilAborted } from './abort.ts'
 
 const never = (): Promise<never> => new Promise(() => {})
 
@@ -55,6 +55,28 @@ describe('a source that is left early', () => {
     }
     for await (const _ of itemsUntilAborted(source(), undefined)) break
     expect(ended).toBe(true)
+  })
+})
+
+describe('linkSignals', () => {
+  it('aborts with the reason of the first that does', () => {
+    const [first, second] = [new AbortController(), new AbortController()]
+    const linked = linkSignals(first.signal, undefined, second.signal)
+    expect(linked.signal.aborted).toBe(false)
+    second.abort('enough')
+    first.abort('too late')
+    expect(linked.signal.reason).toBe('enough')
+    expect(linkSignals(undefined, first.signal).signal.reason).toBe('too late')
+  })
+
+  it('leaves no listener once it is released, and aborts no more', () => {
+    const controller = new AbortController()
+    const linked = linkSignals(controller.signal)
+    expect(listeners(controller.signal)).toBe(1)
+    linked.release()
+    expect(listeners(controller.signal)).toBe(0)
+    controller.abort()
+    expect(linked.signal.aborted).toBe(false)
   })
 })
 

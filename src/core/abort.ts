@@ -13,14 +13,29 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefine
   })
 }
 
-/** A signal that aborts when one of both does. */
-export function either(
-  first: AbortSignal | undefined,
-  second: AbortSignal | undefined,
-): AbortSignal | undefined {
-  return first === undefined || second === undefined
-    ? (first ?? second)
-    : AbortSignal.any([first, second])
+/** A signal that aborts when one of several does, until it is released. */
+export interface LinkedSignal {
+  readonly signal: AbortSignal
+  /** To be called when the work is done: nothing of it stays with signals that live longer. */
+  release(): void
+}
+
+/** As `AbortSignal.any`, which leaves something with each of the signals every time (Node 20). */
+export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
+  const controller = new AbortController()
+  const links = signals.flatMap(signal => {
+    if (signal === undefined) return []
+    const onAbort = (): void => controller.abort(signal.reason)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+    return [() => signal.removeEventListener('abort', onAbort)]
+  })
+  return {
+    signal: controller.signal,
+    release() {
+      for (const unlink of links) unlink()
+    },
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { either, untilAborted } from './abort.ts'
+import { linkSignals, untilAborted } from './abort.ts'
 import type {
   Backend,
   Capabilities,
@@ -440,8 +440,9 @@ export class Storage {
       const exclusive = options.overwrite === false
       if (exclusive && (await this.exists(target, { signal }))) throw nameTaken(target)
       const commit: Commit = (content, own) => {
-        const both = { ...options, signal: either(signal, own) }
-        return untilAborted(this.#commit(target, content, both, exclusive), signal)
+        const both = linkSignals(signal, own)
+        const work = this.#commit(target, content, { ...options, signal: both.signal }, exclusive)
+        return untilAborted(work, signal).finally(() => both.release())
       }
       const file = { name: target, mode, backend: this.backend.name }
       return mode === 'w'

@@ -1,4 +1,4 @@
-import { either, itemsUntilAborted, untilAborted } from './abort.ts'
+import { itemsUntilAborted, linkSignals, untilAborted } from './abort.ts'
 import type { Backend, ReadBody, ReadResult } from './backend.ts'
 import type { Bytes } from './bytes.ts'
 import { copyBytes, plainBytes } from './bytes.ts'
@@ -70,7 +70,7 @@ export class StoredFile {
 
   /** The bytes as they arrive. Nothing is requested before the first read. */
   stream(): ReadableStream<Bytes> {
-    return toWebStream(cancelled => this.#chunks(either(this.#signal, cancelled)))
+    return toWebStream(cancelled => this.#chunks(cancelled))
   }
 
   /** All bytes in memory. @throws FileChangedError */
@@ -97,8 +97,9 @@ export class StoredFile {
     return new TextDecoder().decode(await this.bytes())
   }
 
-  async *#chunks(signal: AbortSignal | undefined): AsyncGenerator<Bytes> {
+  async *#chunks(cancelled: AbortSignal): AsyncGenerator<Bytes> {
     if (this.size === 0) return
+    const { signal, release } = linkSignals(this.#signal, cancelled)
     try {
       const body = await untilAborted(this.#read(signal), signal)
       let length = 0
@@ -109,6 +110,8 @@ export class StoredFile {
       checkLength(length, this.size)
     } catch (error) {
       throw this.#explain(error)
+    } finally {
+      release()
     }
   }
 

@@ -246,15 +246,30 @@ export function testCancellation(runner: TestRunner, harness: StorageHarness): v
       equal(await textOf(storage, 'old'), 'old content', 'the old file')
     })
 
-    test('leaves no listener on the signal', async ({ storage }) => {
+    test('leaves no listener on the signal', async ({ storage, largeSize }) => {
       const { signal, listeners } = countingSignal()
       await storage.save('a', 'x', { signal })
       await storage.save('b', new Blob(['x']).stream(), { signal })
       await storage.exists('a', { signal })
       await storage.listdir('', { signal })
       await collect(storage.list('', { signal }))
-      await (await storage.file('a', { signal })).bytes()
-      await storage.deleteMany(['a', 'b'], { signal })
+      const file = await storage.file('a', { signal })
+      await file.bytes()
+      await new Response(file.stream()).arrayBuffer()
+      const left = file.stream().getReader()
+      await left.read()
+      await left.cancel()
+      for (const end of ['close', 'abort'] as const) {
+        const writer = await storage.open('c', 'wb', { signal })
+        await writer.write(pattern(largeSize))
+        await writer[end]()
+      }
+      const reader = await storage.open('c', 'rb', { signal })
+      for await (const piece of reader.chunks(100_000)) void piece
+      await reader.close()
+      await storage.copy('c', 'd', { signal })
+      await storage.move('d', 'e', { signal })
+      await storage.deleteMany(['a', 'b', 'c', 'e'], { signal })
       await pause()
       equal(listeners.size, 0, 'listeners')
     })

@@ -1,3 +1,4 @@
+import { linkSignals } from '../../../core/abort.ts'
 import { cleanupSignal } from '../cleanup-signal.ts'
 import type { RequestOptions, S3Engine, UploadedPart } from '../engine.ts'
 import type { ObjectParameters } from '../object-parameters.ts'
@@ -86,13 +87,13 @@ async function copyParts(
   const count = Math.ceil(size / partSize)
   const parts: UploadedPart[] = []
   const cancel = new AbortController()
-  const any = signal === undefined ? cancel.signal : AbortSignal.any([cancel.signal, signal])
+  const any = linkSignals(cancel.signal, signal)
   let next = 0
   const worker = async (): Promise<void> => {
     while (next < count) {
       const index = next++
       const end = Math.min(size, (index + 1) * partSize)
-      parts[index] = await copyPart(uploadId, index + 1, index * partSize, end, any)
+      parts[index] = await copyPart(uploadId, index + 1, index * partSize, end, any.signal)
     }
   }
   const workers = Array.from({ length: Math.min(inFlight, count) }, async () => {
@@ -105,6 +106,7 @@ async function copyParts(
   })
   // All of them, so that no request is under way when the upload is aborted.
   const results = await Promise.allSettled(workers)
+  any.release()
   const failed = results.find(result => result.status === 'rejected')
   if (failed !== undefined) throw cancel.signal.aborted ? cancel.signal.reason : failed.reason
   return parts
