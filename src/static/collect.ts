@@ -6,7 +6,13 @@ import { filepathToUri } from '../core/names.ts'
 import { type ArgumentTypes, checkArguments } from '../core/options.ts'
 import { type CollectSettings, collectSettings, type SettingsOptions } from './collect-settings.ts'
 import { type FoundFiles, findFiles, isInside } from './finders.ts'
-import { generationsBehind, prunable, storedNames, trimGenerations } from './generations.ts'
+import {
+  generationsBehind,
+  prunable,
+  StoredNames,
+  storedNames,
+  trimGenerations,
+} from './generations.ts'
 import type { HashedFiles, HashOptions } from './hash-files.ts'
 import { FileLinks } from './link-files.ts'
 import { emptyManifest, type Manifest, manifestHash, sameEntries } from './manifest.ts'
@@ -302,12 +308,12 @@ class Collection {
   #deletions(plan: UploadPlan, stored: StoredFiles, before: Manifest, next: Manifest): string[] {
     const names = [...stored.names()]
     if (this.#options.clear === true) {
-      const kept = this.#hashing ? storedNames(next) : new Set<string>()
+      const kept = this.#hashing ? storedNames(next) : new StoredNames()
       return names.filter(name => !plan.wanted.has(name) && !kept.has(name))
     }
     if (!this.#hashing || this.#keep === undefined) return []
-    const dropped = prunable(before, next)
-    return names.filter(name => dropped.has(name) && !plan.wanted.has(name))
+    const isDropped = prunable(before, next)
+    return names.filter(name => isDropped(name) && !plan.wanted.has(name))
   }
 
   /** Only what was there may lie in a cache. */
@@ -315,7 +321,7 @@ class Collection {
     plan: UploadPlan,
     stored: StoredFiles,
     deleted: readonly string[],
-    hashed: ReadonlySet<string>,
+    hashed: StoredNames,
   ): Promise<string[]> {
     const changed = plan.plain.map(({ target }) => target).filter(name => stored.has(name))
     const plain = deleted.filter(name => !hashed.has(name))

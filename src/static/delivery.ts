@@ -85,9 +85,10 @@ function isCompressed(name: string): boolean {
   return /\.svgz$/i.test(name)
 }
 
-/** Names of the compressed forms that may lie beside a file. */
-export function siblingsOf(name: string): string[] {
-  return Object.values(suffixes).map(suffix => name + suffix)
+/** The file beside which a compressed form of that name may lie; another name as it is. */
+export function withoutForm(name: string): string {
+  const suffix = Object.values(suffixes).find(each => name.endsWith(each))
+  return suffix === undefined ? name : name.slice(0, -suffix.length)
 }
 
 /** The same bytes give the same result: no time, no name. */

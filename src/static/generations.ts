@@ -1,4 +1,4 @@
-import { siblingsOf } from './delivery.ts'
+import { withoutForm } from './delivery.ts'
 import type { Generation, Manifest } from './manifest.ts'
 
 /** Paths of every generation that the manifest knows, the current one first. */
@@ -74,32 +74,35 @@ export function rolledBack(manifest: Manifest): Manifest | undefined {
   }
 }
 
-/** What only generations that are not kept any more name. */
-export function prunable(before: Manifest, after: Manifest): ReadonlySet<string> {
-  const dropped = new Set<string>()
-  const kept = new Set<string>()
-  for (const paths of pathsOfGenerations(before)) addStored(paths, dropped)
-  for (const paths of pathsOfGenerations(after)) {
-    addStored(paths, kept)
-    for (const name of paths.keys()) addForms(name, kept)
+/** Names of files, each of which stands for its compressed forms, too. */
+export class StoredNames {
+  readonly #names = new Set<string>()
+
+  add(names: Iterable<string>): void {
+    for (const name of names) this.#names.add(name)
   }
-  return new Set([...dropped].filter(name => !kept.has(name)))
+
+  has(name: string): boolean {
+    return this.#names.has(name) || this.#names.has(withoutForm(name))
+  }
 }
 
-/** Names of everything that generations name: hashed files with their compressed forms. */
-export function storedNames(manifest: Manifest): ReadonlySet<string> {
-  const names = new Set<string>()
-  for (const paths of pathsOfGenerations(manifest)) addStored(paths, names)
+/** What only generations that are not kept any more name: a question to ask of each stored name. */
+export function prunable(before: Manifest, after: Manifest): (name: string) => boolean {
+  const dropped = storedNames(before)
+  const kept = new StoredNames()
+  for (const paths of pathsOfGenerations(after)) {
+    kept.add(paths.values())
+    kept.add(paths.keys())
+  }
+  return name => dropped.has(name) && !kept.has(name)
+}
+
+/** Everything that generations name. */
+export function storedNames(manifest: Manifest): StoredNames {
+  const names = new StoredNames()
+  for (const paths of pathsOfGenerations(manifest)) names.add(paths.values())
   return names
-}
-
-function addStored(paths: ReadonlyMap<string, string>, names: Set<string>): void {
-  for (const stored of paths.values()) addForms(stored, names)
-}
-
-function addForms(name: string, names: Set<string>): void {
-  names.add(name)
-  for (const sibling of siblingsOf(name)) names.add(sibling)
 }
 
 function differences(

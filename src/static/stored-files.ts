@@ -1,4 +1,3 @@
-import type { FileStat } from '../core/file-stat.ts'
 import type { Storage } from '../core/storage.ts'
 import { md5Hash } from './digest.ts'
 import type { Manifest } from './manifest.ts'
@@ -12,6 +11,13 @@ export interface Wanted {
   readonly size: number | undefined
 }
 
+/** What is kept of each entry of a listing: of tens of thousands every further word counts. */
+interface StoredFile {
+  readonly size: number
+  /** Without quotes; '' where there is none. */
+  readonly etag: string
+}
+
 /**
  * What a storage holds, by one listing. Whether a file is what it has to be is told by its etag
  * where that is an MD5 (S3), by reading it where that is cheap (disk, memory), and else by what
@@ -19,7 +25,7 @@ export interface Wanted {
  */
 export class StoredFiles {
   readonly #storage: Storage
-  readonly #stats: ReadonlyMap<string, FileStat>
+  readonly #stats: ReadonlyMap<string, StoredFile>
   readonly #manifest: Manifest
   readonly #reader = new SourceReader()
   /** Whether etags of this storage are digests of the contents: with KMS they only look like it. */
@@ -30,13 +36,13 @@ export class StoredFiles {
     manifest: Manifest,
     signal: AbortSignal | undefined,
   ): Promise<StoredFiles> {
-    const stats = new Map<string, FileStat>()
-    for await (const stat of storage.list('', { recursive: true, signal }))
-      stats.set(stat.name, stat)
+    const stats = new Map<string, StoredFile>()
+    for await (const { name, size, etag } of storage.list('', { recursive: true, signal }))
+      stats.set(name, { size, etag: etag?.replaceAll('"', '') ?? '' })
     return new StoredFiles(storage, stats, manifest)
   }
 
-  constructor(storage: Storage, stats: ReadonlyMap<string, FileStat>, manifest: Manifest) {
+  constructor(storage: Storage, stats: ReadonlyMap<string, StoredFile>, manifest: Manifest) {
     this.#storage = storage
     this.#stats = stats
     this.#manifest = manifest
@@ -65,7 +71,7 @@ export class StoredFiles {
     if (stat === undefined || (wanted.size !== undefined && stat.size !== wanted.size)) return false
     const { digest } = wanted
     if (digest === undefined) return remembered
-    const etag = plainEtag(stat)
+    const { etag } = stat
     if (!looksLikeS3(etag)) return (await this.#read(wanted.name, signal)) === digest
     if (etag === digest) return true
     return remembered && (etag.includes('-') || !this.#digests)
@@ -87,16 +93,11 @@ export class StoredFiles {
 
   #haveDigests(): boolean {
     for (const stored of this.#manifest.paths.values()) {
-      const stat = this.#stats.get(stored)
-      const etag = stat === undefined ? '' : plainEtag(stat)
+      const etag = this.#stats.get(stored)?.etag ?? ''
       if (/^[0-9a-f]{32}$/.test(etag) && stored.includes(`.${etag.slice(0, 12)}`)) return true
     }
     return this.#manifest.paths.size === 0
   }
-}
-
-function plainEtag({ etag }: FileStat): string {
-  return (etag ?? '').replaceAll('"', '')
 }
 
 /** An MD5, or that of the parts of an upload with their number. */

@@ -1,5 +1,6 @@
 import { compressBytes, type Delivery, type Encoding, type StoredForm } from './delivery.ts'
 import { md5 } from './digest.ts'
+import type { StoredNames } from './generations.ts'
 import type { HashedFiles } from './hash-files.ts'
 import { hashedName, shortHash } from './hashed-name.ts'
 import type { CollectedState, Manifest } from './manifest.ts'
@@ -35,7 +36,7 @@ export interface PlanOptions {
   readonly stored: StoredFiles
   readonly previous: Manifest
   /** Hashed names of every generation that the manifest knows. */
-  readonly knownNames: ReadonlySet<string>
+  readonly knownNames: StoredNames
   readonly delivery: Delivery
   /** A plain name that is not written: the manifest's own. */
   readonly reserved: string | undefined
