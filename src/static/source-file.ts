@@ -6,6 +6,8 @@ import {
   openSync,
   readFileSync,
   readSync,
+  type Stats,
+  statSync,
 } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
 import { FileChangedError, isStorageError, StorageError } from '../core/errors.ts'
@@ -35,7 +37,7 @@ export interface LanguageOptions {
 }
 
 /** Bytes below which a file is read in one go; larger ones are read in pieces, here and on their way. */
-export const wholeLimit: number = 4 * 1024 * 1024
+export const wholeLimit: number = 8 * 1024 * 1024
 
 /** What a name is searched as. By lower-case suffix alone, as Django. */
 export function languageOf(name: string, options: LanguageOptions): Language | undefined {
@@ -106,7 +108,7 @@ export class SourceReader {
     language: Language | undefined,
   ): Promise<{ readonly file: SourceFile; readonly bytes: Uint8Array | undefined }> {
     const { name, path, root } = found
-    const version = versionOf(fd)
+    const version = versionOf(fstatSync(fd))
     const size = this.#fill(fd)
     const bytes = this.#buffer.subarray(0, size)
     if (size < wholeLimit)
@@ -163,7 +165,7 @@ function readUnchanged(file: SourceFile, read: (fd: number) => Uint8Array): Uint
     const fd = openFile(file.path)
     try {
       bytes = read(fd)
-      version = versionOf(fd)
+      version = versionOf(fstatSync(fd))
     } finally {
       closeSync(fd)
     }
@@ -181,8 +183,7 @@ function openFile(path: string): number {
 }
 
 /** Whether bytes were written since: every write and every rename over it shows in one of these. */
-function versionOf(fd: number): string {
-  const stat = fstatSync(fd)
+function versionOf(stat: Stats): string {
   if (!stat.isFile()) throw new Error('it is no file any more')
   const { ino, size, mtimeMs, ctimeMs } = stat
   return `${ino}-${size}-${mtimeMs}-${ctimeMs}`
@@ -190,19 +191,25 @@ function versionOf(fd: number): string {
 
 /** The same for a large file, piece by piece: the last piece is held back until all are right. */
 export async function* streamAgain(file: SourceFile): AsyncGenerator<Uint8Array> {
-  const hash = md5Hash()
   let last: Uint8Array | undefined
+  let same: boolean
   try {
+    // What was touched since has to be hashed again to be known.
+    const hash = versionOf(statSync(file.path)) === file.version ? undefined : md5Hash()
     for await (const chunk of createReadStream(file.path, { highWaterMark: 1024 * 1024 })) {
       if (!(chunk instanceof Uint8Array)) continue
-      hash.update(chunk)
+      hash?.update(chunk)
       if (last !== undefined) yield last
       last = chunk
     }
+    same =
+      hash === undefined
+        ? versionOf(statSync(file.path)) === file.version
+        : hash.digest('hex') === file.digest
   } catch (error) {
     throw unreadable(file, error)
   }
-  if (hash.digest('hex') !== file.digest) throw changed(file)
+  if (!same) throw changed(file)
   if (last !== undefined) yield last
 }
 

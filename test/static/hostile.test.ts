@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FileSystemStorage, MemoryStorage } from 'stowage'
 import { type CollectOptions, collectStatic, ManifestStaticStorage } from 'stowage/staticfiles'
@@ -211,6 +211,45 @@ describe('files that', () => {
     })
     const { first } = await collect({ 'a.txt': 'a', [hashed]: 'a' })
     expect(first.copied).toEqual([hashed, 'a.txt'])
+  })
+
+  it('are large and change on their way are named, and touched ones are not', async () => {
+    using folders = new Folders()
+    const source = folders.make('source', { 'large.bin': '' })
+    const path = join(source, 'large.bin')
+    truncateSync(path, 9 * mebi)
+    const files = new MemoryStorage()
+    const save = files.save.bind(files)
+    /** Does something to the file when it is about to be sent, or when a piece of it was. */
+    const collectMeanwhile = async (before: () => void, during: () => void) => {
+      files.save = (name, content, options) => {
+        before()
+        const pieces = content as AsyncIterable<Uint8Array>
+        async function* disturbed() {
+          for await (const piece of pieces) {
+            during()
+            yield piece
+          }
+        }
+        return save(name, disturbed(), options)
+      }
+      return await collectStatic({ storage: files, dirs: [source], clear: true })
+    }
+    const nothing = () => {}
+    const touch = () => utimesSync(path, new Date(0), new Date())
+    const change = () => writeFileSync(path, 'x', { flag: 'r+' })
+    expect(await collectMeanwhile(touch, nothing)).toMatchObject({ copied: ['large.bin'] })
+    for (const [before, during] of [
+      [change, nothing],
+      [nothing, change],
+    ] as const) {
+      truncateSync(path, 0)
+      truncateSync(path, 9 * mebi)
+      await expect(collectMeanwhile(before, during)).rejects.toMatchObject({
+        name: 'FileChangedError',
+        file: 'large.bin',
+      })
+    }
   })
 
   it('are large are stored whole, and a style sheet of that size is not searched', async () => {
