@@ -50,9 +50,6 @@ export const isPending: unique symbol = Symbol('stowage.isPending')
 /** For adapters: whether the row has to be written, though its column may look as it was loaded. */
 export const isUnwritten: unique symbol = Symbol('stowage.isUnwritten')
 
-/** Thousands of files are made when rows are read, and few of them ever change. */
-const none: ReadonlySet<string> = new Set()
-
 /** What a file and its row showed before something that may fail. */
 interface Snapshot {
   readonly stored: string | null
@@ -63,6 +60,37 @@ interface Snapshot {
   /** Those that were still to be written. */
   readonly columns: StoredUpload['columns']
 }
+
+const none: ReadonlySet<string> = new Set()
+const noColumns: StoredUpload['columns'] = {}
+
+/** What happens to a file. Thousands are made when rows are read, and few of them ever do anything. */
+class Activity {
+  pending: PendingFile | undefined
+  storing: Promise<StoredUpload> | undefined
+  /** Whether the stored file was stored here and no row in the database has it yet. */
+  unsaved = false
+  /**
+   * Whether no write of the row has heard of the stored file yet. It may have the name of a file that
+   * the row had when it was loaded, and that is gone since.
+   */
+  unwritten = false
+  /** What a transaction is told about the stored file. */
+  creation: Creation | undefined
+  /** Names whose time has passed, and which leave with the next write of the row. */
+  forgotten: ReadonlySet<string> = none
+  /** Set from `delete` until the row is written. */
+  deletion: { readonly default: boolean } | undefined
+  /** Further columns, to be written with the row. */
+  columns: StoredUpload['columns'] = noColumns
+  /** Whether nobody has looked at the stored file, whose name came without content. */
+  unmeasured = false
+  reader: BinaryReader | TextReader | undefined
+  closed = false
+  turn: Promise<unknown> | undefined
+}
+
+const idle: Activity = Object.freeze(new Activity())
 
 /** A file that belongs to no row: it can be read, and stored with `save: false`. */
 const detached: FieldHost = {
@@ -80,27 +108,7 @@ export class FieldFile {
   readonly #host: FieldHost
   /** Name of a stored file. */
   #stored: string | null
-  #pending: PendingFile | undefined
-  #storing: Promise<StoredUpload> | undefined
-  /** Whether `#stored` was stored here and no row in the database has it yet. */
-  #unsaved = false
-  /**
-   * Whether no write of the row has heard of `#stored` yet. It may have the name of a file that the
-   * row had when it was loaded, and that is gone since.
-   */
-  #unwritten = false
-  /** What a transaction is told about `#stored`. */
-  #creation: Creation | undefined
-  /** Names whose time has passed, and which leave with the next write of the row. */
-  #forgotten: ReadonlySet<string> = none
-  /** Set from `delete` until the row is written. */
-  #deletion: { readonly default: boolean } | undefined
-  #columns: StoredUpload['columns'] = {}
-  /** Whether nobody has looked at the file that `#stored` names, which came without content. */
-  #unmeasured = false
-  #reader: BinaryReader | TextReader | undefined
-  #closed = false
-  #turn: Promise<unknown> | undefined
+  #activity: Activity = idle
 
   /** Applications get one from a row, or from `field.file(name)`. */
   constructor(field: FileField, host: FieldHost | undefined, name: string | null) {
@@ -111,7 +119,7 @@ export class FieldFile {
 
   /** Of the stored file, or of content that waits for the row to be saved; `null` without a file. */
   get name(): string | null {
-    return this.#pending?.name ?? this.#stored
+    return this.#activity.pending?.name ?? this.#stored
   }
 
   get storage(): Storage {
@@ -129,7 +137,7 @@ export class FieldFile {
 
   /** Whether the file is not open. */
   get closed(): boolean {
-    return this.#pending?.closed ?? this.#reader?.closed ?? true
+    return this.#activity.pending?.closed ?? this.#activity.reader?.closed ?? true
   }
 
   hasFile(): boolean {
@@ -170,12 +178,13 @@ export class FieldFile {
   /** Opens the file (`rb` bytes, `r` text), or goes back to its start. Resolves to itself. */
   async open(mode: 'r' | 'rb' = 'rb'): Promise<this> {
     const name = this.requireFile('open')
-    this.#closed = false
-    if (this.#pending !== undefined) this.#pending.open(mode)
-    else if (this.#reader?.mode === mode && !this.#reader.closed) await this.#reader.seek(0)
+    this.#own.closed = false
+    if (this.#activity.pending !== undefined) this.#activity.pending.open(mode)
+    else if (this.#activity.reader?.mode === mode && !this.#activity.reader.closed)
+      await this.#activity.reader.seek(0)
     else {
-      await this.#reader?.close()
-      this.#reader = await this.storage.open(name, mode)
+      await this.#activity.reader?.close()
+      this.#own.reader = await this.storage.open(name, mode)
     }
     return this
   }
@@ -187,28 +196,28 @@ export class FieldFile {
    */
   async read(n?: number): Promise<Bytes | string> {
     this.requireFile('read')
-    if (this.#pending !== undefined) return await this.#pending.read(n)
-    if (this.#closed) {
+    if (this.#activity.pending !== undefined) return await this.#activity.pending.read(n)
+    if (this.#activity.closed) {
       throw new ClosedFileError('The file is closed; open() opens it again.', {
         operation: 'read',
         file: this.name ?? undefined,
       })
     }
-    if (this.#reader === undefined) await this.open()
-    return (await this.#reader?.read(n)) ?? ''
+    if (this.#activity.reader === undefined) await this.open()
+    return (await this.#activity.reader?.read(n)) ?? ''
   }
 
   /** The whole file as UTF-8, wherever `read` stands. */
   async text(): Promise<string> {
     const name = this.requireFile('text')
-    if (this.#pending !== undefined) return await this.#pending.text()
+    if (this.#activity.pending !== undefined) return await this.#activity.pending.text()
     return await (await this.storage.file(name)).text()
   }
 
   /** The whole file in memory, wherever `read` stands. */
   async bytes(): Promise<Bytes> {
     const name = this.requireFile('bytes')
-    if (this.#pending !== undefined) return await this.#pending.bytes()
+    if (this.#activity.pending !== undefined) return await this.#activity.pending.bytes()
     return await (await this.storage.file(name)).bytes()
   }
 
@@ -225,18 +234,18 @@ export class FieldFile {
 
   /** Harmless when repeated. */
   async close(): Promise<void> {
-    this.#pending?.close()
+    this.#activity.pending?.close()
     if (this.#stored === null) return
-    this.#closed = true
-    const reader = this.#reader
-    this.#reader = undefined
+    this.#own.closed = true
+    const reader = this.#activity.reader
+    this.#own.reader = undefined
     await reader?.close()
   }
 
   /** Bytes, asked of the storage each time. */
   async size(): Promise<number> {
     const name = this.requireFile('size')
-    return this.#pending?.size ?? (await this.storage.size(name))
+    return this.#activity.pending?.size ?? (await this.storage.size(name))
   }
 
   /** @throws NoFileError also while content waits for the row to be saved */
@@ -290,61 +299,63 @@ export class FieldFile {
   }
 
   get [changedColumns](): StoredUpload['columns'] {
-    return this.#columns
+    return this.#activity.columns
   }
 
   get [isPending](): boolean {
-    return this.#pending !== undefined
+    return this.#activity.pending !== undefined
   }
 
   get [isUnwritten](): boolean {
-    return this.#unwritten || this.#pending !== undefined
+    return this.#activity.unwritten || this.#activity.pending !== undefined
   }
 
   async [beforeWrite](scope: FileScope): Promise<void> {
-    const pending = this.#pending
-    this.#unwritten = false
+    const pending = this.#activity.pending
+    this.#own.unwritten = false
     if (pending === undefined) {
       // Stored by another write of this row, which may fail while this one does not.
-      if (this.#creation?.name === this.#stored && !this.#creation.kept)
-        scope.created(this.#creation)
+      if (this.#activity.creation?.name === this.#stored && !this.#activity.creation.kept)
+        scope.created(this.#activity.creation)
       await this.#measure()
       return
     }
     // A row that is saved twice at once stores its content once.
-    const first = this.#storing === undefined
-    this.#storing ??= this.#field.store(this.#host.owner, pending.name, pending.content)
+    const first = this.#activity.storing === undefined
+    const storing =
+      this.#activity.storing ?? this.#field.store(this.#host.owner, pending.name, pending.content)
+    this.#own.storing = storing
     try {
-      const upload = await this.#storing
+      const upload = await storing
       if (first) this.#apply(scope, upload)
-      else if (this.#creation?.name === upload.name) scope.created(this.#creation)
+      else if (this.#activity.creation?.name === upload.name) scope.created(this.#activity.creation)
     } finally {
-      this.#storing = undefined
+      this.#own.storing = undefined
     }
   }
 
   async [afterWrite](scope: FileScope, previous: string | null): Promise<void> {
-    const gone = new Set(this.#forgotten)
-    if (this.#deletion !== undefined || this.#field.onReplace === 'cleanup')
+    const gone = new Set(this.#activity.forgotten)
+    if (this.#activity.deletion !== undefined || this.#field.onReplace === 'cleanup')
       gone.add(previous ?? '')
-    const alsoDefault = this.#deletion?.default ?? false
-    this.#forgotten = none
-    this.#deletion = undefined
-    this.#unsaved = false
-    this.#columns = {}
-    if (this.#creation !== undefined)
-      this.#creation.settled = this.#host.sharesTransactions !== true
+    const alsoDefault = this.#activity.deletion?.default ?? false
+    this.#own.forgotten = none
+    this.#own.deletion = undefined
+    this.#own.unsaved = false
+    this.#own.columns = noColumns
+    if (this.#activity.creation !== undefined)
+      this.#activity.creation.settled = this.#host.sharesTransactions !== true
     if (this.#stored !== null && this.#stored !== previous) scope.named(this.storage, this.#stored)
     gone.delete(this.#stored ?? '')
     for (const name of gone) await this.#remove(scope, name, alsoDefault)
   }
 
   async [afterDelete](scope: FileScope, previous: string | null): Promise<void> {
-    const gone = new Set(this.#forgotten)
-    if (this.#unsaved) gone.add(this.#stored ?? '')
+    const gone = new Set(this.#activity.forgotten)
+    if (this.#activity.unsaved) gone.add(this.#stored ?? '')
     if (this.#field.onDelete === 'cleanup') gone.add(previous ?? '')
-    this.#forgotten = none
-    this.#unsaved = false
+    this.#own.forgotten = none
+    this.#own.unsaved = false
     await this.#dropReader()
     for (const name of gone) await this.#remove(scope, name, false)
   }
@@ -358,7 +369,13 @@ export class FieldFile {
   }
 
   protected pendingContent(): File | ContentFile | undefined {
-    return this.#pending?.content
+    return this.#activity.pending?.content
+  }
+
+  /** To be written to. */
+  get #own(): Activity {
+    if (this.#activity === idle) this.#activity = new Activity()
+    return this.#activity
   }
 
   get #attribute(): string {
@@ -370,8 +387,8 @@ export class FieldFile {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Bytes> {
     const name = this.requireFile('chunks')
-    if (this.#pending !== undefined) {
-      yield* this.#pending.chunks(chunkSize)
+    if (this.#activity.pending !== undefined) {
+      yield* this.#activity.pending.chunks(chunkSize)
       return
     }
     const reader = await this.storage.open(name, 'rb', { signal })
@@ -384,7 +401,7 @@ export class FieldFile {
 
   #requireStored(operation: string): string {
     const name = this.requireFile(operation)
-    if (this.#pending === undefined) return name
+    if (this.#activity.pending === undefined) return name
     throw new NoFileError(
       `The content of '${this.#attribute}' is stored when its row is saved; until then it has no ${operation}.`,
       { operation, file: name },
@@ -397,7 +414,7 @@ export class FieldFile {
       const upload = await this.#field.store(this.#host.owner, name, content)
       const creation = this.#apply(scope, upload)
       creation.settled = !persist
-      this.#unwritten = true
+      this.#own.unwritten = true
       await this.#dropReader()
       if (persist) await this.#host.persist?.(this)
     })
@@ -413,7 +430,7 @@ export class FieldFile {
     // A row that was never written shows the default, which no write of it will name.
     const isDefault = alsoDefault && before.stored === this.#field.default
     if (before.stored !== null && (before.unsaved || isDefault)) this.#forget(before.stored)
-    this.#deletion = { default: alsoDefault }
+    this.#own.deletion = { default: alsoDefault }
     if (!persist) return await this.#deleteUnsaved(before.stored, alsoDefault)
     try {
       await this.#host.persist?.(this)
@@ -462,7 +479,7 @@ export class FieldFile {
     const uses = this.#host.countsInside === true ? undefined : this.#counter(name)
     if (before.unsaved && before.stored !== null) this.#forget(before.stored)
     this.#setStored(name, columns)
-    this.#unsaved = true
+    this.#own.unsaved = true
     const creation: Creation = {
       storage,
       name,
@@ -474,7 +491,7 @@ export class FieldFile {
         if (this.#stored === name) this.#restore(before)
       },
     }
-    this.#creation = creation
+    this.#own.creation = creation
     scope.created(creation)
     return creation
   }
@@ -486,21 +503,21 @@ export class FieldFile {
 
   #setStored(name: string | null, columns: StoredUpload['columns']): void {
     this.#stored = name
-    this.#pending = undefined
-    this.#unsaved = false
+    this.#own.pending = undefined
+    this.#own.unsaved = false
     this.#host.setName(name)
-    this.#columns = { ...this.#columns, ...columns }
+    this.#own.columns = { ...this.#activity.columns, ...columns }
     this.#show(columns)
   }
 
   /** A name that was assigned brings no content along whose columns could be known. */
   async #measure(): Promise<void> {
     const name = this.#stored
-    if (!this.#unmeasured || name === null) return
-    this.#unmeasured = false
+    if (!this.#activity.unmeasured || name === null) return
+    this.#own.unmeasured = false
     const columns = await this.#field.columnsOfStored(name)
     if (this.#stored !== name) return
-    this.#columns = { ...this.#columns, ...columns }
+    this.#own.columns = { ...this.#activity.columns, ...columns }
     this.#show(columns)
   }
 
@@ -513,27 +530,27 @@ export class FieldFile {
     const columns = Object.keys(this.#field.emptyColumns)
     return {
       stored: this.#stored,
-      pending: this.#pending,
-      unsaved: this.#unsaved,
+      pending: this.#activity.pending,
+      unsaved: this.#activity.unsaved,
       shown: Object.fromEntries(columns.map(name => [name, owner && Reflect.get(owner, name)])),
-      columns: this.#columns,
+      columns: this.#activity.columns,
     }
   }
 
   #restore(before: Snapshot): void {
     this.#stored = before.stored
-    this.#pending = before.pending
-    this.#unsaved = before.unsaved
-    this.#deletion = undefined
+    this.#own.pending = before.pending
+    this.#own.unsaved = before.unsaved
+    this.#own.deletion = undefined
     if (before.stored !== null) this.#remember(before.stored)
     this.#host.setName(before.stored)
-    this.#columns = before.columns
+    this.#own.columns = before.columns
     this.#show(before.shown)
   }
 
   #assignFile(file: FieldFile): void {
     if (file === this) return
-    if (file.#pending !== undefined) this.#assignContent(file.#pending.content)
+    if (file.#activity.pending !== undefined) this.#assignContent(file.#activity.pending.content)
     else if (file.#stored === null || file.storage === this.storage) this.#assignName(file.#stored)
     else {
       throw new ValidationError(
@@ -544,48 +561,49 @@ export class FieldFile {
   }
 
   #assignName(name: string | null): void {
-    if (this.#unsaved && this.#stored !== null && this.#stored !== name) this.#forget(this.#stored)
+    if (this.#activity.unsaved && this.#stored !== null && this.#stored !== name)
+      this.#forget(this.#stored)
     const stored = name === '' ? null : name
     const isOther = stored !== this.#stored
     this.#closeReader()
     this.#setStored(stored, isOther ? this.#field.emptyColumns : {})
-    this.#unmeasured ||= isOther
+    this.#own.unmeasured ||= isOther
   }
 
   #assignContent(content: File | ContentFile): void {
-    this.#pending = new PendingFile(content)
+    this.#own.pending = new PendingFile(content)
     this.#closeReader()
     this.#host.setName(this.#stored)
   }
 
   #forget(name: string): void {
-    this.#forgotten = new Set([...this.#forgotten, name])
+    this.#own.forgotten = new Set([...this.#activity.forgotten, name])
   }
 
   #remember(name: string): void {
-    this.#forgotten = new Set([...this.#forgotten].filter(other => other !== name))
+    this.#own.forgotten = new Set([...this.#activity.forgotten].filter(other => other !== name))
   }
 
   /** Whatever is open belongs to the file that the row had. */
   #closeReader(): void {
-    this.#deletion = undefined
-    this.#closed = false
-    const reader = this.#reader
-    this.#reader = undefined
+    this.#own.deletion = undefined
+    this.#own.closed = false
+    const reader = this.#activity.reader
+    this.#own.reader = undefined
     reader?.close().catch(() => {})
   }
 
   async #dropReader(): Promise<void> {
-    const reader = this.#reader
-    this.#reader = undefined
-    this.#closed = false
+    const reader = this.#activity.reader
+    this.#own.reader = undefined
+    this.#own.closed = false
     await reader?.close()
   }
 
   /** Saves and deletions of one file object happen one after the other. */
   async #inTurn(work: () => Promise<void>): Promise<void> {
-    const result = this.#turn === undefined ? work() : this.#turn.then(work)
-    this.#turn = result.catch(() => {})
+    const result = this.#activity.turn === undefined ? work() : this.#activity.turn.then(work)
+    this.#own.turn = result.catch(() => {})
     await result
   }
 }

@@ -1,6 +1,5 @@
 import { ValidationError } from '../core/errors.ts'
 import { fileCodec, isFileOrRow } from './codec.ts'
-import { FieldFile } from './field-file.ts'
 
 /** What Keyv's two generations ask for. */
 export interface KeyvSerialization {
@@ -45,17 +44,9 @@ export interface DevalueFiles {
 /** For devalue: `stringify(value, devalueFiles.reducers)`, `parse(text, devalueFiles.revivers)`. */
 export const devalueFiles: DevalueFiles = {
   reducers: {
-    stowage: value =>
-      isFileOrRow(value) || isMarkedRow(value) ? fileCodec.encode(value) : undefined,
+    stowage: value => (isFileOrRow(value) ? fileCodec.encode(value) : undefined),
   },
   revivers: { stowage: decodeObject },
-}
-
-/** Prisma's rows are plain but for a symbol, at which devalue stops. */
-function isMarkedRow(value: unknown): boolean {
-  if (typeof value !== 'object' || value === null) return false
-  if (Object.getOwnPropertySymbols(value).length === 0) return false
-  return Object.values(value).some(member => member instanceof FieldFile)
 }
 
 function decodeAs<T>(text: string): T {

@@ -14,6 +14,16 @@ import {
 import type { FileField } from '../fields/file-field.ts'
 import { currentScope, type FileScope, fileTransaction, inScope } from '../fields/lifecycle.ts'
 import { type FiledTable, refuseStatement } from '../fields/statements.ts'
+import {
+  type DataModel,
+  isValues,
+  type ModelShape,
+  PrismaRows,
+  type RowPlan,
+  type Values,
+  valuesOf,
+  withColumns,
+} from './prisma-rows.ts'
 
 /** File columns by model and column, as in `{ user: { avatar: field } }`. */
 export type PrismaFiles<F> = {
@@ -77,8 +87,6 @@ function waiting(): Map<string, Exclude<FileInput, string | null>> {
   return shared[waitingKey]
 }
 
-type Values = Record<string, unknown>
-
 /** Columns and the names in them. */
 type Names = readonly (readonly [column: string, name: string | null])[]
 
@@ -99,16 +107,6 @@ interface Client {
 
 type Transact = Client['$transaction']
 
-interface DataModel {
-  readonly models: Readonly<Record<string, ModelShape>>
-}
-
-interface ModelShape {
-  /** Of its table, where that is another one. */
-  readonly dbName?: string | null
-  readonly fields: readonly { name: string; kind: string; type: string; dbName?: string | null }[]
-}
-
 /** A query in the words of the database. */
 interface RawQuery {
   readonly args: unknown
@@ -122,11 +120,18 @@ interface Query {
   readonly operation: string
   readonly args: Values
   readonly query: (args: Values) => Promise<unknown>
-  readonly __internalParams?: { readonly transaction?: { readonly kind: string } | undefined }
+  readonly __internalParams?: {
+    readonly transaction?: { readonly kind: string } | undefined
+    /** Of a relation that is asked for as a method of another query: what is given is its rows. */
+    readonly dataPath?: readonly string[]
+  }
 }
 
 /** How often a write is tried again that met another one of the same row. */
 const maxAttempts = 20
+
+/** Operations that give no rows: names stay names there. */
+const summaries: readonly string[] = ['aggregate', 'count', 'groupBy']
 
 /** Databases in which a write says whether its condition was met. */
 const returning: readonly unknown[] = ['sqlite', 'postgresql', 'cockroachdb']
@@ -137,6 +142,7 @@ class PrismaExtension {
   readonly #files: Readonly<Record<string, Readonly<Record<string, FileField>>>>
   readonly #keys: Readonly<Record<string, string | undefined>>
   readonly #models: DataModel['models']
+  readonly #rows: PrismaRows
   readonly #client: Client
   readonly #isReturning: boolean
   /** The client of the interactive transaction that is running. */
@@ -154,9 +160,11 @@ class PrismaExtension {
     this.#keys = keys
     this.#check(client._engineConfig)
     this.#isReturning = returning.includes(client._engineConfig.activeProvider)
-    const result = Object.fromEntries(
-      Object.keys(this.#files).map(model => [lower(model), this.#results(model)]),
-    )
+    for (const [model, fields] of Object.entries(this.#files)) {
+      for (const [column, field] of Object.entries(fields)) field.attach(model, column)
+    }
+    const hostOf = (model: string, row: Values): FieldHost => new PrismaHost(this, model, row)
+    this.#rows = new PrismaRows(this.#models, this.#files, hostOf)
     const tables = Object.entries(this.#files).map(([model, fields]) =>
       tableOf(this.#models[model], model, fields),
     )
@@ -168,7 +176,7 @@ class PrismaExtension {
       $allModels: { $allOperations: (call: Query) => this.#query(call) },
       ...Object.fromEntries(rawOperations.map(operation => [operation, raw])),
     }
-    const own = client.$extends({ name: 'stowage', result, query })
+    const own = client.$extends({ name: 'stowage', query })
     this.#client = own
     const $transaction: Transact = (work, options) =>
       this.#transact(own.$transaction.bind(own), work, options)
@@ -189,31 +197,17 @@ class PrismaExtension {
     return count
   }
 
-  /** Writes one column of a row. */
-  async persist(model: string, column: string, row: Values, file: FieldFile): Promise<void> {
+  /** Writes the column of a row that has the file. */
+  async persist(model: string, row: Values, file: FieldFile): Promise<void> {
     const key = this.#keyOf(model)
+    const column = Object.keys(this.#files[model] ?? {}).find(name => row[name] === file)
+    if (column === undefined) {
+      throw new UnsupportedError('The row has another file by now; save that one.', {
+        operation: 'save',
+      })
+    }
     const data = { [column]: fileData(file) }
     await this.#delegate(model).update({ where: { [key]: row[key] }, data })
-  }
-
-  #results(model: string): object {
-    const fields = this.#files[model] ?? {}
-    const scalars = this.#models[model]?.fields.filter(({ kind }) => kind !== 'object') ?? []
-    const plain = scalars.map(({ name }) => name).filter(name => !(name in fields))
-    return Object.fromEntries(
-      Object.entries(fields).map(([column, field]) => {
-        field.attach(model, column)
-        const needs = Object.fromEntries([column, ...plain].map(name => [name, true]))
-        const compute = (row: Values): FieldFile => {
-          const name: unknown = row[column]
-          return field.file(
-            typeof name === 'string' ? name : null,
-            new PrismaHost(this, model, column, row),
-          )
-        }
-        return [column, { needs, compute }]
-      }),
-    )
   }
 
   async #transact(run: Transact, work: unknown, options: unknown): Promise<unknown> {
@@ -223,8 +217,17 @@ class PrismaExtension {
   }
 
   async #query(call: Query): Promise<unknown> {
+    if (this.#own.getStore() === true) return await call.query(call.args)
+    const givesRows = !summaries.includes(call.operation)
+    const plan = givesRows ? this.#rows.plan(call.model, call.args ?? {}) : undefined
+    if (plan === undefined) return await this.#look(call)
+    const result = await this.#look({ ...call, args: plan.args })
+    const shown = planOf(plan, call)
+    return shown === undefined ? result : this.#rows.withFiles(shown, result)
+  }
+
+  async #look(call: Query): Promise<unknown> {
     const { model, operation, args, query } = call
-    if (this.#own.getStore() === true) return await query(args)
     const written = [args?.['data'], args?.['create'], args?.['update']].filter(isValues)
     for (const data of written) this.#refuseNested(model, data)
     const fields = this.#files[model]
@@ -292,16 +295,21 @@ class PrismaExtension {
 
   /** The file that a value of a column stands for. */
   #file(model: string, column: string, value: unknown, row: Values): FieldFile {
-    const field = this.#files[model]?.[column]
-    if (field === undefined) throw new TypeError(`there is no column ${column}`)
+    const field = this.#fieldOf(model, column)
     const token = typeof value === 'string' && value.startsWith(tokenPrefix) ? value : ''
     const given = waiting().get(token)
     waiting().delete(token)
     if (given instanceof FieldFile && given.field === field) return given
-    const file = field.file(null, new PrismaHost(this, model, column, row))
+    const file = field.file(null, new PrismaHost(this, model, row))
     if (given !== undefined) file.assign(given)
     else if (typeof value === 'string' && token === '') file.assign(value)
     return file
+  }
+
+  #fieldOf(model: string, column: string): FileField {
+    const field = this.#files[model]?.[column]
+    if (field === undefined) throw new TypeError(`there is no column ${column}`)
+    return field
   }
 
   /**
@@ -439,25 +447,27 @@ class PrismaExtension {
   }
 }
 
-/** A row as its files see it. */
+/** A row as its files see it; they share one, since many are made. */
 class PrismaHost implements FieldHost {
   readonly owner: Values
-  readonly attribute: string
   readonly #extension: PrismaExtension
   readonly #model: string
 
-  constructor(extension: PrismaExtension, model: string, column: string, row: Values) {
+  constructor(extension: PrismaExtension, model: string, row: Values) {
     this.#extension = extension
     this.#model = model
-    this.attribute = column
     this.owner = row
   }
 
   /** Rows are what a query gave: a write is made of the file itself. */
   setName(): void {}
 
+  setColumn(column: string, value: number | null): void {
+    if (column in this.owner) this.owner[column] = value
+  }
+
   async persist(file: FieldFile): Promise<void> {
-    await this.#extension.persist(this.#model, this.attribute, this.owner, file)
+    await this.#extension.persist(this.#model, this.owner, file)
   }
 
   scope(): FileScope | undefined {
@@ -482,22 +492,6 @@ async function writeAlone(data: Values, args: Values, query: Query['query']): Pr
 /** What a write gives back whose condition was not met. */
 const unmet: unique symbol = Symbol('stowage.prisma.unmet')
 
-/** The same write, with some columns in what it gives back; `added` are those that nobody asked for. */
-function withColumns(
-  args: Values,
-  columns: readonly string[],
-): { readonly args: Values; readonly added: readonly string[] } {
-  const { select, omit } = args
-  const shown = (value: boolean): Values => Object.fromEntries(columns.map(key => [key, value]))
-  if (isValues(select)) {
-    const added = columns.filter(column => select[column] !== true)
-    return { args: { ...args, select: { ...select, ...shown(true) } }, added }
-  }
-  if (!isValues(omit)) return { args, added: [] }
-  const added = columns.filter(column => omit[column] === true)
-  return { args: { ...args, omit: { ...omit, ...shown(false) } }, added }
-}
-
 function nullable(model: string, column: string): ImproperlyConfigured {
   return new ImproperlyConfigured(
     `"${column}" of ${model} may be null; a file column is String @default(""), where "" stands for no file.`,
@@ -518,6 +512,16 @@ function byModelName(files: FilesByModel, models: DataModel['models']): FilesByM
     found[model] = fields
   }
   return found
+}
+
+/** Of what a query really gives. */
+function planOf(plan: RowPlan, { __internalParams }: Query): RowPlan | undefined {
+  // `select` and `include` stand between the names of the relations.
+  const names = (__internalParams?.dataPath ?? []).filter((_step, index) => index % 2 === 1)
+  return names.reduce<RowPlan | undefined>(
+    (found, name) => found?.relations.find(([relation]) => relation === name)?.[1],
+    plan,
+  )
 }
 
 function tableOf(
@@ -553,12 +557,4 @@ function lower(model: string): string {
 function text(value: unknown): string | null {
   if (value instanceof FieldFile) return value[columnName] ?? ''
   return typeof value === 'string' ? value : null
-}
-
-function valuesOf(value: unknown): Values {
-  return isValues(value) ? value : {}
-}
-
-function isValues(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

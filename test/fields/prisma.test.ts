@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PrismaLibSql } from '@prisma/adapter-libsql'
-import { ImproperlyConfigured } from 'stowage'
+import { ImproperlyConfigured, MemoryStorage } from 'stowage'
 import { FileField, fileTransaction } from 'stowage/fields'
-import { fileExtension } from 'stowage/prisma'
-import { expect, it } from 'vitest'
+import { fileData, fileExtension } from 'stowage/prisma'
+import { describe, expect, it } from 'vitest'
 import { PrismaClient } from '../fixtures/prisma/generated/client.ts'
 import { testAdapter } from './adapter-suite.ts'
 import { openPrisma } from './harness/prisma.ts'
@@ -49,7 +49,6 @@ it('refuses models whose rows the database deletes by itself', () => {
 
 it('gives rows that have been written their files, to be saved and read', async () => {
   const { base, folder } = await open()
-  const { MemoryStorage } = await import('stowage')
   const field = new FileField({
     storage: new MemoryStorage({}),
     uploadTo: (row: { title?: string }, name) => `${row.title}/${name}`,
@@ -62,4 +61,76 @@ it('gives rows that have been written their files, to be saved and read', async 
   expect(await found[0]?.normal.text()).toBe('beta')
   await base.$disconnect()
   rmSync(folder, { recursive: true })
+})
+
+describe('files in what Prisma gives', () => {
+  async function openWithFolder() {
+    const { base, folder } = await open()
+    const field = new FileField({
+      storage: new MemoryStorage({}),
+      uploadTo: (row: { title?: string }, name) => `${row.title}/${name}`,
+    })
+    const prisma = base.$extends(fileExtension({ document: { normal: field } }))
+    const normal = fileData(new File(['alpha'], 'a.txt'))
+    const document = await prisma.document.create({ data: { title: 'a', normal } })
+    const { id } = await prisma.folder.create({ data: { documents: { connect: { title: 'a' } } } })
+    const close = async () => {
+      await base.$disconnect()
+      rmSync(folder, { recursive: true })
+    }
+    return { prisma, id, document, close }
+  }
+
+  it('are in rows that come with others, however they are asked for', async () => {
+    const { prisma, id, close } = await openWithFolder()
+    const where = { id }
+    const rows = [
+      await prisma.folder.findUniqueOrThrow({ where, include: { documents: true } }),
+      await prisma.folder.findUniqueOrThrow({ where, select: { documents: true } }),
+      await prisma.folder.update({ where, data: {}, include: { documents: { take: 1 } } }),
+      { documents: await prisma.folder.findUniqueOrThrow({ where }).documents() },
+      ...(await prisma.folder.findMany({
+        select: { documents: { select: { normal: true }, where: { title: 'a' } } },
+      })),
+    ]
+    for (const { documents } of rows) {
+      expect(documents).toHaveLength(1)
+      expect(await documents?.[0]?.normal.text()).toBe('alpha')
+    }
+    expect(Object.keys(rows[4]?.documents?.[0] ?? {})).toEqual(['normal'])
+    await close()
+  })
+
+  it('can be saved in rows of which nothing else was asked for', async () => {
+    const { prisma, close } = await openWithFolder()
+    const [row] = await prisma.document.findMany({ select: { normal: true } })
+    expect(Object.keys(row ?? {})).toEqual(['normal'])
+    await row?.normal.save('b.txt', 'beta')
+    expect(row?.normal.name).toBe('a/b.txt')
+    const other = await prisma.document.findFirstOrThrow({ omit: { id: true, title: true } })
+    expect(Object.keys(other)).not.toContain('id')
+    await other.normal.save('c.txt', 'gamma')
+    expect(await (await prisma.document.findFirstOrThrow()).normal.text()).toBe('gamma')
+    await close()
+  })
+
+  it('are left out where nobody asks for them, and are names in summaries', async () => {
+    const { prisma, document, close } = await openWithFolder()
+    expect(await prisma.document.findFirst({ select: { title: true } })).toEqual({ title: 'a' })
+    expect(await prisma.document.findFirst({ omit: { normal: true } })).not.toHaveProperty('normal')
+    expect(await prisma.document.findFirst({ where: { title: 'none' } })).toBeNull()
+    expect(await prisma.document.count()).toBe(1)
+    const [group] = await prisma.document.groupBy({ by: ['normal'] })
+    expect(group?.normal).toBe(document.normal.name)
+    await close()
+  })
+
+  it('are members of plain objects, as all columns are', async () => {
+    const { document, close } = await openWithFolder()
+    expect(Object.getPrototypeOf(document)).toBe(Object.prototype)
+    expect(Object.keys(document)).toContain('normal')
+    expect(JSON.parse(JSON.stringify({ ...document }))).toMatchObject({ normal: 'a/a.txt' })
+    expect(document.normal.owner).toBe(document)
+    await close()
+  })
 })
