@@ -117,6 +117,7 @@ function parseText(type: OptionType, text: string): unknown {
     return /^(0o)?[0-7]+$/.test(text) ? Number.parseInt(text.replace('0o', ''), 8) : text
   if (type === 'strings' || type === 'object' || type === 'object or function')
     return parseJson(text)
+  if (type === 'string or object' && text.trimStart().startsWith('{')) return parseJson(text)
   return text
 }
 

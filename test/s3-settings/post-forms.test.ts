@@ -100,6 +100,35 @@ describe('a form for an upload', () => {
     })
   })
 
+  it.each<[object, RegExp]>([
+    [{ fields: { key: 'other' } }, /field "key" by itself/],
+    [{ fields: { Policy: 'other' } }, /field "Policy" by itself/],
+    [{ fields: { 'x-amz-meta-a': 5 } }, /"x-amz-meta-a" is a string/],
+    [{ maxSize: -1 }, /maxSize/],
+    [{ maxSize: 1.5 }, /maxSize/],
+    [{ maxSize: Number.NaN }, /maxSize/],
+    [{ conditions: {} }, /"conditions" is a list/],
+    [{ conditions: [null] }, /"conditions" is a list/],
+    [{ conditions: [['contains', '$key', 'a']] }, /"conditions" is a list/],
+    [{ conditions: [['content-length-range', 0]] }, /"conditions" is a list/],
+  ])('refuses what no policy can have: %j', async (options, message) => {
+    await expect(connect().postForm('a', options as PostFormOptions)).rejects.toMatchObject({
+      name: 'ValidationError',
+      message: expect.stringMatching(message),
+    })
+  })
+
+  it('never shows a customer’s key', async () => {
+    const key = '0123456789abcdef0123456789abcdef'
+    const sealed = connect({ objectParameters: { SSECustomerKey: key } })
+    await expect(sealed.postForm('a')).rejects.toMatchObject({ name: 'UnsupportedError' })
+    const fields = { 'x-amz-server-side-encryption-customer-key': btoa(key) }
+    await expect(connect().postForm('a', { fields })).rejects.toMatchObject({
+      name: 'UnsupportedError',
+      message: expect.not.stringContaining(btoa(key)),
+    })
+  })
+
   it('passes the door of names, and knows its options', async () => {
     await expect(connect().postForm('../a')).rejects.toMatchObject({
       name: 'SuspiciousFileOperation',

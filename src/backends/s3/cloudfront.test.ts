@@ -6,7 +6,11 @@ import { pathToFileURL } from 'node:url'
 import { inspect } from 'node:util'
 import { afterAll, describe, expect, it } from 'vitest'
 import { ImproperlyConfigured, ValidationError } from '../../core/errors.ts'
-import { CloudFrontSigner, type CloudFrontTerms } from './cloudfront.ts'
+import {
+  CloudFrontSigner,
+  type CloudFrontSignerOptions,
+  type CloudFrontTerms,
+} from './cloudfront.ts'
 
 interface Vector {
   kind: 'canned' | 'custom' | 'storage'
@@ -83,6 +87,7 @@ describe('CloudFrontSigner', () => {
       privateKey,
       Buffer.from(privateKey),
       privateKey.replaceAll('\n', '\\n'),
+      privateKey.replaceAll(/^/gm, '    '),
       privateKeyPkcs8,
       path,
       pathToFileURL(path).href,
@@ -135,10 +140,35 @@ describe('CloudFrontSigner', () => {
     [{ expiresAt: new Date(Number.NaN) }, /date/],
     [{ expiresAt, startsAt: new Date('2027-01-01') }, /startsAt/],
     [{ expiresAt, ipAddress: 'example.com' }, /ipAddress/],
+    [{ expiresAt, ipAddress: '999.1.1.1' }, /ipAddress/],
+    [{ expiresAt, ipAddress: '192.0.2.0/33' }, /ipAddress/],
+    [{ expiresAt, ipAddress: '2001:db8::/129' }, /ipAddress/],
+    [{ expiresAt, ipAddress: '...' }, /ipAddress/],
+    [{ expiresAt: '2026-12-31' as never }, /expiresAt/],
+    [{ expiresAt: new Map() as never }, /date/],
+    [undefined as never, /expiresAt/],
+    [{ expiresAt, ipAdress: '192.0.2.1' } as never, /Did you mean "ipAddress"\?/],
   ])('refuses terms that make no sense: %s', (terms, message) => {
     const signer = new CloudFrontSigner({ keyId: 'K1', key: privateKey })
-    expect(() => signer.signUrl(url, terms)).toThrow(ValidationError)
-    expect(() => signer.signUrl(url, terms)).toThrow(message)
+    for (const sign of [
+      () => signer.signUrl(url, terms),
+      () => signer.signCookies(url, terms),
+    ] as const) {
+      expect(sign).toThrow(ValidationError)
+      expect(sign).toThrow(message)
+    }
+  })
+
+  it.each<[object, RegExp]>([
+    [{ keyId: 'K1', key: null }, /"key" of CloudFrontSigner must be/],
+    [{ keyId: 'K1', key: 5 }, /"key" of CloudFrontSigner must be/],
+    [{ keyId: 'K1', key: { K1: 5 } }, /must be PEM as text or bytes/],
+    [{ keyId: 'K1', key: privateKey, hashAlgorithm: 'MD5' }, /must be SHA1 or SHA256/],
+    [{ keyId: 'K1', key: privateKey, hash: 'SHA256' }, /no option "hash"/],
+  ])('refuses options that make no sense: %s', (options, message) => {
+    const make = (): CloudFrontSigner => new CloudFrontSigner(options as CloudFrontSignerOptions)
+    expect(make).toThrow(ImproperlyConfigured)
+    expect(make).toThrow(message)
   })
 
   describe('given a key that is none', () => {

@@ -1,5 +1,11 @@
 import { ImproperlyConfigured, ValidationError } from '../../core/errors.ts'
 import { suggestion } from '../../core/nearest.ts'
+import {
+  type ArgumentTypes,
+  checkArguments,
+  type OptionSchema,
+  resolveOptions,
+} from '../../core/options.ts'
 import { type KeySource, PrivateKey, UnusableKey } from './platform/private-key.ts'
 
 export interface CloudFrontSignerOptions {
@@ -48,10 +54,17 @@ export class CloudFrontSigner {
   readonly #hash: 'SHA1' | 'SHA256'
 
   /** @throws ImproperlyConfigured for what is no key, naming the setting and nothing of the key */
-  constructor({ keyId, key, hashAlgorithm = 'SHA1' }: CloudFrontSignerOptions) {
+  constructor(options: CloudFrontSignerOptions) {
+    const nowhere = { configured: undefined, environment: {} }
+    const { keyId, key, hashAlgorithm } = resolveOptions(
+      'CloudFrontSigner',
+      signerSchema,
+      options,
+      nowhere,
+    )
     this.keyId = checkKeyId(keyId)
     this.#keys = readKeys(keyId, key)
-    this.#hash = hashAlgorithm
+    this.#hash = hashAlgorithm ?? 'SHA1'
   }
 
   /**
@@ -77,6 +90,7 @@ export class CloudFrontSigner {
   }
 
   #sign(url: string, terms: CloudFrontTerms): Signed {
+    checkTerms(url, terms)
     const { expiresAt, startsAt, ipAddress, resource, keyId = this.keyId } = terms
     const key = this.#keys.get(keyId)
     if (key === undefined) throw unknownKey(keyId, [...this.#keys.keys()])
@@ -88,6 +102,32 @@ export class CloudFrontSigner {
       : ['Policy', urlSafe(btoa(policy))]
     return { limit, signature, keyId }
   }
+}
+
+const signerSchema: OptionSchema<CloudFrontSignerOptions> = {
+  keyId: { type: 'string', meaning: 'Id of the public key.' },
+  key: { type: 'string or object', meaning: 'The private key, or several by their ids.' },
+  hashAlgorithm: {
+    type: 'string',
+    check: (algorithm: string) =>
+      algorithm === 'SHA1' || algorithm === 'SHA256' ? undefined : 'must be SHA1 or SHA256',
+    meaning: 'Hash that is signed.',
+  },
+}
+
+const termTypes: ArgumentTypes<CloudFrontTerms> = {
+  expiresAt: 'object',
+  startsAt: 'object',
+  ipAddress: 'string',
+  resource: 'string',
+  keyId: 'string',
+}
+
+/** A term that was misspelt would be a restriction that is not there. */
+function checkTerms(url: string, terms: CloudFrontTerms): void {
+  if (typeof url !== 'string') throw new ValidationError('What CloudFront shall give is a URL.')
+  if (terms === undefined) throw new ValidationError('The terms of CloudFront need expiresAt.')
+  checkArguments('signUrl', termTypes, terms)
 }
 
 interface Signed {
@@ -114,6 +154,8 @@ function readKeys(keyId: string, key: CloudFrontKey): ReadonlyMap<string, Privat
 
 function readKey(source: KeySource, which: string): PrivateKey {
   try {
+    if (typeof source !== 'string' && !(source instanceof Uint8Array))
+      throw new UnusableKey('must be PEM as text or bytes, or the path of a file')
     return new PrivateKey(source)
   } catch (error) {
     if (!(error instanceof UnusableKey)) throw error
@@ -150,17 +192,24 @@ function policyOf(resource: string, terms: CloudFrontTerms): string {
 
 /** Whole seconds since 1970, cut. */
 function secondsOf(date: Date): number {
-  const seconds = Math.floor(date.getTime() / 1000)
+  const seconds = date instanceof Date ? Math.floor(date.getTime() / 1000) : Number.NaN
   if (seconds >= 0) return seconds
   throw new ValidationError('A date of a CloudFront policy is no valid date since 1970.')
 }
 
 /** A single address needs its mask: 32 bits, for IPv6, 128. */
 function rangeOf(address: string): string {
-  if (!/^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(address))
+  const [host = '', mask, ...rest] = address.split('/')
+  const bits = host.includes(':') ? 128 : 32
+  const isMask = mask === undefined || (/^\d{1,3}$/.test(mask) && Number(mask) <= bits)
+  if (!isIpAddress(host) || !isMask || rest.length > 0)
     throw new ValidationError('ipAddress must be an IP address or a range such as 192.0.2.0/24.')
-  if (address.includes('/')) return address
-  return `${address}/${address.includes(':') ? 128 : 32}`
+  return mask === undefined ? `${host}/${bits}` : address
+}
+
+function isIpAddress(host: string): boolean {
+  if (host.includes(':')) return URL.canParse(`http://[${host}]/`)
+  return /^\d{1,3}(\.\d{1,3}){3}$/.test(host) && host.split('.').every(part => Number(part) < 256)
 }
 
 /** JSON in ASCII alone, as Python writes it. */

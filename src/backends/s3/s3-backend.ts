@@ -32,7 +32,13 @@ import { ensureBucket } from './bucket.ts'
 import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
 import { contentDisposition } from './encoding.ts'
 import type { GetOptions, ListResult, PresignOptions, S3Engine, StreamContent } from './engine.ts'
-import { conditionsFor, filenameVariable, isAbout, parameterFields } from './form-fields.ts'
+import {
+  checkForm,
+  conditionsFor,
+  filenameVariable,
+  isAbout,
+  parameterFields,
+} from './form-fields.ts'
 import { LargeWrite, TakenError } from './large-write.ts'
 import {
   type AccessParameters,
@@ -321,6 +327,7 @@ export class S3Backend implements Backend {
    */
   async postForm(name: Name, options: BackendFormOptions): Promise<PostForm> {
     const { fields: given = {}, conditions: ruled = [], maxSize } = options
+    checkForm({ fields: given, conditions: ruled, maxSize })
     const parameters = parameterFields(this.#formParameters(name))
     const free = Object.entries(parameters).filter(
       ([field]) =>

@@ -50,6 +50,19 @@ describe('URLs of a custom domain', () => {
     )
   })
 
+  it('may have several keys by their ids, also in the environment', async () => {
+    vi.stubEnv('AWS_CLOUDFRONT_KEY_ID', 'NEW')
+    vi.stubEnv('AWS_CLOUDFRONT_KEY', JSON.stringify({ OLD: privateKey, NEW: privateKey }))
+    expect(await new S3Storage(options).url('a')).toMatch(/&Key-Pair-Id=NEW$/)
+  })
+
+  it('need a scheme to be signed for CloudFront, which signs whole URLs', () => {
+    const cloudfront = { cloudfrontKeyId: 'K', cloudfrontKey: privateKey }
+    expect(() => new S3Storage({ ...options, ...cloudfront, urlProtocol: '' })).toThrow(
+      expect.objectContaining({ name: 'ImproperlyConfigured', setting: 'urlProtocol' }),
+    )
+  })
+
   it.each([
     [{ cloudfrontKeyId: 'K' }, 'cloudfrontKey'],
     [{ cloudfrontKey: privateKey }, 'cloudfrontKeyId'],

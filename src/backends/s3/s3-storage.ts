@@ -190,6 +190,11 @@ function urlSigner(owner: string, options: S3StorageOptions): UrlSigner | undefi
       { setting: missing },
     )
   }
+  if (options.urlProtocol === '' && options.customDomain)
+    throw new ImproperlyConfigured(
+      `${owner} has an empty "urlProtocol" (AWS_S3_URL_PROTOCOL) and a "cloudfrontKey", which signs whole URLs only: set "https:".`,
+      { setting: 'urlProtocol' },
+    )
   const signer = new CloudFrontSigner({ keyId, key })
   return (url, { expiresAt }) => signer.signUrl(url, { expiresAt })
 }

@@ -35,12 +35,18 @@ const maxPathLength = 4096
 function pemOf(source: KeySource): string {
   const text = typeof source === 'string' ? source : Buffer.from(source).toString('latin1')
   // Environment variables of one line hold the line ends as `\n`.
-  if (text.includes(begin)) return text.includes('\n') ? text : text.replaceAll('\\n', '\n')
+  if (text.includes(begin))
+    return withoutIndent(text.includes('\n') ? text : text.replaceAll('\\n', '\n'))
   if (typeof source !== 'string' || text.length > maxPathLength || /[\n\r\0]/.test(text))
     throw new UnusableKey('is no private key in PEM (-----BEGIN … PRIVATE KEY-----)')
   const file = readKeyFile(text)
-  if (file.includes(begin)) return file
+  if (file.includes(begin)) return withoutIndent(file)
   throw new UnusableKey('names a file that holds no private key in PEM')
+}
+
+/** Keys in YAML and in code are often set in. */
+function withoutIndent(pem: string): string {
+  return pem.replaceAll(/^[ \t]+/gm, '')
 }
 
 /** The path is not shown: it may be a key that lost its first line. */
