@@ -1,11 +1,15 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { S3Storage } from '../../src/s3.ts'
+import { S3Server } from '../../src/testing.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const binary = join(root, 'dist', 'cli', 'main.js')
@@ -29,8 +33,13 @@ interface Outcome {
 }
 
 async function stowage(...args: string[]): Promise<Outcome> {
+  return await stowageIn({}, ...args)
+}
+
+async function stowageIn(variables: Record<string, string>, ...args: string[]): Promise<Outcome> {
+  const env = { ...process.env, AWS_EC2_METADATA_DISABLED: 'true', ...variables }
   try {
-    const { stdout, stderr } = await run(process.execPath, [binary, ...args], { cwd: folder })
+    const { stdout, stderr } = await run(process.execPath, [binary, ...args], { cwd: folder, env })
     return { status: 0, stdout, stderr }
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string }
@@ -85,7 +94,18 @@ describe('the command stowage', () => {
     demo.stderr.on('data', text => {
       errors += text
     })
-    const whole = stowage('demo', '--json')
+    // What the environment says of other services is not for the demo's own.
+    const whole = stowageIn(
+      {
+        AWS_LOCATION: 'elsewhere',
+        AWS_S3_CUSTOM_DOMAIN: 'cdn.example.com',
+        AWS_S3_SIGNATURE_VERSION: 's3',
+        AWS_SESSION_TOKEN: 'of-somebody',
+        http_proxy: 'http://127.0.0.1:9',
+      },
+      'demo',
+      '--json',
+    )
     await once(demo.stdout, 'data')
     demo.stdout.destroy()
     const [status] = await once(demo, 'exit')
@@ -98,4 +118,77 @@ describe('the command stowage', () => {
     expect(lines.filter(line => line.ok === false)).toEqual([])
     expect(lines.at(-1)?.wrong).toBe(0)
   }, 120_000)
+
+  it('ends the demo with 1 where a line is wrong, and says which', async () => {
+    // Whatever it is asked, it has it.
+    const server = createServer((_, response) => {
+      const modified = 'Wed, 25 Nov 2026 12:00:00 GMT'
+      response.writeHead(200, { etag: '"x"', 'last-modified': modified, 'content-length': 0 }).end()
+    })
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    try {
+      const { port } = server.address() as AddressInfo
+      const { status, stdout } = await stowageIn(demoService(`http://127.0.0.1:${port}`), 'demo')
+      expect(status).toBe(1)
+      expect(stdout).toContain(
+        "await storage.exists('storage_test')\n    true   <-- WRONG, expected false",
+      )
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  }, 120_000)
+
+  it('leaves nothing at a service where the demo stops half-way', async () => {
+    const server = await S3Server.start({ buckets: ['media'] })
+    try {
+      // Nobody answers under the domain of its signed URLs, which come after the first file.
+      const variables = {
+        ...demoService(server.endpoint),
+        AWS_ACCESS_KEY_ID: server.accessKey,
+        AWS_SECRET_ACCESS_KEY: server.secretKey,
+        AWS_S3_CUSTOM_DOMAIN: '127.0.0.1:9',
+      }
+      const { status, stderr } = await stowageIn(variables, 'demo')
+      expect([status, stderr]).toEqual([1, expect.stringMatching(/^stowage: .+\n$/)])
+      expect(server.requests.map(({ method }) => method)).toContain('PUT')
+      const left = new S3Storage({
+        endpointUrl: server.endpoint,
+        accessKey: server.accessKey,
+        secretKey: server.secretKey,
+        bucketName: 'media',
+      })
+      expect(await left.listdir('')).toEqual([[], []])
+    } finally {
+      await server.close()
+    }
+  }, 120_000)
+
+  it('ends the demo with 1 when its server dies', async () => {
+    const temporary = await mkdtemp(join(folder, 'tmp-'))
+    const demo = spawn(process.execPath, [binary, 'demo', '--json'], {
+      env: { ...process.env, TMPDIR: temporary },
+    })
+    let errors = ''
+    demo.stderr.on('data', text => {
+      errors += text
+    })
+    const ended = once(demo, 'exit')
+    await once(demo.stdout, 'data')
+    const children = await readFile(`/proc/${demo.pid}/task/${demo.pid}/children`, 'utf8')
+    process.kill(Number(children.trim()), 'SIGKILL')
+    demo.stdout.resume()
+    expect([await ended, errors]).toEqual([[1, null], expect.stringMatching(/^stowage: .+\n$/)])
+    expect(await readdir(temporary)).toEqual([])
+  }, 120_000)
 })
+
+/** What points the demo at a service. */
+function demoService(endpoint: string): Record<string, string> {
+  return {
+    STOWAGE_DEMO_ENDPOINT: endpoint,
+    AWS_STORAGE_BUCKET_NAME: 'media',
+    AWS_ACCESS_KEY_ID: 'key',
+    AWS_SECRET_ACCESS_KEY: 'secret',
+  }
+}

@@ -1,5 +1,4 @@
-import { fork } from 'node:child_process'
-import { once } from 'node:events'
+import { type ChildProcess, fork } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { FileSystemStorage } from '../../backends/filesystem/filesystem-storage.ts'
 import { MemoryStorage } from '../../backends/memory/memory-storage.ts'
 import { S3Storage } from '../../backends/s3/s3-storage.ts'
+import { supportedSettings } from '../../config/historical-names.ts'
 import { ImproperlyConfigured } from '../../core/errors.ts'
 import type { Environment } from '../../core/settings.ts'
 import type { Storage } from '../../core/storage.ts'
@@ -66,7 +66,16 @@ async function openService(environment: Environment, folder: string): Promise<Se
   }
   const location = `stowage-demo-${Date.now()}`
   const storage = new S3Storage({ endpointUrl, location, fileOverwrite: false })
-  return { storage, endpoint: endpointUrl, close: async () => {} }
+  return { storage, endpoint: endpointUrl, close: () => removeAll(storage) }
+}
+
+/** What a demo that stopped half-way left there; what stopped it is what the reader must learn. */
+async function removeAll(storage: Storage): Promise<void> {
+  try {
+    const names: string[] = []
+    for await (const { name } of storage.list('', { recursive: true })) names.push(name)
+    await storage.deleteMany(names)
+  } catch {}
 }
 
 /** The server runs in a process of its own, so that the memory printed is the client's alone. */
@@ -77,19 +86,35 @@ async function startEmbedded(folder: string): Promise<Service> {
   const server = fork(script, [join(folder, 'objects'), bucketName], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
-  const [ready] = (await once(server, 'message')) as [ServerReady]
-  const { endpoint, accessKey, secretKey } = ready
-  const storage = new S3Storage({
-    endpointUrl: endpoint,
-    accessKey,
-    secretKey,
-    bucketName,
-    fileOverwrite: false,
+  const ended = new Promise<void>(resolve => {
+    server.once('exit', resolve)
+    server.once('error', () => resolve())
   })
   const close = async (): Promise<void> => {
-    const ended = once(server, 'exit')
-    server.disconnect()
+    if (server.connected) server.disconnect()
     await ended
   }
-  return { storage, endpoint, close }
+  try {
+    const { endpoint, accessKey, secretKey } = await untilReady(server)
+    forgetSettings()
+    const keys = { accessKey, secretKey }
+    const options = { endpointUrl: endpoint, bucketName, fileOverwrite: false, proxies: null }
+    return { storage: new S3Storage({ ...keys, ...options }), endpoint, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+function untilReady(server: ChildProcess): Promise<ServerReady> {
+  return new Promise((resolve, reject) => {
+    server.once('message', message => resolve(message as ServerReady))
+    server.once('error', reject)
+    server.once('exit', () => reject(new Error('The embedded S3 server did not start.')))
+  })
+}
+
+/** What the environment sets is for another service: a location, a domain, a signature version. */
+function forgetSettings(): void {
+  for (const name of supportedSettings) delete process.env[name]
 }
