@@ -16,6 +16,7 @@ import {
   afterDelete,
   afterWrite,
   beforeWrite,
+  changedColumns,
   columnName,
   type FieldFile,
   type FieldHost,
@@ -226,7 +227,8 @@ class SequelizeFiles {
       if (previous === null && !row.isNewRecord) throw vanished(row.constructor.name)
       const files = written.map(attribute => row.get(attribute as never) as FieldFile)
       for (const file of files) await file[beforeWrite](scope)
-      const result = await this.#own.run(true, () => save({ ...options, transaction }))
+      const inside = { ...withColumns(options, files), transaction }
+      const result = await this.#own.run(true, () => save(inside))
       for (const [index, file] of files.entries())
         await file[afterWrite](scope, previous?.[written[index] ?? ''] ?? null)
       return result
@@ -364,6 +366,13 @@ class RowHost implements FieldHost {
       { setting: 'registerFiles' },
     )
   }
+}
+
+/** Who asks for a file to be written asks for the columns that follow from it. */
+function withColumns(options: SaveOptions, files: readonly FieldFile[]): SaveOptions {
+  if (options.fields === undefined) return options
+  const columns = files.flatMap(file => Object.keys(file[changedColumns]))
+  return { ...options, fields: [...new Set([...options.fields, ...(columns as never[])])] }
 }
 
 /** With a schema it is an object. */

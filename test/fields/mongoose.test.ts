@@ -155,7 +155,10 @@ describe('file paths of Mongoose', () => {
     inner.plugin(filePlugin({ photo: new FileField({ storage: new MemoryStorage({}) }) }))
     const { connection, Model } = await nested(schema => schema.add({ parts: [inner] }))
     const document = new Model({ parts: [{ photo: new File(['x'], 'x.txt') as never }] })
-    await expect(document.save()).rejects.toThrow('the outer one')
+    const reason = { message: expect.stringContaining('the outer one') }
+    await expect(document.save()).rejects.toMatchObject({
+      errors: { 'parts.0.photo': { reason } },
+    })
     await connection.close()
   })
 })

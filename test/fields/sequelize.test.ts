@@ -1,5 +1,9 @@
 import { join } from 'node:path'
-import { Transaction } from 'sequelize'
+import { DataTypes, Model, Sequelize, Transaction } from 'sequelize'
+import { MemoryStorage } from 'stowage'
+import { type FieldFile, ImageField } from 'stowage/fields'
+import { fileAttribute, registerFiles } from 'stowage/sequelize'
+import { expect, it } from 'vitest'
 import { testAdapter } from './adapter-suite.ts'
 import { openSequelize } from './harness/sequelize.ts'
 import { withFolder } from './harness/with-folder.ts'
@@ -18,4 +22,24 @@ testAdapter('Sequelize on SQLite', {
         fields,
       ),
     ),
+})
+
+it('writes the size of an image along when only its column is asked for', async () => {
+  const sequelize = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite3, logging: false })
+  class Photo extends Model {
+    declare image: FieldFile
+    declare width: number | null
+  }
+  const field = new ImageField({ storage: new MemoryStorage({}), widthColumn: 'width' })
+  registerFiles(sequelize)
+  Photo.init({ image: fileAttribute(field), width: DataTypes.INTEGER }, { sequelize })
+  await sequelize.sync()
+  const photo = await Photo.create({})
+  const gif = (width: number) => Uint8Array.from([71, 73, 70, 56, 57, 97, width, 0, 1, 0, 0, 0, 0])
+  await photo.update({ image: new File([gif(3)], 'a.gif') })
+  expect((await Photo.findOne({ rejectOnEmpty: true })).width).toBe(3)
+  photo.image.assign(new File([gif(5)], 'b.gif'))
+  await photo.save({ fields: ['image'] })
+  expect((await Photo.findOne({ rejectOnEmpty: true })).width).toBe(5)
+  await sequelize.close()
 })
