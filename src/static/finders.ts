@@ -70,7 +70,24 @@ export function findFiles(options: FinderOptions): FoundFiles {
       else files.set(file.name, file)
     }
   }
-  return { files, shadowed, warnings }
+  return { files, shadowed, warnings: [...warnings, ...likenesses(files.keys())] }
+}
+
+/** Names that are one where case is ignored, as on the disks of macOS and Windows. */
+function likenesses(names: Iterable<string>): StaticWarning[] {
+  const seen = new Map<string, string>()
+  const warnings: StaticWarning[] = []
+  for (const file of names) {
+    const folded = file.toLowerCase()
+    const other = seen.get(folded)
+    if (other === undefined) seen.set(folded, file)
+    else
+      warnings.push({
+        file,
+        message: `its name differs from that of ${quoteName(other)} in case only: where case is ignored, one takes the other's place`,
+      })
+  }
+  return warnings
 }
 
 /** The paths of a name, the one that is collected first. */

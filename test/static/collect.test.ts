@@ -393,7 +393,8 @@ describe('collectStatic', () => {
       'x.txt': '1',
       'X.txt': '2',
     })
-    await site.collect()
+    const { warnings } = await site.collect()
+    expect(warnings).toMatchObject([{ file: 'x.txt', message: expect.stringContaining('"X.txt"') }])
     const paths = await site.paths()
     expect(await site.hashed('日本/👪 é.css')).toBe('a{b:url("A b+c&d.d41d8cd98f00.PNG")}')
     expect(paths['x.txt']).not.toBe(paths['X.txt'])
