@@ -79,6 +79,11 @@ export class Stage {
     this.#uploads = this.#server.openUploads(this.bucket)
   }
 
+  /** Where a file of the present seed is in the bucket. */
+  locate(name: string): string {
+    return `${this.#location}/${name}`
+  }
+
   /** A number from 0 to below `limit` that follows from the seed. */
   pick(limit: number, salt = 0): number {
     const mixed = Math.imul(this.#seed * 31 + salt + 1, 0x9e3779b1) >>> 0
