@@ -149,7 +149,8 @@ function decidedOtherwise(model: Model): string | undefined {
     return 'an alternative name keeps all suffixes, and the type that they stand for'
   if (call === 'openWrite' && content === '' && existing !== undefined)
     return 'an open file that nothing was written to is empty, also where one was before'
-  if (call === 'getModifiedTime' || call === 'openReadNothing') return 'a time of the original'
+  if (call === 'getModifiedTime') return 'a time is that of the service'
+  if (call === 'openReadNothing') return 'opening brings the first bytes along'
   return undefined
 }
 
@@ -206,6 +207,62 @@ describe('without contentEncodingFromName', () => {
     await storage.save(name, 'content')
     expect(await storage.stat(name)).toMatchObject({ contentType, contentEncoding })
     expect(await (await storage.file(name)).text()).toBe('content')
+  })
+})
+
+/** What holds instead, by the reason. */
+const instead: Readonly<Record<string, (model: Model) => Promise<void>>> = {
+  'names are refused, not rewritten': refusesName,
+  'names above the root are refused': refusesName,
+  async 'a storage reads what is there now'({ options }) {
+    expect(() => connect(options)).toThrow('a storage reads what is there now')
+  },
+  async 'an alternative name keeps all suffixes, and the type that they stand for'(model) {
+    const storage = connect({ ...model.options, contentEncodingFromName: true })
+    const name = String(await perform(storage, model))
+    expect(name).toMatch(/^arch_[A-Za-z0-9]{7}\.tar\.gz$/)
+    expect(await storage.stat(name)).toMatchObject({
+      contentType: 'application/x-tar',
+      contentEncoding: 'gzip',
+    })
+  },
+  async 'an open file that nothing was written to is empty, also where one was before'(model) {
+    const storage = connect(model.options)
+    await perform(storage, model)
+    expect(await storage.size(model.name)).toBe(0)
+  },
+  async 'a time is that of the service'({ options, name }) {
+    const time = await connect(options).getModifiedTime(name)
+    expect(Math.abs(time.getTime() - Date.now())).toBeLessThan(60_000)
+  },
+  async 'opening brings the first bytes along'({ options, name }) {
+    await using reader = await connect(options).open(name)
+    expect(reader.name).toBe(name)
+    expect(stage.seen.map(({ method }) => method)).toEqual(['GET'])
+  },
+}
+
+async function refusesName(model: Model): Promise<void> {
+  const failing = perform(connect(model.options), model)
+  await expect(failing).rejects.toMatchObject({ name: 'SuspiciousFileOperation' })
+  expect(stage.seen).toEqual([])
+}
+
+describe('what is decided otherwise', () => {
+  const others = cases.flatMap(model => {
+    const reason = decidedOtherwise(model)
+    return reason === undefined ? [] : [[reason, model.name, model] as const]
+  })
+
+  it('has its reasons, each with what holds instead', () => {
+    expect(new Set(others.map(([reason]) => reason))).toEqual(new Set(Object.keys(instead)))
+    expect(others.length + models.length).toBe(cases.length)
+  })
+
+  it.each(others)('%s: %s', async (reason, _name, model) => {
+    await prepare(model)
+    await instead[reason]?.(model)
+    expect.hasAssertions()
   })
 })
 
