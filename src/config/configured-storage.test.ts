@@ -9,6 +9,7 @@ import { settingsKey } from '../core/settings.ts'
 import { configure } from './active-configuration.ts'
 import type { Configuration } from './configuration.ts'
 import { configuredStorage, loadConfig, loadedStorage } from './configured-storage.ts'
+import { historicalClassNames } from './historical-names.ts'
 
 let folder: string
 const storageModule = new URL('../core/storage.ts', import.meta.url).href
@@ -112,6 +113,11 @@ describe('a configured storage', () => {
     const storage = await configuredStorage('default')
     expect(storage).toBeInstanceOf(S3Storage)
     expect(storage).not.toBeInstanceOf(S3Boto3Storage)
+  })
+
+  it.each(historicalClassNames)('%s names a class that is there', async name => {
+    configure({ DEFAULT_FILE_STORAGE: name })
+    await expect(loadConfig()).resolves.toBeUndefined()
   })
 
   it('may be a class of a module beside the config file, which is run once', async () => {
