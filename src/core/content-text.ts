@@ -19,11 +19,13 @@ export function encodeContent(text: string): Bytes {
 export class TextPieces {
   #half = ''
 
-  /** Bytes of the piece, without a first half at its end. */
+  /** Bytes of the piece, without a first half at its end. A piece that is refused changes nothing. */
   encode(piece: string): Bytes {
     const text = this.#half + piece
-    this.#half = /[\ud800-\udbff]$/.test(text) ? text.slice(-1) : ''
-    return encodeContent(this.#half === '' ? text : text.slice(0, -1))
+    const half = /[\ud800-\udbff]$/.test(text) ? text.slice(-1) : ''
+    const bytes = encodeContent(half === '' ? text : text.slice(0, -1))
+    this.#half = half
+    return bytes
   }
 
   /** @throws ValidationError when the text ends in half a pair */

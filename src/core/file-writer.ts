@@ -1,6 +1,6 @@
 import type { Bytes } from './bytes.ts'
 import { type ContentSource, MemoryContent, present } from './content.ts'
-import { encodeContent } from './content-text.ts'
+import { TextPieces } from './content-text.ts'
 import { ClosedFileError, ValidationError, withContext } from './errors.ts'
 import { refuseOtherMode, type Writer } from './open-file.ts'
 import { UnclosedWriters } from './unclosed-writers.ts'
@@ -25,6 +25,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
   readonly #backend: string
   readonly #commit: Commit
   readonly #signal: AbortSignal | undefined
+  readonly #text = new TextPieces()
   #buffer = new Uint8Array(0)
   #filled = 0
   #written = 0
@@ -139,8 +140,11 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
   }
 
   #encode(data: unknown): Uint8Array {
-    if (typeof data === 'string') return encodeContent(data)
-    if (data instanceof Uint8Array && this.mode === 'wb') return present(data)
+    if (typeof data === 'string') return this.#text.encode(data)
+    if (data instanceof Uint8Array && this.mode === 'wb') {
+      this.#text.end()
+      return present(data)
+    }
     const accepted =
       this.mode === 'wb' ? 'bytes or a string' : `a string (the file was opened with 'w')`
     throw new ValidationError(
@@ -193,6 +197,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
     this.#buffer = new Uint8Array(0)
     try {
       this.#signal?.throwIfAborted()
+      await this.#endText()
       if (this.#storing === undefined) {
         await this.#commit(new MemoryContent(rest))
         return
@@ -203,6 +208,18 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
     } catch (error) {
       if (this.#signal?.aborted === true) throw this.#signal.reason
       throw withContext(error, this.#context('close'))
+    }
+  }
+
+  /** @throws ValidationError for half a character at the end: then nothing is stored */
+  async #endText(): Promise<void> {
+    try {
+      this.#text.end()
+    } catch (error) {
+      this.#pipe.fail(error)
+      this.#cancel.abort(error)
+      await this.#storing?.catch(() => {})
+      throw error
     }
   }
 

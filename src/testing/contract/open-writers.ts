@@ -36,7 +36,8 @@ export function testOpenWriters(runner: TestRunner, harness: StorageHarness): vo
     test('refuse what they cannot write and go on', async ({ storage }) => {
       const text = await storage.open('a', 'w')
       await rejects(text.write(new Uint8Array(1) as never), 'ValidationError', { file: 'a' })
-      await rejects(text.write('\ud800'), 'ValidationError')
+      for (const wrong of ['\udc00', 'a\ud800b'])
+        await rejects(text.write(wrong), 'ValidationError')
       await text.write('good')
       await text.close()
       equal(await textOf(storage, 'a'), 'good', 'the text file')
@@ -47,6 +48,33 @@ export function testOpenWriters(runner: TestRunner, harness: StorageHarness): vo
       await binary.write('good')
       await binary.close()
       equal(await textOf(storage, 'b'), 'good', 'the binary file')
+    })
+
+    test('put characters together that are split between two writes', async ({ storage }) => {
+      for (const mode of ['w', 'wb'] as const) {
+        const writer = await storage.open('a', mode)
+        equal(await writer.write('é\ud83d'), 2, 'bytes before the second half')
+        await rejects(writer.write('x'), 'ValidationError')
+        equal(await writer.write('\ude00!'), 5, 'bytes with the second half')
+        equal(writer.tell(), 7, 'tell()')
+        await writer.close()
+        equal(await textOf(storage, 'a'), 'é\ud83d\ude00!', 'the file')
+      }
+    })
+
+    test('store nothing that ends in half a character', async ({ storage, largeSize }) => {
+      await storage.save('a', 'old')
+      for (const size of [1, largeSize]) {
+        const writer = await storage.open('a', 'w')
+        await writer.write('x'.repeat(size))
+        await writer.write('\ud83d')
+        await rejects(writer.close(), 'ValidationError', { operation: 'close', file: 'a' })
+        equal(await textOf(storage, 'a'), 'old', 'the file')
+      }
+      const bytes = await storage.open('a', 'wb')
+      await bytes.write('\ud83d')
+      await rejects(bytes.write(new Uint8Array(1)), 'ValidationError')
+      await bytes.abort()
     })
 
     test('show nothing before close', async ({ storage, largeSize }) => {
