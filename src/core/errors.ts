@@ -166,14 +166,28 @@ export function isStorageError(error: unknown): error is StorageError {
   return typeof error === 'object' && error !== null && brand in error
 }
 
-/** Codes of the kinds that `core` acts upon. */
-type ActedUpon = FileNotFoundError['code'] | PreconditionFailedError['code']
+/** The kinds that this package itself acts upon. */
+type Kind =
+  | FileChangedError
+  | FileExistsError
+  | FileNotFoundError
+  | ImproperlyConfigured
+  | IntegrityError
+  | InvalidImageError
+  | PermissionDeniedError
+  | PreconditionFailedError
+  | SuspiciousFileOperation
+  | UnavailableError
+  | UnsupportedError
 
 /**
- * Whether `error` is of the kind with this code. Not by `instanceof`: a backend may come from
+ * Whether `error` is of the kind with this code. Not by `instanceof`: a storage may come from
  * another installed copy, with classes of its own.
  */
-export function hasCode(error: unknown, code: ActedUpon): error is StorageError {
+export function hasCode<C extends Kind['code']>(
+  error: unknown,
+  code: C,
+): error is Extract<Kind, { readonly code: C }> {
   return isStorageError(error) && error.code === code
 }
 

@@ -1,11 +1,4 @@
-import {
-  FileChangedError,
-  ImproperlyConfigured,
-  IntegrityError,
-  isStorageError,
-  PermissionDeniedError,
-  UnavailableError,
-} from '../core/errors.ts'
+import { hasCode, isStorageError } from '../core/errors.ts'
 
 /** What an error says, as a sentence. */
 export function problemOf(error: unknown): string {
@@ -17,13 +10,13 @@ export function problemOf(error: unknown): string {
 
 /** @param permission that the operation needs, in the service's words, such as `s3:PutObject` */
 export function adviceOn(error: unknown, permission: string): string {
-  if (error instanceof ImproperlyConfigured && error.setting !== undefined)
+  if (hasCode(error, 'ERR_STORAGE_IMPROPERLY_CONFIGURED') && error.setting !== undefined)
     return `Correct the option "${error.setting}".`
-  if (error instanceof ImproperlyConfigured) return 'Correct the configuration.'
-  if (error instanceof PermissionDeniedError) return `Allow ${permission}.`
-  if (error instanceof UnavailableError)
+  if (hasCode(error, 'ERR_STORAGE_IMPROPERLY_CONFIGURED')) return 'Correct the configuration.'
+  if (hasCode(error, 'ERR_STORAGE_PERMISSION_DENIED')) return `Allow ${permission}.`
+  if (hasCode(error, 'ERR_STORAGE_UNAVAILABLE'))
     return 'Check "endpointUrl", the network and the proxy, and try again.'
-  if (error instanceof IntegrityError || error instanceof FileChangedError)
+  if (hasCode(error, 'ERR_STORAGE_INTEGRITY') || hasCode(error, 'ERR_STORAGE_FILE_CHANGED'))
     return 'Something between here and the service changes what goes through: look at proxies.'
   return 'Look at the cause of the error: the service does not do what it should.'
 }

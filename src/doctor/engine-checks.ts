@@ -1,5 +1,5 @@
 import type { EngineSubject } from '../backends/s3/probe-offer.ts'
-import { ImproperlyConfigured, PermissionDeniedError } from '../core/errors.ts'
+import { hasCode } from '../core/errors.ts'
 import { adviceOn, problemOf } from './advice.ts'
 import type { Findings, Step } from './diagnosis.ts'
 import {
@@ -117,7 +117,7 @@ export class EngineChecks implements ServiceChecks {
   /** Whether more can be looked at after what the first question came to. */
   #judge(error: unknown): boolean {
     const { findings, subject } = this.#options
-    if (error instanceof PermissionDeniedError && stepOf(error) === 'bucket') {
+    if (hasCode(error, 'ERR_STORAGE_PERMISSION_DENIED') && stepOf(error) === 'bucket') {
       findings.ok('credentials', 'The service takes the keys.')
       tellForbiddenListing(findings, subject.bucketName)
       this.#leaveOut('clock', 'region')
@@ -143,8 +143,9 @@ const content = new TextEncoder().encode('part')
 function stepOf(error: unknown): Step {
   const code = error instanceof Error ? codeOf(error.cause) : ''
   if (regionCodes.has(code)) return 'region'
-  if (error instanceof ImproperlyConfigured) return steps[error.setting ?? ''] ?? 'bucket'
-  if (!(error instanceof PermissionDeniedError)) return 'bucket'
+  if (hasCode(error, 'ERR_STORAGE_IMPROPERLY_CONFIGURED'))
+    return steps[error.setting ?? ''] ?? 'bucket'
+  if (!hasCode(error, 'ERR_STORAGE_PERMISSION_DENIED')) return 'bucket'
   if (keyCodes.has(code)) return 'credentials'
   return code === 'RequestTimeTooSkewed' ? 'clock' : 'bucket'
 }

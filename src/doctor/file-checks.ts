@@ -1,9 +1,4 @@
-import {
-  ImproperlyConfigured,
-  isStorageError,
-  PreconditionFailedError,
-  UnsupportedError,
-} from '../core/errors.ts'
+import { hasCode, isStorageError } from '../core/errors.ts'
 import type { Storage } from '../core/storage.ts'
 import { adviceOn, problemOf } from './advice.ts'
 import type { Findings, Step } from './diagnosis.ts'
@@ -137,7 +132,7 @@ export class FileChecks {
       await storage.save(this.#written, content, { ifMatch: 'another-version', signal })
       findings.fail('conditional write', 'A save with "ifMatch" replaced another version.', lost)
     } catch (error) {
-      if (!(error instanceof PreconditionFailedError)) throw error
+      if (!hasCode(error, 'ERR_STORAGE_PRECONDITION_FAILED')) throw error
     }
   }
 
@@ -153,7 +148,7 @@ export class FileChecks {
       return true
     } catch (error) {
       signal.throwIfAborted()
-      if (error instanceof UnsupportedError || lacksBaseUrl(error))
+      if (hasCode(error, 'ERR_STORAGE_UNSUPPORTED') || lacksBaseUrl(error))
         findings.skip(step, problemOf(error))
       else findings.fail(step, problemOf(error), adviceOn(error, permission))
       return false
@@ -163,7 +158,7 @@ export class FileChecks {
 
 /** A storage without URLs is none that is wrong. */
 function lacksBaseUrl(error: unknown): boolean {
-  return error instanceof ImproperlyConfigured && error.setting === 'baseUrl'
+  return hasCode(error, 'ERR_STORAGE_IMPROPERLY_CONFIGURED') && error.setting === 'baseUrl'
 }
 
 const changes =

@@ -1,6 +1,6 @@
 import type { Bytes } from '../core/bytes.ts'
 import type { Content } from '../core/content.ts'
-import { ContentFile } from '../core/content-file.ts'
+import { type ContentFile, isContentFile } from '../core/content-file.ts'
 import { ClosedFileError, NoFileError, UnsupportedError, ValidationError } from '../core/errors.ts'
 import type { BinaryReader, TextReader } from '../core/open-file.ts'
 import { checkArguments, kindOf } from '../core/options.ts'
@@ -267,7 +267,7 @@ export class FieldFile {
   assign(value: FileInput): this {
     if (value instanceof FieldFile) this.#assignFile(value)
     else if (value === null || typeof value === 'string') this.#assignName(value)
-    else if (value instanceof File || value instanceof ContentFile) this.#assignContent(value)
+    else if (value instanceof File || isContentFile(value)) this.#assignContent(value)
     else {
       throw new ValidationError(
         `A file field takes a stored name, a File, a ContentFile, the file of another row or null, not ${kindOf(value)}.`,

@@ -1,4 +1,4 @@
-import { StorageError, ValidationError } from '../core/errors.ts'
+import { hasCode, isStorageError, StorageError, ValidationError } from '../core/errors.ts'
 import { checkArguments } from '../core/options.ts'
 import { batches } from '../core/pool.ts'
 import type { Storage } from '../core/storage.ts'
@@ -88,8 +88,7 @@ async function isThere(storage: Storage, name: string, signal?: AbortSignal): Pr
   try {
     return await storage.exists(name, { signal })
   } catch (error) {
-    if (error instanceof StorageError && error.code === 'ERR_STORAGE_SUSPICIOUS_FILE_OPERATION')
-      return false
+    if (hasCode(error, 'ERR_STORAGE_SUSPICIOUS_FILE_OPERATION')) return false
     throw error
   }
 }
@@ -118,7 +117,7 @@ async function* remove(
     try {
       await storage.deleteMany(batch, { signal })
     } catch (error) {
-      if (!(error instanceof StorageError) || error.errors === undefined) throw error
+      if (!isStorageError(error) || error.errors === undefined) throw error
       failures.push(...error.errors)
       for (const { file } of error.errors) failed.add(file)
     }

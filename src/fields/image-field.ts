@@ -1,4 +1,4 @@
-import { StorageError } from '../core/errors.ts'
+import { isStorageError } from '../core/errors.ts'
 import { FieldFile, type FieldHost } from './field-file.ts'
 import type { OptionCheck } from './field-options.ts'
 import { fileFieldChecks, isCount, isName } from './field-options.ts'
@@ -54,7 +54,7 @@ export class ImageField<Row extends object = object> extends FileField<Row> {
     try {
       return await this.columnsOf(new Upload(name, await this.storage.file(name)))
     } catch (error) {
-      if (!(error instanceof StorageError) || !unmeasurable.includes(error.code)) throw error
+      if (!isStorageError(error) || !unmeasurable.includes(error.code)) throw error
       return this.emptyColumns
     }
   }

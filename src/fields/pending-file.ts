@@ -1,5 +1,5 @@
 import type { Bytes } from '../core/bytes.ts'
-import { ContentFile } from '../core/content-file.ts'
+import { type ContentFile, isContentFile } from '../core/content-file.ts'
 import { ClosedFileError, ValidationError } from '../core/errors.ts'
 import { defaultChunkSize } from '../core/open-file.ts'
 
@@ -52,7 +52,7 @@ export class PendingFile {
   }
 
   async bytes(): Promise<Bytes> {
-    if (this.content instanceof ContentFile) return this.content.bytes.slice()
+    if (isContentFile(this.content)) return this.content.bytes.slice()
     return new Uint8Array(await this.content.arrayBuffer())
   }
 
@@ -64,7 +64,7 @@ export class PendingFile {
     if (!(Number.isSafeInteger(chunkSize) && chunkSize >= 1))
       throw new ValidationError(`chunkSize is a whole number of at least 1, not ${chunkSize}.`)
     for (let at = 0; at < this.size; at += chunkSize) {
-      if (this.content instanceof ContentFile) yield this.content.bytes.slice(at, at + chunkSize)
+      if (isContentFile(this.content)) yield this.content.bytes.slice(at, at + chunkSize)
       else yield new Uint8Array(await this.content.slice(at, at + chunkSize).arrayBuffer())
     }
   }

@@ -1,10 +1,10 @@
 import { type Bytes, concatBytes, ownBytes } from '../core/bytes.ts'
 import type { Content } from '../core/content.ts'
-import { ContentFile } from '../core/content-file.ts'
+import { isContentFile } from '../core/content-file.ts'
 import { encodeContent, TextPieces } from '../core/content-text.ts'
 import { contentTypeOf } from '../core/content-type.ts'
 import { FileTooLargeError, ValidationError } from '../core/errors.ts'
-import { StoredFile } from '../core/stored-file.ts'
+import { isStoredFile } from '../core/stored-file.ts'
 import { WebStreamChunks } from '../core/web-stream.ts'
 
 /** A file that is about to be stored, as validators see it: nothing of it has been stored yet. */
@@ -69,15 +69,15 @@ function sizeOf(content: Content): number | undefined {
 }
 
 function claimedType(content: Content): string {
-  return content instanceof Blob || content instanceof StoredFile ? content.type : ''
+  return content instanceof Blob || isStoredFile(content) ? content.type : ''
 }
 
 async function firstBytes(content: Content, bytes: number): Promise<Bytes> {
   if (content instanceof Uint8Array) return ownBytes(content).subarray(0, bytes)
   if (content instanceof ArrayBuffer) return new Uint8Array(content).subarray(0, bytes)
-  if (content instanceof ContentFile) return content.bytes.subarray(0, bytes)
+  if (isContentFile(content)) return content.bytes.subarray(0, bytes)
   if (content instanceof Blob) return new Uint8Array(await content.slice(0, bytes).arrayBuffer())
-  if (content instanceof StoredFile) return await content.slice(0, bytes).bytes()
+  if (isStoredFile(content)) return await content.slice(0, bytes).bytes()
   // Not a content: the storage says so, with the list of what is one.
   return new Uint8Array(0)
 }

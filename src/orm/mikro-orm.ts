@@ -13,7 +13,7 @@ import {
   type TransformContext,
   Type,
 } from '@mikro-orm/core'
-import { ImproperlyConfigured, StorageError, UnsupportedError } from '../core/errors.ts'
+import { ImproperlyConfigured, isStorageError, UnsupportedError } from '../core/errors.ts'
 import { bypass, vanished } from '../fields/bypass.ts'
 import {
   afterDelete,
@@ -182,7 +182,7 @@ class StatementGuard {
     // What a statement fails with becomes an error of the driver.
     const { convertException } = driver
     driver.convertException = error =>
-      error instanceof StorageError ? error : convertException.call(driver, error)
+      isStorageError(error) ? error : convertException.call(driver, error)
   }
 
   watch(meta: EntityMetadata): void {

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { isStorageError, StorageError, UnavailableError, withContext } from '../core/errors.ts'
+import { hasCode, isStorageError, StorageError, withContext } from '../core/errors.ts'
 
 /** A piece of work of a known weight. */
 export interface Job {
@@ -129,7 +129,7 @@ class AdaptivePool {
   }
 
   async #pause(error: StorageError, attempt: number): Promise<void> {
-    const wanted = error instanceof UnavailableError ? (error.retryAfter ?? 0) * 1000 : 0
+    const wanted = hasCode(error, 'ERR_STORAGE_UNAVAILABLE') ? (error.retryAfter ?? 0) * 1000 : 0
     const doubled = (this.#options.pause ?? 100) * 2 ** (attempt - 1) * (0.5 + Math.random() / 2)
     const time = Math.min(longestPause, Math.max(wanted, doubled))
     const { signal } = this.#options

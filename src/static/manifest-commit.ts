@@ -1,4 +1,4 @@
-import { FileExistsError, FileNotFoundError, PreconditionFailedError } from '../core/errors.ts'
+import { hasCode, PreconditionFailedError } from '../core/errors.ts'
 import { formatManifest, type Manifest } from './manifest.ts'
 import type { StaticManifest, StoredManifest } from './static-manifest.ts'
 
@@ -44,7 +44,8 @@ export async function commitManifest(
       await storage.save(name, text, { ...headers, ...condition, signal })
     }
   } catch (error) {
-    const lost = error instanceof PreconditionFailedError || error instanceof FileExistsError
+    const lost =
+      hasCode(error, 'ERR_STORAGE_PRECONDITION_FAILED') || hasCode(error, 'ERR_STORAGE_FILE_EXISTS')
     throw lost ? contested(place, error) : error
   }
   // The version is unknown, so that the next look reads it again.
@@ -58,7 +59,7 @@ async function currentVersion(
   try {
     return (await place.manifestStorage.stat(place.manifestName, { signal })).etag ?? ''
   } catch (error) {
-    if (error instanceof FileNotFoundError) return undefined
+    if (hasCode(error, 'ERR_STORAGE_FILE_NOT_FOUND')) return undefined
     throw error
   }
 }

@@ -1,4 +1,4 @@
-import { FileNotFoundError, UnsupportedError } from '../core/errors.ts'
+import { FileNotFoundError, hasCode, UnsupportedError } from '../core/errors.ts'
 import { filepathToUri, parseReadName } from '../core/names.ts'
 import { quoteName } from '../core/quote.ts'
 import type { Storage, UrlOptions } from '../core/storage.ts'
@@ -105,7 +105,8 @@ export class StaticManifest {
       const text = await readText(storage, this.manifestName, options)
       return { manifest: parseManifest(text, this.manifestName), etag: etag ?? '' }
     } catch (error) {
-      if (error instanceof FileNotFoundError) return { manifest: emptyManifest, etag: undefined }
+      if (hasCode(error, 'ERR_STORAGE_FILE_NOT_FOUND'))
+        return { manifest: emptyManifest, etag: undefined }
       throw error
     }
   }

@@ -1,5 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
+import { diagnose } from '../../src/doctor.ts'
+import { FileField, maxSize } from '../../src/fields.ts'
 import * as stowage from '../../src/index.ts'
+import { collectStatic, ManifestStaticStorage } from '../../src/staticfiles.ts'
+import { Folders } from '../static/folders.ts'
 
 /** The package as a library brings it along: the same code, with classes of its own. */
 vi.resetModules()
@@ -60,5 +64,30 @@ describe('two installed copies of the package', () => {
     await theirs.save('a', 'z', { overwrite: true })
     await expect(file.text()).rejects.toThrow(stowage.FileChangedError)
     await expect(media.deleteMany(['a', '../a'])).rejects.toMatchObject({ errors: [{}] })
+  })
+
+  it('collect static files into a storage of each other', async () => {
+    using folders = new Folders()
+    const source = folders.make('source', { 'a.css': 'b{}' })
+    const theirs = new copy.MemoryStorage({ baseUrl: '/static/' })
+    const collect = () =>
+      collectStatic({ storage: new ManifestStaticStorage(theirs), dirs: [source] })
+    expect((await collect()).postProcessed).toEqual(['a.css'])
+    expect((await collect()).unchanged).toEqual(['a.css'])
+  })
+
+  it('hang contents of each other on rows', async () => {
+    const theirs = new copy.MemoryStorage()
+    const field = new FileField({ storage: theirs, validators: [maxSize(10)] })
+    const file = field.file(null).assign(new copy.ContentFile('content', 'a.txt'))
+    expect([await file.size(), await file.text()]).toEqual([7, 'content'])
+    await theirs.save('b.txt', 'stored')
+    await file.save('c.txt', await theirs.file('b.txt'), { save: false })
+    expect(await file.text()).toBe('stored')
+  })
+
+  it('look at a storage of each other', async () => {
+    const { checks } = await diagnose(new copy.MemoryStorage())
+    expect(checks.find(({ step }) => step === 'url')?.outcome).toBe('skipped')
   })
 })
