@@ -277,6 +277,15 @@ describe('the doctor, on S3', () => {
     expect(found(diagnosis, 'url')?.advice).toContain('"querystringAuth"')
   })
 
+  it('leaves URLs out that need headers', async () => {
+    const objectParameters = { SSECustomerAlgorithm: 'AES256', SSECustomerKey: 'k'.repeat(32) }
+    const diagnosis = await diagnose(s3({ profile: 'aws', objectParameters }))
+    expect(diagnosis.ok).toBe(true)
+    expect(found(diagnosis, 'url')).toMatchObject({ outcome: 'skipped' })
+    expect(found(diagnosis, 'url')?.found).toContain('x-amz-server-side-encryption-customer-key')
+    expect(JSON.stringify(diagnosis)).not.toContain('kkk')
+  })
+
   it('tells of a service that is another than its profile says', async () => {
     await restart({ profile: 'minimal' })
     const diagnosis = await diagnose(s3({ profile: 'aws' as ProviderName }))

@@ -94,6 +94,12 @@ export class FileChecks {
           'url',
           `URLs are paths (${url.split('?')[0]}): your server has to serve them.`,
         )
+      const headers = signedHeaders(url)
+      if (headers.length > 0)
+        return findings.skip(
+          'url',
+          `URLs work only together with headers that a browser does not send: ${headers.join(', ')}.`,
+        )
       const response = await fetch(url, { signal, redirect: 'follow' })
       const text = await textOf(response)
       if (response.ok && text === content) return findings.ok('url', 'The URL of a file gives it.')
@@ -191,6 +197,12 @@ function describe(response: Response, text: string): string {
   const code = /<Code>(\w{1,60})<\/Code>/.exec(text)?.[1]
   const status = `status ${response.status}${code === undefined ? '' : ` (${code})`}`
   return response.ok ? `something else (${status})` : status
+}
+
+/** Names of the headers that have to be sent with a signed URL. */
+function signedHeaders(url: string): string[] {
+  const names = new URL(url).searchParams.get('X-Amz-SignedHeaders') ?? ''
+  return names.split(';').filter(name => name !== '' && name !== 'host')
 }
 
 function urlAdvice(url: string): string {
