@@ -20,8 +20,8 @@ describe('the window of requests', () => {
     expect(window.inFlight).toBe(4)
     let passed = 0
     for (const turn of waiting) void turn.then(() => passed++)
-    window.leave(false)
-    window.leave(false)
+    window.leave(false, 0)
+    window.leave(false, 0)
     await Promise.resolve()
     expect([passed, window.inFlight]).toEqual([2, 4])
   })
@@ -29,15 +29,22 @@ describe('the window of requests', () => {
   it('is halved by a refusal, once for all that were on their way', () => {
     const window = new RequestWindow(100)
     void fill(window)
-    window.leave(true)
-    window.leave(true)
-    expect(window.limit).toBe(32)
+    for (let i = 0; i < 20; i++) window.leave(true, 0)
+    expect([window.limit, window.cuts]).toEqual([32, 1])
+  })
+
+  it('is halved again by a request that went with the new limit, however soon', () => {
+    const window = new RequestWindow(100)
+    void fill(window)
+    window.leave(true, 0)
+    window.leave(true, 1)
+    expect(window.limit).toBe(16)
   })
 
   it('never closes', () => {
     const window = new RequestWindow(1)
     expect(window.enter(undefined)).toBeUndefined()
-    window.leave(true)
+    window.leave(true, 0)
     expect([window.limit, window.enter(undefined)]).toEqual([1, undefined])
   })
 
@@ -45,7 +52,7 @@ describe('the window of requests', () => {
     const window = new RequestWindow(200)
     for (let i = 0; i < 3000; i++) {
       fill(window).forEach(turn => void turn.catch(() => undefined))
-      while (window.inFlight > 0) window.leave(false)
+      while (window.inFlight > 0) window.leave(false, 0)
     }
     expect(window.limit).toBeGreaterThan(64)
     expect(window.limit).toBeLessThanOrEqual(200)
@@ -60,7 +67,7 @@ describe('the window of requests', () => {
     controller.abort('enough')
     await expect(cancelled).rejects.toBe('enough')
     await expect(Promise.resolve(window.enter(AbortSignal.abort('before')))).rejects.toBe('before')
-    window.leave(false)
+    window.leave(false, 0)
     await next
     expect(window.inFlight).toBe(1)
   })

@@ -2,8 +2,6 @@
 const firstLimit = 64
 /** How much faster a wider window has to be, to be worth it. */
 const worthIt = 1.03
-/** Milliseconds after a cut in which further refusals are answers to requests of before. */
-const settlingTime = 200
 
 /**
  * How many requests of a storage are in flight at a time. The window widens while that makes more
@@ -19,7 +17,7 @@ export class RequestWindow {
   #since = 0
   #wasFull = false
   #bestRate = 0
-  #lastCut = Number.NEGATIVE_INFINITY
+  #cuts = 0
 
   constructor(max: number) {
     this.#max = max
@@ -28,6 +26,11 @@ export class RequestWindow {
 
   get limit(): number {
     return this.#limit
+  }
+
+  /** How often it was halved: to be noted with each request that goes. */
+  get cuts(): number {
+    return this.#cuts
   }
 
   get inFlight(): number {
@@ -47,11 +50,16 @@ export class RequestWindow {
     return this.#wait(signal)
   }
 
-  /** Gives the place back, after an answer or a failure of any kind. */
-  leave(overloaded: boolean): void {
+  /**
+   * Gives the place back, after an answer or a failure of any kind. Of an overload that hits many
+   * requests at once only those say something new that went after the last cut.
+   *
+   * @param cuts what {@link cuts} was when the request went
+   */
+  leave(overloaded: boolean, cuts: number): void {
     this.#inFlight--
-    if (overloaded) this.#halve()
-    else if (++this.#done >= this.#limit) this.#adapt()
+    if (overloaded && cuts === this.#cuts) this.#halve()
+    else if (!overloaded && ++this.#done >= this.#limit) this.#adapt()
     while (this.#inFlight < this.#limit) {
       const next = this.#waiting.shift()
       if (next === undefined) return
@@ -79,12 +87,10 @@ export class RequestWindow {
   }
 
   #halve(): void {
-    const now = performance.now()
-    if (now - this.#lastCut < settlingTime) return
-    this.#lastCut = now
+    this.#cuts++
     this.#limit = Math.max(1, Math.floor(this.#limit / 2))
     this.#bestRate = 0
-    this.#restart(now)
+    this.#restart(performance.now())
   }
 
   /** Looks at the rate of the last window: only a full one says something about its width. */

@@ -171,12 +171,13 @@ export class Requester {
     try {
       const busy = this.#window.enter(request.signal)
       if (busy !== undefined) await busy
+      const { cuts } = this.#window
       let response: TransportResponse | undefined
       try {
         response = await this.#send(request)
       } finally {
         // The place is free as soon as there is an answer, or none to come.
-        this.#window.leave(response !== undefined && isOverload(response.status))
+        this.#window.leave(response !== undefined && isOverload(response.status), cuts)
       }
       if (isRefused(response, request)) throw await this.#refusal(response, request)
       const result = await read(response)
