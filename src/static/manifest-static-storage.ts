@@ -18,7 +18,12 @@ import {
 } from '../core/storage.ts'
 import type { StoredFile } from '../core/stored-file.ts'
 import { manifestSchema } from './manifest-options.ts'
-import { manifestKey, StaticManifest, type StaticManifestOptions } from './static-manifest.ts'
+import {
+  isForStorage,
+  manifestKey,
+  StaticManifest,
+  type StaticManifestOptions,
+} from './static-manifest.ts'
 import { isStorageLike } from './storage-like.ts'
 
 /**
@@ -52,8 +57,7 @@ export class ManifestStaticStorage extends Storage {
    * @throws FileNotFoundError for a name that the manifest lacks, unless `strict` is off
    */
   override async url(name: string, options: UrlOptions = {}): Promise<string> {
-    if (typeof name !== 'string' || options?.method === 'PUT')
-      return await this.#files.url(name, options)
+    if (isForStorage(name, options)) return await this.#files.url(name, options)
     return await this[manifestKey].url(name, options)
   }
 

@@ -3,7 +3,12 @@ import { S3StaticStorage } from '../backends/s3/s3-storage.ts'
 import { type OptionSchema, resolveOptions } from '../core/options.ts'
 import type { UrlOptions } from '../core/storage.ts'
 import { manifestSchema } from './manifest-options.ts'
-import { manifestKey, StaticManifest, type StaticManifestOptions } from './static-manifest.ts'
+import {
+  isForStorage,
+  manifestKey,
+  StaticManifest,
+  type StaticManifestOptions,
+} from './static-manifest.ts'
 
 export interface S3ManifestStaticStorageOptions extends S3StorageOptions, StaticManifestOptions {}
 
@@ -36,7 +41,7 @@ export class S3ManifestStaticStorage extends S3StaticStorage {
    * @throws FileNotFoundError for a name that the manifest lacks, unless `strict` is off
    */
   override async url(name: string, options: UrlOptions = {}): Promise<string> {
-    if (typeof name !== 'string' || options?.method === 'PUT') return await super.url(name, options)
+    if (isForStorage(name, options)) return await super.url(name, options)
     return await this[manifestKey].url(name, options)
   }
 }

@@ -242,6 +242,11 @@ async function readText(
   }
 }
 
+/** Whether a URL has nothing to do with the manifest: of a file to be written, or asked for wrongly. */
+export function isForStorage(name: unknown, options: UrlOptions | null): boolean {
+  return typeof name !== 'string' || options === null || options.method === 'PUT'
+}
+
 /** A name as an application writes it, with a query and a fragment. */
 export function splitName(name: string): { readonly base: string; readonly suffix: string } {
   const at = name.search(/[?#]/)

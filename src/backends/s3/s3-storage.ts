@@ -102,7 +102,7 @@ export class S3Storage extends Storage {
       if (!(backend instanceof S3Backend)) throw new UnsupportedError('This storage has no forms.')
       return await backend.postForm(parseWriteName(name, backend.capabilities), options)
     } catch (error) {
-      if (options.signal?.aborted === true) throw options.signal.reason
+      if (options?.signal?.aborted === true) throw options.signal.reason
       throw withContext(error, { operation: 'postForm', file: name, backend: backend.name })
     }
   }
@@ -114,7 +114,8 @@ export interface PostFormOptions extends OperationOptions, BackendFormOptions {}
 const formArguments: ArgumentTypes<PostFormOptions> = {
   expiresIn: 'number',
   fields: 'object',
-  conditions: 'object',
+  // A list, which the policy checks with what is in it.
+  conditions: 'unknown',
   maxSize: 'number',
   signal: 'signal',
 }
