@@ -145,11 +145,11 @@ export function readAgain(file: SourceFile): Uint8Array {
 }
 
 /** The same in memory that is there, larger than the file by at least a byte. */
-export function readAgainInto(file: SourceFile, buffer: Buffer): Uint8Array {
+export function readAgainInto(file: SourceFile, buffer: Uint8Array): Uint8Array {
   return readUnchanged(file, fd => buffer.subarray(0, fill(fd, buffer)))
 }
 
-function fill(fd: number, buffer: Buffer): number {
+function fill(fd: number, buffer: Uint8Array): number {
   let size = 0
   for (;;) {
     const read = readSync(fd, buffer, size, buffer.byteLength - size, null)
