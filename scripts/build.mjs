@@ -12,6 +12,7 @@ import {
   rmdirSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -129,7 +130,18 @@ async function bundle(output) {
     codeSplitting: { groups: [{ name: 'core', test: id => together.has(id) }] },
     minify: { compress: false, mangle: false, codegen: { removeWhitespace: true } },
   })
+  for (const path of readdirSync(output, { recursive: true }))
+    if (path.endsWith('.js')) writeInAscii(join(output, path))
   chmodSync(`${output}/cli/main.js`, 0o755)
+}
+
+/** A single other character would let the engine hold the whole file in twice the memory. */
+function writeInAscii(path) {
+  const code = readFileSync(path, 'utf8')
+  const other = /[^\0-\x7f]/g
+  if (/\\[^\0-\x7f]/.test(code)) throw new Error(`${path} escapes a character that is no ASCII.`)
+  const escaped = unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  writeFileSync(path, code.replace(other, escaped))
 }
 
 /** The modules that are loaded with these: not what is imported as a type only, or later. */
