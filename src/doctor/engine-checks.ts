@@ -1,3 +1,4 @@
+import { cleanupSignal } from '../backends/s3/cleanup-signal.ts'
 import type { EngineSubject } from '../backends/s3/probe-offer.ts'
 import { hasCode } from '../core/errors.ts'
 import { adviceOn, problemOf } from './advice.ts'
@@ -75,7 +76,7 @@ export class EngineChecks implements ServiceChecks {
         await engine.completeUpload(key, uploadId, [part], { condition: undefined, signal })
       } catch (error) {
         // What stays of a failed upload would be one more leftover.
-        const last = { signal: AbortSignal.timeout(30_000) }
+        const last = { signal: cleanupSignal() }
         await engine.abortUpload(key, uploadId, last).catch(() => undefined)
         throw error
       }

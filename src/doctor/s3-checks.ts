@@ -1,3 +1,4 @@
+import { cleanupSignal } from '../backends/s3/cleanup-signal.ts'
 import type { ProbeAnswer, ProbeRequest, S3Probe } from '../backends/s3/probe.ts'
 import type { ConditionSupport } from '../backends/s3/profiles.ts'
 import { adviceOn, problemOf } from './advice.ts'
@@ -324,7 +325,7 @@ export class S3Checks implements ServiceChecks {
 
   /** What stays of a failed upload would be one more leftover. */
   async #abort(key: string, id: string): Promise<void> {
-    const signal = AbortSignal.timeout(30_000)
+    const signal = cleanupSignal()
     const query = `uploadId=${id}`
     await this.#probe.ask({ method: 'DELETE', key, query, signal }).catch(() => undefined)
   }
