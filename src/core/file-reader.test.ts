@@ -17,6 +17,28 @@ class RangesSeen extends Layer {
   }
 }
 
+/** Streams give their second half when the window behind them was asked for. */
+class HalvesFirst extends Layer {
+  readonly #asked = new Map<number, () => void>()
+
+  override async read(name: Name, options: ReadOptions): Promise<ReadResult> {
+    const result = await this.inner.read(name, options)
+    this.#asked.get(result.start)?.()
+    const { body, end, stat } = result
+    const next = new Promise<void>(resolve => {
+      if (end === stat.size) resolve()
+      else this.#asked.set(end, resolve)
+    })
+    async function* chunks(): AsyncGenerator<Uint8Array> {
+      const bytes = await body.bytes()
+      yield bytes.subarray(0, bytes.byteLength / 2)
+      await next
+      yield bytes.subarray(bytes.byteLength / 2)
+    }
+    return { ...result, body: { bytes: () => body.bytes(), chunks, cancel: () => body.cancel() } }
+  }
+}
+
 async function place(
   content: string | Uint8Array,
 ): Promise<{ storage: Storage; seen: RangesSeen }> {
@@ -71,6 +93,16 @@ describe('an open reader', () => {
     for await (const chunk of reader.chunks(32 * kibi)) expect(chunk.byteLength).toBe(32 * kibi)
     const sizes = seen.ranges.map(([start = 0, end = 0]) => (end - start) / kibi)
     expect(sizes).toEqual([32, 64, 128, 256, 512, 1024, 2048, 4096, 32])
+  })
+
+  it('asks for the next window when half of this one is there', async () => {
+    const seen = new HalvesFirst(new MemoryBackend())
+    const storage = new Storage(seen)
+    await storage.save('a', new Uint8Array(kibi * kibi))
+    const reader = await storage.open('a')
+    let length = 0
+    for await (const piece of reader) length += piece.byteLength
+    expect(length).toBe(kibi * kibi)
   })
 
   it('fetches only what a jump needs, and the window behind it', async () => {

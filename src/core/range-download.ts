@@ -98,6 +98,10 @@ export class RangeDownload {
     return this.#arrived === this.end
   }
 
+  get halfway(): boolean {
+    return (this.#arrived - this.start) * 2 >= this.end - this.start
+  }
+
   get failed(): boolean {
     return this.#failure !== undefined
   }

@@ -12,7 +12,7 @@ const largestWindow = 4 * 1024 * 1024
 /**
  * The bytes of a file, fetched in windows: each twice as large as the one before while reading is
  * sequential, the smallest again after a jump. Once reading is seen to be sequential, the next
- * window comes while this one is read. A window is fetched whole, so that no reader, however slow,
+ * window is asked for when half of this one is there: the wait for its answer costs nothing then. A window is fetched whole, so that no reader, however slow,
  * holds a connection.
  */
 export class ReadAhead {
@@ -167,10 +167,10 @@ export class ReadAhead {
     return window
   }
 
-  /** Begins the window behind one that has come, when reading goes straight on. */
+  /** Begins the window behind one that has come by half, when reading goes straight on. */
   #prefetch(window: RangeDownload): void {
     const isLast = this.#windows.at(-1) === window && window.end === this.#fetched
-    if (!this.#sequential || !isLast || !window.complete || window.end >= this.#size) return
+    if (!this.#sequential || !isLast || !window.halfway || window.end >= this.#size) return
     const { end } = window
     const next = this.#goOn(end, Math.min(end + this.#nextSize(end), this.#size))
     this.#windows.push(RangeDownload.begin(this.#request, end, next, this.#signal))
