@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { MemoryBackend } from '../backends/memory/memory-backend.ts'
 import { type BackendCall, Layer } from '../layers/layer.ts'
 import type { ReadOptions, ReadResult } from './backend.ts'
+import type { Bytes } from './bytes.ts'
 import { ValidationError } from './errors.ts'
 import type { Name } from './names.ts'
 import { Storage } from './storage.ts'
@@ -29,7 +30,7 @@ class HalvesFirst extends Layer {
       if (end === stat.size) resolve()
       else this.#asked.set(end, resolve)
     })
-    async function* chunks(): AsyncGenerator<Uint8Array> {
+    async function* chunks(): AsyncGenerator<Bytes> {
       const bytes = await body.bytes()
       yield bytes.subarray(0, bytes.byteLength / 2)
       await next

@@ -27,8 +27,13 @@ export interface RowPlan {
   readonly relations: readonly (readonly [name: string, plan: RowPlan])[]
 }
 
-/** What the files of a row see of it. */
-type HostOf = (model: string, row: Values) => FieldHost
+/**
+ * What the files of a row see of it.
+ *
+ * @param row with the columns that nobody is shown
+ * @param shown what the user has of it, which may be the same
+ */
+type HostOf = (model: string, row: Values, shown: Values) => FieldHost
 
 /**
  * Makes files of the names in what queries give. Prisma's own way, an extension of its results, puts a
@@ -73,12 +78,15 @@ export class PrismaRows {
   #row({ model, columns, added, relations }: RowPlan, row: Values): Values {
     for (const [name, plan] of relations) row[name] = this.withFiles(plan, row[name])
     if (columns.length === 0) return row
-    const host = this.#hostOf(model, row)
+    const shown = added.length === 0 ? row : without(row, added)
+    const host = this.#hostOf(model, row, shown)
     for (const [column, field] of columns) {
       const name = row[column]
-      if (typeof name === 'string') row[column] = field.file(name, host)
+      if (typeof name !== 'string') continue
+      row[column] = field.file(name, host)
+      shown[column] = row[column]
     }
-    return added.length === 0 ? row : without(row, added)
+    return shown
   }
 
   /** Those that are asked for and have files, or relations with files. */

@@ -163,7 +163,8 @@ class PrismaExtension {
     for (const [model, fields] of Object.entries(this.#files)) {
       for (const [column, field] of Object.entries(fields)) field.attach(model, column)
     }
-    const hostOf = (model: string, row: Values): FieldHost => new PrismaHost(this, model, row)
+    const hostOf = (model: string, row: Values, shown: Values): FieldHost =>
+      new PrismaHost(this, model, row, shown)
     this.#rows = new PrismaRows(this.#models, this.#files, hostOf)
     const tables = Object.entries(this.#files).map(([model, fields]) =>
       tableOf(this.#models[model], model, fields),
@@ -452,18 +453,21 @@ class PrismaHost implements FieldHost {
   readonly owner: Values
   readonly #extension: PrismaExtension
   readonly #model: string
+  readonly #shown: Values
 
-  constructor(extension: PrismaExtension, model: string, row: Values) {
+  /** @param shown what the user has of the row, where that is not all of it */
+  constructor(extension: PrismaExtension, model: string, row: Values, shown = row) {
     this.#extension = extension
     this.#model = model
     this.owner = row
+    this.#shown = shown
   }
 
   /** Rows are what a query gave: a write is made of the file itself. */
   setName(): void {}
 
   setColumn(column: string, value: number | null): void {
-    if (column in this.owner) this.owner[column] = value
+    for (const row of [this.owner, this.#shown]) if (column in row) row[column] = value
   }
 
   async persist(file: FieldFile): Promise<void> {

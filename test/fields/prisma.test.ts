@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PrismaLibSql } from '@prisma/adapter-libsql'
 import { ImproperlyConfigured, MemoryStorage } from 'stowage'
-import { FileField, fileTransaction } from 'stowage/fields'
+import { FileField, fileTransaction, ImageField } from 'stowage/fields'
 import { fileData, fileExtension } from 'stowage/prisma'
 import { describe, expect, it } from 'vitest'
 import { PrismaClient } from '../fixtures/prisma/generated/client.ts'
@@ -112,6 +112,29 @@ describe('files in what Prisma gives', () => {
     await other.normal.save('c.txt', 'gamma')
     expect(await (await prisma.document.findFirstOrThrow()).normal.text()).toBe('gamma')
     await close()
+  })
+
+  it('keep the dimensions in step in rows that lack their key', async () => {
+    const { base, folder } = await open()
+    const storage = new MemoryStorage({})
+    const image = new ImageField({ storage, widthColumn: 'width', heightColumn: 'height' })
+    const prisma = base.$extends(fileExtension({ document: { image } }))
+    const gif = (width: number) =>
+      Uint8Array.from([71, 73, 70, 56, 57, 97, width, 0, 1, 0, 0, 0, 0])
+    await prisma.document.create({
+      data: { title: 'a', image: fileData(new File([gif(3)], 'a.gif')) },
+    })
+    const select = { image: true, width: true }
+    const row = await prisma.document.findFirstOrThrow({ select })
+    expect(row.width).toBe(3)
+    await row.image.save('b.gif', gif(5))
+    expect(Object.keys(row).toSorted()).toEqual(['image', 'width'])
+    expect(row.width).toBe(5)
+    expect((await prisma.document.findFirstOrThrow({ select })).width).toBe(5)
+    await row.image.delete()
+    expect(row.width).toBeNull()
+    await base.$disconnect()
+    rmSync(folder, { recursive: true })
   })
 
   it('are left out where nobody asks for them, and are names in summaries', async () => {
