@@ -17,6 +17,8 @@ function bytesOf(...parts: readonly Part[]): Uint8Array {
 const u16 = (value: number): number[] => [value >> 8, value & 255]
 const u32 = (value: number): number[] => [...u16(value >>> 16), ...u16(value & 65_535)]
 
+const le32 = (value: number): number[] => u32(value).toReversed()
+
 function png(width: number, height: number): Uint8Array {
   return bytesOf('\x89PNG\r\n\x1a\n', u32(13), 'IHDR', u32(width), u32(height), [8, 2, 0, 0, 0])
 }
@@ -28,10 +30,37 @@ function jpeg(before: readonly Part[] = []): Uint8Array {
   return bytesOf([0xff, 0xd8], ...before, quantisation, frame, [1, 34, 0, 2, 17, 1, 3, 17, 1])
 }
 
-function exif(orientation: number): Part[] {
+function tiff(orientation: number, directory = 8): Uint8Array {
   const entry = [...u16(274), ...u16(3), ...u32(1), ...u16(orientation), 0, 0]
-  const tiff = ['MM\0*', u32(8), u16(1), entry, u32(0)]
-  const body = bytesOf('Exif\0\0', ...tiff)
+  return bytesOf('MM\0*', u32(directory), u16(1), entry, u32(0))
+}
+
+function pngChunk(type: string, data: number | readonly number[]): number[] {
+  const bytes = typeof data === 'number' ? Array.from({ length: data }, () => 7) : data
+  return [...u32(bytes.length), ...bytesOf(type), ...bytes, 0, 0, 0, 0]
+}
+
+/** A PNG of 40 × 30 with these behind its header. */
+function pngWith(chunks: readonly number[][]): Uint8Array {
+  return bytesOf([...png(40, 30)], u32(0), ...chunks)
+}
+
+/** A WebP of 40 × 30 that says that it has EXIF, behind so many bytes of pixels. */
+function webp(exif: Uint8Array | undefined, pixels: number): Uint8Array {
+  const chunk = (type: string, bytes: ArrayLike<number>): Part[] => [
+    type,
+    le32(bytes.length),
+    Array.from(bytes),
+    bytes.length % 2 === 1 ? [0] : [],
+  ]
+  const header = chunk('VP8X', [0b1000, 0, 0, 0, 39, 0, 0, 29, 0, 0])
+  const image = chunk('VP8 ', new Uint8Array(pixels))
+  const body = bytesOf('WEBP', ...header, ...image, ...(exif ? chunk('EXIF', exif) : []))
+  return bytesOf('RIFF', le32(body.length), [...body])
+}
+
+function exif(orientation: number): Part[] {
+  const body = bytesOf('Exif\0\0', [...tiff(orientation)])
   return [[0xff, 0xe1], u16(body.length + 2), [...body]]
 }
 
@@ -92,6 +121,57 @@ describe('the size of an image', () => {
     expect(await sizeOf(heic(box('irot', [1])))).toMatchObject({ width: 30, height: 40 })
     expect(await sizeOf(heic(box('irot', [2])))).toMatchObject({ width: 40, height: 30 })
     expect(await sizeOf(heic(box('irot', [3])))).toMatchObject({ width: 30, height: 40 })
+  })
+
+  it.each([1, 3, 6, 8])('is turned as EXIF of a PNG says: %i', async orientation => {
+    const size = orientation > 4 ? { width: 30, height: 40 } : { width: 40, height: 30 }
+    const chunks = [pngChunk('iCCP', 20_000), pngChunk('eXIf', [...tiff(orientation)])]
+    expect(await sizeOf(pngWith(chunks))).toMatchObject(size)
+    // Behind the pixels browsers do not look for it.
+    const late = pngWith([pngChunk('IDAT', 70_000), pngChunk('eXIf', [...tiff(orientation)])])
+    expect(await sizeOf(late)).toMatchObject({ width: 40, height: 30 })
+  })
+
+  it.each([1, 3, 6, 8])('is turned as EXIF of a WebP says, behind the pixels: %i', async turn => {
+    const size = turn > 4 ? { width: 30, height: 40 } : { width: 40, height: 30 }
+    expect(await sizeOf(webp(tiff(turn), 60_001))).toMatchObject(size)
+    expect(await sizeOf(webp(bytesOf('Exif\0\0', [...tiff(turn)]), 10))).toMatchObject(size)
+  })
+
+  it.each<[string, Uint8Array]>([
+    ['a PNG whose EXIF points behind its end', pngWith([pngChunk('eXIf', [...tiff(6, 4000)])])],
+    ['a PNG whose EXIF is empty', pngWith([pngChunk('eXIf', 0)])],
+    ['a PNG whose EXIF never ends', pngWith([[...u32(2 ** 31), ...bytesOf('eXIf')]])],
+    ['a PNG whose chunks are none', pngWith([[0, 0, 0, 0, 0, 0, 0, 0]])],
+    ['a WebP that promises EXIF and has none', webp(undefined, 10)],
+    ['a WebP whose EXIF is text', webp(bytesOf('no structure at all'), 10)],
+  ])('is as declared in %s', async (_what, content) => {
+    expect(await sizeOf(content)).toMatchObject({ width: 40, height: 30 })
+  })
+
+  it('is that of the largest image of an icon, whatever its directory says of a PNG', async () => {
+    const entry = (side: number, offset: number): number[] => [
+      ...[side, side, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+      ...le32(offset),
+    ]
+    const icon = (...entries: number[][]): Uint8Array =>
+      bytesOf([0, 0, 1, 0, entries.length, 0], ...entries, Array(20_000).fill(0), [
+        ...png(512, 300),
+      ])
+    // Behind the first kilobytes that are looked at.
+    const behind = (entries: number): number => 6 + entries * 16 + 20_000
+    expect(await sizeOf(icon(entry(0, behind(2)), entry(48, 100)))).toMatchObject({
+      width: 512,
+      height: 300,
+    })
+    expect(await sizeOf(icon(entry(16, 100), entry(48, 9000)))).toMatchObject({ width: 48 })
+    expect(await sizeOf(icon(entry(0, 100)))).toMatchObject({ width: 256, height: 256 })
+    await expect(sizeOf(icon(entry(16, behind(1))), 'a.ico', 512 * 300 - 1)).rejects.toThrow(
+      '512 × 300 pixels',
+    )
+    await expect(sizeOf(icon(entry(16, 100), entry(16, 2 ** 31)))).rejects.toThrow(
+      'its size cannot be read',
+    )
   })
 
   it('is found behind large blocks of metadata', async () => {

@@ -1,7 +1,9 @@
 import { imageSize } from 'image-size'
+import type { Bytes } from '../core/bytes.ts'
 import { contentTypeOf } from '../core/content-type.ts'
 import { InvalidImageError } from '../core/errors.ts'
 import { quoteName } from '../core/quote.ts'
+import { exifOrientation, iconSize } from './image-headers.ts'
 import { sniffLength, sniffType } from './sniff.ts'
 import type { UploadedFile } from './upload.ts'
 
@@ -61,30 +63,55 @@ function checkType(file: UploadedFile, type: string): void {
 async function readSize(file: UploadedFile, type: string): Promise<ImageSize> {
   let read = -1
   let failure: unknown
-  const isBoxed = boxedTypes.includes(type)
-  for (const length of isBoxed ? boxedHeadLengths : headLengths) {
+  let found: DeclaredSize | undefined
+  for (const length of boxedTypes.includes(type) ? boxedHeadLengths : headLengths) {
     const head = await file.head(length)
     if (head.byteLength === read) break
     read = head.byteLength
     try {
-      const size = imageSize(head)
-      return shownSize(isBoxed && isTurned(head) ? { ...size, orientation: turned } : size, type)
+      found = declaredSize(head, type)
     } catch (error) {
       // Perhaps only because the size stands further behind.
       failure = error
+      continue
     }
+    const orientation = orientationIn(head, type, found)
+    if (orientation !== undefined) return shownSize(found, orientation, type)
   }
+  if (found !== undefined) return shownSize(found, unturned, type)
   throw refusal(file, 'its size cannot be read', failure)
+}
+
+const iconType = 'image/vnd.microsoft.icon'
+
+/** As the library gives it. */
+interface DeclaredSize {
+  readonly width: number
+  readonly height: number
+  readonly orientation?: number | undefined
+}
+
+/** @throws TypeError for what has none */
+function declaredSize(head: Bytes, type: string): DeclaredSize {
+  const size = imageSize(head)
+  const { width, height } = (type === iconType ? iconSize(head) : undefined) ?? size
+  if (!(Number.isSafeInteger(width) && Number.isSafeInteger(height) && width > 0 && height > 0))
+    throw new TypeError('the declared size is none')
+  return { width, height, orientation: size.orientation }
+}
+
+/** `undefined` when it may stand behind these bytes. */
+function orientationIn(head: Bytes, type: string, size: DeclaredSize): number | undefined {
+  if (boxedTypes.includes(type) && isTurned(head)) return turned
+  return size.orientation ?? exifOrientation(head, type)
 }
 
 /** EXIF's orientations that lie on the side: from this one to the last. */
 const turned = 5
 const lastOrientation = 8
+const unturned = 1
 
-function shownSize(size: ReturnType<typeof imageSize>, type: string): ImageSize {
-  const { width, height, orientation = 1 } = size
-  if (!(Number.isSafeInteger(width) && Number.isSafeInteger(height) && width > 0 && height > 0))
-    throw new TypeError('the declared size is none')
+function shownSize({ width, height }: DeclaredSize, orientation: number, type: string): ImageSize {
   const isTurned = orientation >= turned && orientation <= lastOrientation
   return isTurned ? { width: height, height: width, type } : { width, height, type }
 }

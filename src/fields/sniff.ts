@@ -59,7 +59,8 @@ export function sniffType(head: Bytes): string {
 }
 
 /** Latin-1 as the standard has it, not Windows-1252, which `TextDecoder` would take. */
-function latin1(bytes: Bytes): string {
+/** Each byte as a character. */
+export function latin1(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes)
 }
 
