@@ -15,16 +15,10 @@ import {
 } from '@mikro-orm/core'
 import { ImproperlyConfigured, isStorageError, UnsupportedError } from '../core/errors.ts'
 import { bypass, vanished } from '../fields/bypass.ts'
-import {
-  afterDelete,
-  afterWrite,
-  beforeWrite,
-  FieldFile,
-  type FieldHost,
-  type FileInput,
-} from '../fields/field-file.ts'
+import { FieldFile, type FieldHost, type FileInput } from '../fields/field-file.ts'
 import type { FileField } from '../fields/file-field.ts'
-import { FileScope, inScope } from '../fields/lifecycle.ts'
+import { FileScope } from '../fields/lifecycle.ts'
+import { type HeldNames, RowWrites } from '../fields/row-writes.ts'
 import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
 import { type FiledTable, refuseStatement } from '../fields/statements.ts'
 
@@ -219,8 +213,7 @@ export class FileSubscriber implements EventSubscriber<Row> {
   readonly #savepoints = new WeakMap<object, object[]>()
   /** Transactions in which managers are about to begin a savepoint. */
   readonly #starting = new WeakMap<EntityManager, object | undefined>()
-  /** What the database held right before a row is written or deleted. */
-  readonly #previous = new WeakMap<object, ReadonlyMap<Property, string | null>>()
+  readonly #writes = new RowWrites<Row>()
   readonly #checked = new WeakSet<EntityMetadata>()
 
   onInit({ entity, em, meta }: EventArgs<Row>): void {
@@ -269,14 +262,14 @@ export class FileSubscriber implements EventSubscriber<Row> {
     if (columnsOf(args.entity).length === 0) return
     const previous = await this.#lock(args)
     if (previous === undefined) throw vanished(args.meta.className)
-    this.#previous.set(args.entity, previous)
+    this.#writes.begin(args.entity, previous)
     await this.#store(args.entity, args.em)
     guardOf(args.em.getDriver()).begin(args.em)
   }
 
   async beforeDelete(args: EventArgs<Row>): Promise<void> {
     if (columnsOf(args.entity).length === 0) return
-    this.#previous.set(args.entity, (await this.#lock(args)) ?? new Map())
+    this.#writes.begin(args.entity, (await this.#lock(args)) ?? new Map())
     guardOf(args.em.getDriver()).begin(args.em)
   }
 
@@ -293,11 +286,7 @@ export class FileSubscriber implements EventSubscriber<Row> {
     const columns = columnsOf(entity)
     if (columns.length === 0) return
     guardOf(em.getDriver()).end(em)
-    const previous = this.#previous.get(entity)
-    await inScope(this.scopeOf(em), async scope => {
-      for (const column of columns)
-        await column.get(entity)[afterDelete](scope, previous?.get(column) ?? null)
-    })
+    await this.#writes.deleted(entity, columns, this.scopeOf(em))
   }
 
   scopeOf(em: EntityManager): FileScope | undefined {
@@ -307,34 +296,20 @@ export class FileSubscriber implements EventSubscriber<Row> {
 
   async #store(entity: Row & Made, em: EntityManager): Promise<void> {
     if (columnsKey in entity) entity[managerKey] = em
-    for (const column of columnsOf(entity)) {
-      const scope = this.scopeOf(em)
-      if (scope !== undefined) await column.peek(entity)?.[beforeWrite](scope)
-      else if (column.column(entity) === pendingName)
-        throw bypass('flush()', [column.property], 'a transaction')
-    }
+    const columns = columnsOf(entity)
+    const scope = this.scopeOf(em)
+    if (scope !== undefined) return await this.#writes.store(entity, columns, scope)
+    const waiting = columns.find(column => column.column(entity) === pendingName)
+    if (waiting !== undefined) throw bypass('flush()', [waiting.property], 'a transaction')
   }
 
   async #written(entity: Row, em: EntityManager): Promise<void> {
     const columns = columnsOf(entity)
-    if (columns.length === 0) return
-    const previous = this.#previous.get(entity)
-    this.#previous.delete(entity)
-    await inScope(this.scopeOf(em), async scope => {
-      for (const column of columns) {
-        const old = previous?.get(column) ?? null
-        if (column.peek(entity) === undefined && old === (column.column(entity) ?? old)) continue
-        await column.get(entity)[afterWrite](scope, old)
-      }
-    })
+    if (columns.length > 0) await this.#writes.written(entity, columns, this.scopeOf(em))
   }
 
   /** The names that the row has right now, if it is there, with a lock where the database has locks for rows. */
-  async #lock({
-    entity,
-    em,
-    meta,
-  }: EventArgs<Row>): Promise<ReadonlyMap<Property, string | null> | undefined> {
+  async #lock({ entity, em, meta }: EventArgs<Row>): Promise<HeldNames<Row> | undefined> {
     const columns = columnsOf(entity)
     const own = em.fork({ keepTransactionContext: true, clear: true })
     const found: Row | null = await own.findOne<Row>(

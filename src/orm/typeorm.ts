@@ -13,15 +13,10 @@ import {
 } from 'typeorm'
 import { ImproperlyConfigured } from '../core/errors.ts'
 import { bypass, vanished } from '../fields/bypass.ts'
-import {
-  afterDelete,
-  afterWrite,
-  beforeWrite,
-  type FieldHost,
-  type FileInput,
-} from '../fields/field-file.ts'
+import type { FieldHost, FileInput } from '../fields/field-file.ts'
 import type { FileField } from '../fields/file-field.ts'
-import { FileScope, inScope } from '../fields/lifecycle.ts'
+import { FileScope } from '../fields/lifecycle.ts'
+import { type HeldNames, RowWrites } from '../fields/row-writes.ts'
 import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
 import { type FiledTable, refuseStatement } from '../fields/statements.ts'
 
@@ -90,8 +85,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
   readonly #manager = new AsyncLocalStorage<EntityManager>()
   readonly #scopes = new WeakMap<QueryRunner, FileScope[]>()
   readonly #managers = new WeakMap<object, EntityManager>()
-  /** What the database held right before a row is written or deleted. */
-  readonly #previous = new WeakMap<object, ReadonlyMap<Property, string | null>>()
+  readonly #writes = new RowWrites<ObjectLiteral>()
   readonly #models = new Map<EntityMetadata, ReadonlyMap<string, Property>>()
   /** Entities made for rows that are removed and were never loaded, by their keys. */
   readonly #lost = new WeakMap<QueryRunner, Map<string, ObjectLiteral>>()
@@ -201,7 +195,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     }
     const previous = await this.#lock(event, event.databaseEntity, columns)
     if (previous === undefined) throw vanished(event.metadata.tableName)
-    this.#previous.set(row, previous)
+    this.#writes.begin(row, previous)
     await this.#store(event, row, columns)
     this.#writing.add(event.queryRunner)
   }
@@ -213,7 +207,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     if (row !== undefined) {
       this.#managers.set(row, event.manager)
       const previous = await this.#lock(event, event.databaseEntity ?? row, columns)
-      this.#previous.set(row, previous ?? new Map())
+      this.#writes.begin(row, previous ?? new Map())
       this.#writing.add(event.queryRunner)
     } else if ([...columns.values()].some(({ field }) => field.onDelete === 'cleanup'))
       throw bypass('delete()', [...columns.keys()], 'remove() of the loaded entities')
@@ -233,11 +227,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     const row = this.#removedRow(event)
     const columns = this.#models.get(event.metadata)
     if (row === undefined || columns === undefined) return
-    const previous = this.#previous.get(row)
-    await inScope(this.scopeOf(event.queryRunner), async scope => {
-      for (const column of columns.values())
-        await column.get(row)[afterDelete](scope, previous?.get(column) ?? null)
-    })
+    await this.#writes.deleted(row, columns.values(), this.scopeOf(event.queryRunner))
   }
 
   /** What goes past the entities, as query builders and raw SQL do. */
@@ -289,15 +279,15 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     columns: ReadonlyMap<string, Property>,
   ): Promise<void> {
     this.#managers.set(row, event.manager)
+    const scope = this.scopeOf(event.queryRunner)
     for (const column of columns.values()) {
       // A plain object that insert() was given.
       const given: unknown = Object.hasOwn(row, column.property) ? row[column.property] : undefined
       const waits = column.column(row) === pendingName
-      const scope = this.scopeOf(event.queryRunner)
       if (typeof given === 'object' || (waits && scope === undefined))
         throw bypass('insert()', [column.property], 'save(), which has a transaction')
-      if (scope !== undefined) await column.peek(row)?.[beforeWrite](scope)
     }
+    if (scope !== undefined) await this.#writes.store(row, columns.values(), scope)
   }
 
   async #written(
@@ -306,16 +296,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
   ): Promise<void> {
     const columns = this.#models.get(event.metadata)
     if (columns === undefined || row === undefined) return
-    const previous = this.#previous.get(row)
-    this.#previous.delete(row)
-    await inScope(this.scopeOf(event.queryRunner), async scope => {
-      for (const column of columns.values()) {
-        const old = previous?.get(column) ?? null
-        if (column.peek(row) === undefined && old === (column.column(row) ?? old)) continue
-        // A file that was never changed has nothing to leave behind.
-        await column.get(row)[afterWrite](scope, old)
-      }
-    })
+    await this.#writes.written(row, columns.values(), this.scopeOf(event.queryRunner))
   }
 
   /** The names that the row has right now, if it is there, with a lock where the database has locks for rows. */
@@ -323,7 +304,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     event: { readonly manager: EntityManager; readonly metadata: EntityMetadata },
     row: ObjectLiteral,
     columns: ReadonlyMap<string, Property>,
-  ): Promise<ReadonlyMap<Property, string | null> | undefined> {
+  ): Promise<HeldNames<ObjectLiteral> | undefined> {
     const { metadata, manager } = event
     const id = metadata.getEntityIdMap(row)
     if (id === undefined) return undefined

@@ -1,0 +1,45 @@
+import { afterDelete, afterWrite, beforeWrite } from './field-file.ts'
+import { type FileScope, inScope } from './lifecycle.ts'
+import type { FileProperty } from './rows.ts'
+
+/** What the database holds in the file columns of a row. */
+export type HeldNames<Row extends object> = ReadonlyMap<FileProperty<Row>, string | null>
+
+/** The files of rows from the moment before a write, which an ORM tells, to the one after it. */
+export class RowWrites<Row extends object> {
+  readonly #held = new WeakMap<Row, HeldNames<Row>>()
+
+  /** @param names what the row has right before it is changed or deleted */
+  begin(row: Row, names: HeldNames<Row>): void {
+    this.#held.set(row, names)
+  }
+
+  /** Stores the content that waits. */
+  async store(row: Row, columns: Columns<Row>, scope: FileScope): Promise<void> {
+    for (const column of columns) await column.peek(row)?.[beforeWrite](scope)
+  }
+
+  /** @param scope of the transaction that the row was written in; `undefined`: of none */
+  async written(row: Row, columns: Columns<Row>, scope: FileScope | undefined): Promise<void> {
+    const held = this.#held.get(row)
+    this.#held.delete(row)
+    await inScope(scope, async own => {
+      for (const column of columns) {
+        const old = held?.get(column) ?? null
+        if (column.peek(row) === undefined && old === (column.column(row) ?? old)) continue
+        // A file that was never changed has nothing to leave behind.
+        await column.get(row)[afterWrite](own, old)
+      }
+    })
+  }
+
+  async deleted(row: Row, columns: Columns<Row>, scope: FileScope | undefined): Promise<void> {
+    const held = this.#held.get(row)
+    await inScope(scope, async own => {
+      for (const column of columns)
+        await column.get(row)[afterDelete](own, held?.get(column) ?? null)
+    })
+  }
+}
+
+type Columns<Row extends object> = Iterable<FileProperty<Row>>
