@@ -24,8 +24,8 @@ import {
   getTableConfig as sqliteConfig,
   customType as sqliteType,
 } from 'drizzle-orm/sqlite-core'
-import { ImproperlyConfigured, UnavailableError, UnsupportedError } from '../core/errors.ts'
-import { vanished } from '../fields/bypass.ts'
+import { ImproperlyConfigured, UnsupportedError } from '../core/errors.ts'
+import { cascades, vanished } from '../fields/bypass.ts'
 import {
   afterDelete,
   afterWrite,
@@ -38,6 +38,7 @@ import type { FileField } from '../fields/file-field.ts'
 import { currentScope, type FileScope, inScope } from '../fields/lifecycle.ts'
 import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
 import { type FiledTable, refuseStatement } from '../fields/statements.ts'
+import { unmet, untilMet } from '../fields/until-met.ts'
 
 declare const fileName: unique symbol
 
@@ -152,9 +153,6 @@ type Row = Values & { [loadedKey]?: Values | undefined }
 
 /** What a row had when it was read; a row without is new. */
 const loadedKey: unique symbol = Symbol('stowage.drizzle.loaded')
-
-/** How often a write is tried again that met another one of the same row. */
-const maxAttempts = 20
 
 /** Of Drizzle's databases, as much as is needed here. */
 interface Database {
@@ -369,26 +367,20 @@ export class FileTable<T extends Table> {
       await file.get(row)[afterDelete](scope, text(previous?.[key]))
   }
 
-  /**
-   * Does a write on the condition that the row still has the files that we know of, so that each
-   * file is replaced by one writer only, which then removes it. Resolves to what the row had, to
-   * `undefined` if there is no such row any more.
-   */
+  /** Resolves to what the row had; to `undefined` if there is no such row any more. */
   async #swap(
     known: Values,
     files: readonly string[],
     write: (condition: SQL | undefined) => Promise<number>,
   ): Promise<Values | undefined> {
     let expected: Values | undefined = known
-    for (let attempt = 0; attempt < maxAttempts && expected !== undefined; attempt++) {
-      const same: Values = expected
+    return await untilMet(async () => {
+      if (expected === undefined) return undefined
+      const same = expected
       const condition = and(this.#byKey(known), ...files.map(key => this.#equals(key, same[key])))
-      if ((await write(condition)) > 0) return expected
+      if ((await write(condition)) > 0) return same
       expected = await this.#newest(known)
-    }
-    if (expected === undefined) return undefined
-    throw new UnavailableError('The row was changed by others at the same time, again and again.', {
-      attempts: maxAttempts,
+      return unmet
     })
   }
 
@@ -578,11 +570,7 @@ function configOf(table: Table): TableShape {
 
 function checkCascades(table: Table, files: ReadonlyMap<string, FileProperty<Row>>): void {
   if (!configOf(table).foreignKeys.some(({ onDelete }) => onDelete === 'cascade')) return
-  for (const { field, property } of files.values()) {
-    if (field.onDelete !== 'cleanup') continue
-    throw new ImproperlyConfigured(
-      `The database deletes rows of "${getTableName(table)}" by itself (ON DELETE CASCADE), and nobody would delete their files: delete the rows before their parent, or give the field of "${property}" onDelete: 'keep' and run stowage gc.`,
-      { setting: 'onDelete' },
-    )
-  }
+  for (const { field, property } of files.values())
+    if (field.onDelete === 'cleanup')
+      throw cascades(`"${getTableName(table)}"`, property, 'delete the rows before their parent')
 }

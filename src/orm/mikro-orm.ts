@@ -13,8 +13,8 @@ import {
   type TransformContext,
   Type,
 } from '@mikro-orm/core'
-import { ImproperlyConfigured, isStorageError, UnsupportedError } from '../core/errors.ts'
-import { bypass, vanished } from '../fields/bypass.ts'
+import { isStorageError, UnsupportedError } from '../core/errors.ts'
+import { bypass, cascades, vanished } from '../fields/bypass.ts'
 import { FieldFile, type FieldHost, type FileInput } from '../fields/field-file.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope } from '../fields/lifecycle.ts'
@@ -328,13 +328,9 @@ export class FileSubscriber implements EventSubscriber<Row> {
   #checkCascades(meta: EntityMetadata): void {
     if (this.#checked.has(meta)) return
     if (!meta.relations.some(({ deleteRule }) => deleteRule === 'cascade')) return
-    for (const { field, property } of columnsOf(meta.prototype as object)) {
-      if (field.onDelete !== 'cleanup') continue
-      throw new ImproperlyConfigured(
-        `The database deletes rows of ${meta.className} by itself (ON DELETE CASCADE), and nobody would delete their files: let MikroORM remove them (cascade), or give the field of "${property}" onDelete: 'keep' and run stowage gc.`,
-        { setting: 'onDelete' },
-      )
-    }
+    for (const { field, property } of columnsOf(meta.prototype as object))
+      if (field.onDelete === 'cleanup')
+        throw cascades(meta.className, property, 'let MikroORM remove them (cascade)')
     this.#checked.add(meta)
   }
 }

@@ -21,6 +21,7 @@ import {
 import type { FileField } from '../fields/file-field.ts'
 import { currentScope, type FileScope, inScope } from '../fields/lifecycle.ts'
 import { type FileFields, rowFields } from '../fields/rows.ts'
+import { unmet, untilMet } from '../fields/until-met.ts'
 
 /** On a schema: its file paths. */
 const fieldsKey: unique symbol = Symbol('stowage.mongoose.fields')
@@ -30,9 +31,6 @@ const filesKey: unique symbol = Symbol('stowage.mongoose.files')
 interface FileDocument extends Document {
   [filesKey]?: Map<string, FieldFile>
 }
-
-/** How often a write is tried again that met another one of the same document. */
-const maxAttempts = 20
 
 /**
  * Makes paths of a schema files: `schema.plugin(filePlugin({ avatar: field }))`. The paths are strings
@@ -154,10 +152,7 @@ function openScope(session: ClientSession | null | undefined): FileScope | undef
 
 type Names = Record<string, string | undefined>
 
-/**
- * Does a write on the condition that the document still has the files that it was seen with, so that
- * each file is replaced by one writer only, which then removes it.
- */
+/** Resolves to what the document had. */
 async function swap(
   document: FileDocument,
   paths: readonly string[],
@@ -166,7 +161,7 @@ async function swap(
 ): Promise<Names> {
   const where = document.$where
   try {
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    return await untilMet(async () => {
       const names = await currentNames(document, paths, session)
       if (names === null) throw vanished(document)
       document.$where = { ...where, ...names }
@@ -176,17 +171,12 @@ async function swap(
       } catch (error) {
         // Another writer came in between.
         if (!(error instanceof MongooseErrors.DocumentNotFoundError)) throw error
+        return unmet
       }
-    }
+    })
   } finally {
     Object.assign(document, { $where: where })
   }
-  throw new UnavailableError(
-    'The document was changed by others at the same time, again and again.',
-    {
-      attempts: maxAttempts,
-    },
-  )
 }
 
 async function currentNames(

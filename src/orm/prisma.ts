@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { ImproperlyConfigured, UnavailableError, UnsupportedError } from '../core/errors.ts'
-import { bypass } from '../fields/bypass.ts'
+import { ImproperlyConfigured, UnsupportedError } from '../core/errors.ts'
+import { bypass, cascades } from '../fields/bypass.ts'
 import {
   afterDelete,
   afterWrite,
@@ -14,6 +14,7 @@ import {
 import type { FileField } from '../fields/file-field.ts'
 import { currentScope, type FileScope, fileTransaction, inScope } from '../fields/lifecycle.ts'
 import { type FiledTable, refuseStatement } from '../fields/statements.ts'
+import { unmet, untilMet } from '../fields/until-met.ts'
 import {
   type DataModel,
   isValues,
@@ -126,9 +127,6 @@ interface Query {
     readonly dataPath?: readonly string[]
   }
 }
-
-/** How often a write is tried again that met another one of the same row. */
-const maxAttempts = 20
 
 /** Operations that give no rows: names stay names there. */
 const summaries: readonly string[] = ['aggregate', 'count', 'groupBy']
@@ -313,29 +311,24 @@ class PrismaExtension {
     return field
   }
 
-  /**
-   * Does a write on the condition that the row still has the files that it was seen with, so that
-   * each file is replaced by one writer only, which then removes it.
-   */
+  /** Resolves to the result and to what the row had. */
   async #swap(
     call: Query,
     columns: readonly string[],
   ): Promise<[result: unknown, previous: Values]> {
     const { model, args } = call
     const where = valuesOf(args['where'])
-    for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    return await untilMet<[unknown, Values]>(async () => {
       const found = await this.#quietly(() => this.#delegate(model).findUnique({ where }))
       const names = columns.map(column => [column, text(found?.[column])] as const)
       try {
         const result = await this.#writeIf(call, columns, names, found)
-        if (result !== unmet) return [result, Object.fromEntries(names)]
+        return result === unmet ? unmet : [result, Object.fromEntries(names)]
       } catch (error) {
         // "Record not found": another writer came in between, or there never was such a row.
         if (Reflect.get(Object(error), 'code') !== 'P2025' || found === null) throw error
+        return unmet
       }
-    }
-    throw new UnavailableError('The row was changed by others at the same time, again and again.', {
-      attempts: maxAttempts,
     })
   }
 
@@ -413,18 +406,15 @@ class PrismaExtension {
     for (const [, model = '', block = ''] of String(engine.inlineSchema ?? '').matchAll(
       /^\s*model\s+(\w+)\s*\{([^}]*)\}/gm,
     )) {
-      const cleans = Object.values(this.#files[model] ?? {}).some(
-        field => field.onDelete === 'cleanup',
-      )
       for (const column of Object.keys(this.#files[model] ?? {})) {
         if (new RegExp(`^\\s*${column}\\s+String\\?`, 'm').test(block))
           throw nullable(model, column)
       }
-      if (!cleans || !/onDelete:\s*Cascade/.test(block)) continue
-      throw new ImproperlyConfigured(
-        `The database deletes rows of ${model} by itself (onDelete: Cascade), and nobody would delete their files: delete them before their parent, or give the fields onDelete: 'keep' and run stowage gc.`,
-        { setting: 'onDelete' },
+      const cleaned = Object.entries(this.#files[model] ?? {}).find(
+        ([, field]) => field.onDelete === 'cleanup',
       )
+      if (cleaned !== undefined && /onDelete:\s*Cascade/.test(block))
+        throw cascades(model, cleaned[0], 'delete the rows before their parent')
     }
   }
 
@@ -492,9 +482,6 @@ async function writeAlone(data: Values, args: Values, query: Query['query']): Pr
   for (const column of added) Reflect.deleteProperty(row, column)
   return isMet ? result : unmet
 }
-
-/** What a write gives back whose condition was not met. */
-const unmet: unique symbol = Symbol('stowage.prisma.unmet')
 
 function nullable(model: string, column: string): ImproperlyConfigured {
   return new ImproperlyConfigured(

@@ -11,7 +11,7 @@ import {
   type WhereOptions,
 } from 'sequelize'
 import { ImproperlyConfigured } from '../core/errors.ts'
-import { bypass, vanished } from '../fields/bypass.ts'
+import { bypass, cascades, vanished } from '../fields/bypass.ts'
 import {
   afterDelete,
   afterWrite,
@@ -317,10 +317,11 @@ class SequelizeFiles {
       const handled = Object.values(this.#sequelize.models)
         .flatMap(parent => Object.values(parent.associations))
         .some(association => association.target === model && hasHooks(association))
-      const cleans = Object.values(this.#models.get(model) ?? {}).some(
-        field => field.onDelete === 'cleanup',
+      const cleaned = Object.entries(this.#models.get(model) ?? {}).find(
+        ([, field]) => field.onDelete === 'cleanup',
       )
-      if (!handled && cleans) throw cascades(model.name)
+      if (!handled && cleaned !== undefined)
+        throw cascades(model.name, cleaned[0], 'give the association hooks: true')
     }
   }
 }
@@ -385,11 +386,4 @@ function tableNameOf(model: ModelStatic<Model>): string {
 function hasHooks(association: object): boolean {
   const options: unknown = Reflect.get(association, 'options')
   return typeof options === 'object' && options !== null && Reflect.get(options, 'hooks') === true
-}
-
-function cascades(model: string): ImproperlyConfigured {
-  return new ImproperlyConfigured(
-    `The database deletes rows of ${model} by itself (ON DELETE CASCADE), and nobody would delete their files: give the association hooks: true, or the file fields onDelete: 'keep' and run stowage gc.`,
-    { setting: 'onDelete' },
-  )
 }

@@ -12,7 +12,7 @@ import {
   type UpdateEvent,
 } from 'typeorm'
 import { ImproperlyConfigured } from '../core/errors.ts'
-import { bypass, vanished } from '../fields/bypass.ts'
+import { bypass, cascades, vanished } from '../fields/bypass.ts'
 import type { FieldHost, FileInput } from '../fields/field-file.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope } from '../fields/lifecycle.ts'
@@ -241,7 +241,8 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     for (const { onDelete } of metadata.foreignKeys) {
       if (onDelete !== 'CASCADE') continue
       for (const { field, property } of columns.values()) {
-        if (field.onDelete === 'cleanup') throw cascades(metadata.tableName, property)
+        if (field.onDelete === 'cleanup')
+          throw cascades(`"${metadata.tableName}"`, property, 'remove the rows before their parent')
       }
     }
     const named: Record<string, FileField> = {}
@@ -395,11 +396,4 @@ class EntityHost implements FieldHost {
 function nameOf(column: Property, row: ObjectLiteral): string | undefined {
   const name = column.column(row)
   return name === null && column.peek(row) !== undefined ? '' : (name ?? undefined)
-}
-
-function cascades(table: string, column: string): ImproperlyConfigured {
-  return new ImproperlyConfigured(
-    `The database deletes rows of "${table}" by itself (ON DELETE CASCADE), and nobody would delete their files: remove the rows before their parent, or give the field of "${column}" onDelete: 'keep' and run stowage gc.`,
-    { setting: 'onDelete' },
-  )
 }
