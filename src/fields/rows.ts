@@ -37,6 +37,23 @@ export class FileProperty<Row extends object> {
     this.#slot = Symbol(property)
   }
 
+  /** Puts an accessor on the prototype of the rows, beside what an ORM says about its property. */
+  defineOn(
+    prototype: object,
+    attributes: Pick<PropertyDescriptor, 'configurable' | 'enumerable'> = {},
+  ): void {
+    const file = this
+    Object.defineProperty(prototype, this.property, {
+      ...attributes,
+      get(this: Row) {
+        return file.get(this)
+      },
+      set(this: Row, value: FileInput | undefined) {
+        file.set(this, value)
+      },
+    })
+  }
+
   /** The file of a row; a row that has never been told shows the field's default. */
   get(row: Row): FieldFile {
     const slot = this.#read(row)

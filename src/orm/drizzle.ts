@@ -470,16 +470,7 @@ export class FileTable<T extends Table> {
         return { ...row, ...Object.fromEntries([...files.keys()].map(key => [key, row[key]])) }
       }
     }
-    for (const [key, file] of files) {
-      Object.defineProperty(Row.prototype, key, {
-        get(this: Row) {
-          return file.get(this)
-        },
-        set(this: Row, value: FileInput) {
-          file.set(this, value)
-        },
-      })
-    }
+    for (const file of files.values()) file.defineOn(Row.prototype)
     const fields = Object.fromEntries([...files].map(([key, { field }]) => [key, field]))
     Object.defineProperty(Row.prototype, rowFields, { value: fields })
     return Row as new () => object as new () => Row

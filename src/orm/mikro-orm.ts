@@ -15,7 +15,7 @@ import {
 } from '@mikro-orm/core'
 import { isStorageError, UnsupportedError } from '../core/errors.ts'
 import { bypass, cascades, vanished } from '../fields/bypass.ts'
-import { FieldFile, type FieldHost, type FileInput } from '../fields/field-file.ts'
+import { FieldFile, type FieldHost } from '../fields/field-file.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope } from '../fields/lifecycle.ts'
 import { type HeldNames, RowWrites } from '../fields/row-writes.ts'
@@ -126,16 +126,7 @@ function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileFiel
   prop.accessor = prop.name
   prop.getter = true
   prop.setter = true
-  Object.defineProperty(prototype, prop.name, {
-    get(this: Row) {
-      return column.get(this)
-    },
-    set(this: Row, value: FileInput) {
-      column.set(this, value)
-    },
-    configurable: true,
-    enumerable: true,
-  })
+  column.defineOn(prototype, { configurable: true, enumerable: true })
 }
 
 /** On a driver: what looks at its statements. */

@@ -13,7 +13,7 @@ import {
 } from 'typeorm'
 import { ImproperlyConfigured } from '../core/errors.ts'
 import { bypass, cascades, vanished } from '../fields/bypass.ts'
-import type { FieldHost, FileInput } from '../fields/field-file.ts'
+import type { FieldHost } from '../fields/field-file.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope } from '../fields/lifecycle.ts'
 import { type HeldNames, RowWrites } from '../fields/row-writes.ts'
@@ -43,15 +43,7 @@ export function FileColumn(field: FileField): PropertyDecorator {
     const column: Property = new FileProperty(property, field, (row, of) => new EntityHost(row, of))
     prototype[columnsKey] = new Map([...(prototype[columnsKey] ?? []), [property, column]])
     prototype[rowFields] = { ...prototype[rowFields], [property]: field }
-    Object.defineProperty(prototype, property, {
-      get(this: ObjectLiteral) {
-        return column.get(this)
-      },
-      set(this: ObjectLiteral, value: FileInput) {
-        column.set(this, value)
-      },
-      configurable: true,
-    })
+    column.defineOn(prototype, { configurable: true })
     Column({ type: 'varchar', length: field.maxLength, default: field.default ?? '' })(
       prototype,
       key,
