@@ -33,7 +33,7 @@ export class StorageStandIn extends Storage {
       get: () => loadedStorage(alias).backend,
       enumerable: false,
     })
-    Object.defineProperty(this, standInBrand, { value: true })
+    Object.defineProperty(this, standInBrand, { value: () => configuredStorage(alias) })
   }
 
   override async open<M extends keyof OpenFiles = 'rb'>(

@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
+import { configure } from '../config/active-configuration.ts'
+import { defaultStorage } from '../config/registry.ts'
 import { ContentFile } from '../core/content-file.ts'
 import { ImproperlyConfigured, SuspiciousFileOperation, ValidationError } from '../core/errors.ts'
+import { settingsKey } from '../core/settings.ts'
 import { FieldFile } from './field-file.ts'
 import { FileField } from './file-field.ts'
 import { ImageField } from './image-field.ts'
@@ -73,6 +76,18 @@ describe('the id of a field', () => {
 })
 
 describe('the storage of a field', () => {
+  afterEach(() => {
+    Reflect.deleteProperty(globalThis, settingsKey)
+  })
+
+  it('is loaded by the first save, when it is one of the configuration', async () => {
+    const module = new URL('../backends/memory/memory-storage.ts', import.meta.url).href
+    configure({ storages: { default: { backend: `${module}#MemoryStorage` } } })
+    const file = new FileField({ uploadTo: 'avatars' }).file(null)
+    await file.save("john's.txt", 'it is me', save)
+    expect(await defaultStorage.listdir('avatars')).toEqual([[], ['johns.txt']])
+  })
+
   it('is asked for once, at the first use', async () => {
     let calls = 0
     const storage = new MemoryStorage({})

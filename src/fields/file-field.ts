@@ -1,5 +1,5 @@
 import { defaultStorage } from '../config/registry.ts'
-import { isStorage } from '../config/storage-kind.ts'
+import { isStorage, loadedTarget } from '../config/storage-kind.ts'
 import type { Content } from '../core/content.ts'
 import { ImproperlyConfigured } from '../core/errors.ts'
 import type { Storage } from '../core/storage.ts'
@@ -127,7 +127,8 @@ export class FileField<Row extends object = object> {
       typeof this.#uploadTo === 'function'
         ? await this.#uploadTo((row ?? {}) as Row, filename)
         : datedName(this.#uploadTo, filename, new Date())
-    return this.storage.generateFilename(checkUploadName(wanted))
+    const storage = await loadedTarget(this.storage)
+    return storage.generateFilename(checkUploadName(wanted))
   }
 
   /** Checks a file, chooses its name and stores it. A file that is refused leaves nothing behind. */
