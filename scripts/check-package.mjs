@@ -50,6 +50,7 @@ try {
   await checkLoaded()
   await checkTypes()
   await checkProgram()
+  await checkUncaught()
   await checkCommandLine()
   for (const [entry, peer] of Object.entries(peers)) {
     linkPeer(peer)
@@ -214,6 +215,14 @@ async function checkProgram() {
   const said = (await output(['node', 'out/program.js'], { cwd: app })).trim()
   const wanted = 'contents at /media/a%20b.txt ERR_STORAGE_FILE_NOT_FOUND'
   if (said !== wanted) throw new Error(`The program says ${said}, not ${wanted}`)
+}
+
+/** Node prints the line in which an error was thrown: it must not be all of a bundle. */
+async function checkUncaught() {
+  const program = "new (await import('stowage')).MemoryStorage().path('a')"
+  const { stderr } = await run(['node', '--input-type=module', '-e', program], { cwd: app })
+  if (!stderr.includes('UnsupportedError') || stderr.length > 4096)
+    throw new Error(`An uncaught error prints ${stderr.length} characters: ${stderr.slice(-500)}`)
 }
 
 async function checkCommandLine() {
