@@ -5,6 +5,7 @@ import {
   eq,
   getTableColumns,
   getTableName,
+  getTableUniqueName,
   type InferSelectModel,
   is,
   isNull,
@@ -178,8 +179,16 @@ interface Query extends PromiseLike<unknown> {
   for(strength: 'update'): Query
 }
 
+/** Columns of a table that hold files, with their fields. */
+interface FileColumns {
+  readonly table: Table
+  readonly columns: readonly (readonly [column: Column, field: FileField])[]
+}
+
 /** Refuses statements that go past a `fileTable`: Drizzle's own, and raw SQL. */
 class StatementGuard {
+  /** Of every table of the database, since rows of one may name a file of another. */
+  readonly fileColumns: Map<string, FileColumns> = new Map()
   readonly #tables = new Map<string, FiledTable>()
   readonly #own = new AsyncLocalStorage<true>()
 
@@ -198,8 +207,9 @@ class StatementGuard {
     return dialect[guardKey]
   }
 
-  watch(filed: FiledTable): void {
+  watch(filed: FiledTable, fileColumns: FileColumns): void {
     this.#tables.set(filed.table, filed)
+    this.fileColumns.set(getTableUniqueName(fileColumns.table), fileColumns)
   }
 
   /** A statement of a `fileTable`, which is not looked at. */
@@ -234,7 +244,10 @@ export class FileTable<T extends Table> {
     checkCascades(table, this.#files)
     this.#Row = this.#rowClass()
     this.#guard = this.#db.dialect && StatementGuard.of(this.#db.dialect)
-    this.#guard?.watch({ table: getTableName(table), columns: this.#filedColumns() })
+    this.#guard?.watch(
+      { table: getTableName(table), columns: this.#filedColumns() },
+      this.#fileColumns(),
+    )
     if (!this.#isTransaction && this.#db.dialect !== undefined)
       this.#db.dialect[databaseKey] ??= this.#db
   }
@@ -282,18 +295,21 @@ export class FileTable<T extends Table> {
     )
   }
 
-  /** Number of rows of this table that name the file, as others see them if that can be had. */
+  /** Number of rows of all file tables that name the file, as others see them if that can be had. */
   async uses(storage: unknown, name: string, isOver: boolean): Promise<number> {
     const outside = this.#outside
     // A pool of one connection would wait for itself; nobody else knows a new name by then.
     if (outside !== undefined && !isOver) return 0
     const db = outside ?? this.#db
-    const columns = [...this.#files].flatMap(([key, { field }]) =>
-      field.storage === storage ? [this.#column(key)] : [],
-    )
-    const condition = or(...columns.map(column => eq(column, name)))
-    const found = await db.select({ one: sql`1` }).from(this.#table).where(condition)
-    return (found as unknown[]).length
+    let count = 0
+    for (const { table, columns } of this.#guard?.fileColumns.values() ?? [this.#fileColumns()]) {
+      const own = columns.filter(([, field]) => field.storage === storage)
+      if (own.length === 0) continue
+      const condition = or(...own.map(([column]) => eq(column, name)))
+      const found = await db.select({ one: sql`1` }).from(table).where(condition)
+      count += (found as unknown[]).length
+    }
+    return count
   }
 
   /** A transaction of which nobody knows the database: it has to count while it is open. */
@@ -401,6 +417,11 @@ export class FileTable<T extends Table> {
 
   async #run(query: Query): Promise<unknown> {
     return this.#guard === undefined ? await query : await this.#guard.run(query)
+  }
+
+  #fileColumns(): FileColumns {
+    const columns = [...this.#files].map(([key, { field }]) => [this.#column(key), field] as const)
+    return { table: this.#table, columns }
   }
 
   #filedColumns(): Record<string, FileField> {

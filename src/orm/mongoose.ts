@@ -23,8 +23,8 @@ import { currentScope, type FileScope, inScope } from '../fields/lifecycle.ts'
 import { type FileFields, rowFields } from '../fields/rows.ts'
 import { unmet, untilMet } from '../fields/until-met.ts'
 
-/** On a schema: its file paths. */
-const fieldsKey: unique symbol = Symbol('stowage.mongoose.fields')
+/** On the getter of a path: its field. Schemas that are merged of others take their getters along. */
+const fieldKey: unique symbol = Symbol('stowage.mongoose.field')
 /** On a document: its files, made at their first access. */
 const filesKey: unique symbol = Symbol('stowage.mongoose.files')
 
@@ -39,20 +39,20 @@ interface FileDocument extends Document {
  */
 export function filePlugin(fields: FileFields): (schema: Schema) => void {
   return schema => {
-    Object.assign(schema, { [fieldsKey]: fields })
     for (const [path, field] of Object.entries(fields)) addPath(schema, path, field)
     schema.on('init', (model: typeof Model) => {
       const { collectionName } = model.collection
-      for (const [path, field] of Object.entries(fields)) field.attach(collectionName, path)
+      const all = fieldsOf(model.schema)
+      for (const [path, field] of Object.entries(all)) field.attach(collectionName, path)
       const toRow = (document: Document): object =>
         document.toObject({ getters: false, virtuals: false })
-      const own = Object.create({ toRow }, Object.getOwnPropertyDescriptors(fields))
+      const own = Object.create({ toRow }, Object.getOwnPropertyDescriptors(all))
       Object.assign(model.prototype, { [rowFields]: own })
     })
     // create() calls it under its other name.
     for (const name of ['save', '$save']) {
       function save(this: FileDocument, options: SaveOptions = {}): Promise<unknown> {
-        return saveWithFiles(this, fields, options)
+        return saveWithFiles(this, fieldsOf(modelOf(this).schema), options)
       }
       schema.method(name, save, { suppressWarning: true })
     }
@@ -67,16 +67,31 @@ interface SaveOptions {
   readonly session?: ClientSession | null
 }
 
+/**
+ * The file paths of a model: of every plugin call, and of a discriminator also those of its base, whose
+ * methods it has replaced.
+ */
+function fieldsOf(schema: Schema): FileFields {
+  const fields: Record<string, FileField> = {}
+  schema.eachPath((path, { options }) => {
+    const getter: { [fieldKey]?: FileField } | undefined = options.get
+    const field = getter?.[fieldKey]
+    if (field !== undefined) fields[path] = field
+  })
+  return fields
+}
+
 function addPath(schema: Schema, path: string, field: FileField): void {
+  function get(this: unknown, value: unknown): unknown {
+    if (isDocument(this)) refuseSubdocument(this, path)
+    return isDocument(this) ? fileOf(this, path, field, value) : value
+  }
   schema.add({
     [path]: {
       type: String,
       // Mongoose takes a third more time to load documents whose paths have defaults.
       ...(field.default === null ? {} : { default: field.default }),
-      get(this: unknown, value: unknown) {
-        if (isDocument(this)) refuseSubdocument(this, path)
-        return isDocument(this) ? fileOf(this, path, field, value) : value
-      },
+      get: Object.assign(get, { [fieldKey]: field }),
       set(this: unknown, value: FileInput) {
         if (isDocument(this)) refuseSubdocument(this, path)
         if (!isDocument(this) || typeof value === 'string') return value ?? ''
@@ -321,11 +336,14 @@ class DocumentHost implements FieldHost {
   /** Without the session: whoever asks, the transaction is over. */
   async uses(name: string, storage: unknown): Promise<number> {
     let count = 0
-    for (const model of Object.values(this.owner.db.models)) {
-      const fields: FileFields = Reflect.get(model.schema, fieldsKey) ?? {}
-      for (const [path, field] of Object.entries(fields)) {
-        if (field.storage === storage)
-          count += await model.collection.countDocuments({ [path]: name })
+    // Discriminators share the collection of their base, and its paths.
+    const counted = new Set<string>()
+    for (const { schema, collection } of Object.values(this.owner.db.models)) {
+      for (const [path, field] of Object.entries(fieldsOf(schema))) {
+        const key = `${collection.collectionName} ${path}`
+        if (field.storage !== storage || counted.has(key)) continue
+        counted.add(key)
+        count += await collection.countDocuments({ [path]: name })
       }
     }
     return count

@@ -3,7 +3,10 @@ import { createClient } from '@libsql/client'
 import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { MemoryStorage } from 'stowage'
 import { fileColumn, fileTable } from 'stowage/drizzle'
+import { FileField } from 'stowage/fields'
+import { expect, it } from 'vitest'
 import { testAdapter } from './adapter-suite.ts'
 import { openDrizzle } from './harness/drizzle.ts'
 import type { Fields, Session } from './harness/session.ts'
@@ -48,4 +51,31 @@ async function open(folder: string, fields: Fields): Promise<Session> {
 
 testAdapter('Drizzle on SQLite', {
   open: fields => withFolder(folder => open(folder, fields)),
+})
+
+it('keeps a file that a row of another table names', async () => {
+  const client = createClient({ url: ':memory:' })
+  const db = drizzle(client)
+  const storage = new MemoryStorage({})
+  const table = (name: string) =>
+    sqliteTable(name, {
+      id: integer('id').primaryKey(),
+      file: fileColumn(new FileField({ storage })),
+    })
+  for (const name of ['users', 'posts'])
+    await client.execute(
+      `CREATE TABLE ${name} (id integer PRIMARY KEY, file text NOT NULL DEFAULT '')`,
+    )
+  const users = fileTable(db, table('users'))
+  const posts = fileTable(db, table('posts'))
+  const stored = async () => (await storage.listdir(''))[1]
+
+  const [user] = await users.insert({ file: new File(['me'], 'me.png') })
+  const [post] = await posts.insert({ file: user?.file ?? null })
+  expect(post?.file.name).toBe('me.png')
+  if (post !== undefined) await posts.delete(post)
+  expect(await stored()).toEqual(['me.png'])
+  if (user !== undefined) await users.delete(user)
+  expect(await stored()).toEqual([])
+  client.close()
 })

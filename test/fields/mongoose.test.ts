@@ -150,6 +150,36 @@ describe('file paths of Mongoose', () => {
     await connection.close()
   })
 
+  it('may be those of a discriminator beside those of its base', async () => {
+    const storage = new MemoryStorage({})
+    const connection = await mongoose.createConnection(server.url).asPromise()
+    const base = new Schema({ title: String }, { discriminatorKey: 'kind' })
+    base.plugin(filePlugin({ photo: new FileField({ storage }) }))
+    const Base = connection.model('Item', base, `items${++opened}`)
+    const inner = new Schema({})
+    inner.plugin(filePlugin({ manual: new FileField({ storage }) }))
+    const Kind = Base.discriminator('Machine', inner)
+    const file = (name: string): never => new File([name], name) as never
+    const machine = new Kind({ title: 'a' })
+    machine.set({ photo: file('photo.png'), manual: file('manual.pdf') })
+    await machine.save()
+    const other = new Kind({ title: 'b' })
+    other.set({ photo: String(machine.get('photo')), manual: String(machine.get('manual')) })
+    await other.save()
+
+    const found = await Base.findOne({ title: 'a' }).orFail()
+    expect([String(found.get('photo')), String(found.get('manual'))]).toEqual([
+      'photo.png',
+      'manual.pdf',
+    ])
+    const stored = async () => (await storage.listdir(''))[1]
+    await found.deleteOne()
+    expect(await stored()).toEqual(['manual.pdf', 'photo.png'])
+    await (await Base.findOne({ title: 'b' }).orFail()).deleteOne()
+    expect(await stored()).toEqual([])
+    await connection.close()
+  })
+
   it('are refused in documents inside others, which would lose their content', async () => {
     const inner = new Schema({ name: String })
     inner.plugin(filePlugin({ photo: new FileField({ storage: new MemoryStorage({}) }) }))
