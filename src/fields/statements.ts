@@ -1,5 +1,6 @@
 import { bypass } from './bypass.ts'
 import type { FileField } from './file-field.ts'
+import { pendingName } from './rows.ts'
 
 /** A table whose rows have files, as SQL names it. */
 export interface FiledTable {
@@ -34,6 +35,18 @@ export function refuseStatement(sql: string, tables: Iterable<FiledTable>, inste
 const changes = /\b(?:delete|truncate|replace|update|merge)\b/i
 /** Comments, and literals: nothing in them is done. */
 const unread = /--[^\n]*|\/\*.*?\*\/|'(?:[^']|'')*'/gs
+
+/**
+ * Refuses a statement whose values stand for content that nobody has stored: its row is written without
+ * the events by which files are stored, and would name a file that there is not.
+ *
+ * @param method what has made the statement, as the beginning of a sentence
+ * @throws UnsupportedError
+ */
+export function refuseUnstored(values: unknown, method: string, instead: string): void {
+  if (Array.isArray(values) && values.includes(pendingName))
+    throw bypass(method, ['the row'], instead)
+}
 
 /** A name, in quotes or without. */
 function identifier(name: string): string {

@@ -13,14 +13,14 @@ import {
   type TransformContext,
   Type,
 } from '@mikro-orm/core'
-import { isStorageError, UnsupportedError } from '../core/errors.ts'
+import { ImproperlyConfigured, isStorageError, UnsupportedError } from '../core/errors.ts'
 import { bypass, cascades, vanished } from '../fields/bypass.ts'
 import { FieldFile, type FieldHost } from '../fields/field-file.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope } from '../fields/lifecycle.ts'
 import { type HeldNames, RowWrites } from '../fields/row-writes.ts'
 import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
-import { type FiledTable, refuseStatement } from '../fields/statements.ts'
+import { type FiledTable, refuseStatement, refuseUnstored } from '../fields/statements.ts'
 
 type Row = Record<string, unknown>
 type Property = FileProperty<Row>
@@ -88,6 +88,11 @@ abstract class StoredName extends Type<unknown, string | undefined> {
     return 'string'
   }
 
+  /** What is assigned may be a name, content or a file; MikroORM would refuse all but a `string`. */
+  override get runtimeType(): string {
+    return 'any'
+  }
+
   override ensureComparable(): boolean {
     return false
   }
@@ -116,6 +121,8 @@ function columnsOf(row: object): Property[] {
 }
 
 function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileField): void {
+  if (meta.embeddable === true || prop.embedded !== undefined)
+    throw embedded(meta.className, prop.name)
   const prototype: Prototype & object = meta.prototype as object
   const column: Property = new FileProperty(prop.name, field, (row, of) => new EntityHost(row, of))
   field.attach(meta.tableName || meta.className, prop.fieldNames?.[0] ?? prop.name, prop.name)
@@ -160,8 +167,8 @@ class StatementGuard {
     const connection = driver.getConnection()
     const { execute } = connection
     connection.execute = async (...args) => {
-      const [query, , , transaction] = args
-      this.#check(query, transaction)
+      const [query, values, , transaction] = args
+      this.#check(query, values, transaction)
       return await Reflect.apply(execute, connection, args)
     }
     // What a statement fails with becomes an error of the driver.
@@ -182,8 +189,9 @@ class StatementGuard {
     this.#writing.delete(em.getTransactionContext() ?? this.#driver)
   }
 
-  #check(query: unknown, transaction: unknown): void {
+  #check(query: unknown, values: unknown, transaction: unknown): void {
     if (this.#writing.has(Object(transaction ?? this.#driver))) return
+    refuseUnstored(values, 'A write that goes past flush()', 'em.persist() and flush()')
     const sql = typeof query === 'string' ? query : Reflect.get(Object(query), 'sql')
     refuseStatement(String(sql), [...this.#models].map(tableOf), 'em.remove() and flush()')
   }
@@ -361,7 +369,7 @@ class EntityHost implements FieldHost {
     let count = 0
     for (const meta of own.getMetadata().getAll().values()) {
       for (const { field, property } of columnsOf(meta.prototype as object)) {
-        if (field.storage !== storage) continue
+        if (field.storage !== storage || isCountedWithRoot(meta, property)) continue
         const where = { [property]: name }
         count += await own.count(meta.class, where as never, { filters: false })
       }
@@ -379,6 +387,22 @@ class EntityHost implements FieldHost {
       },
     )
   }
+}
+
+/** Whether the rows are those of the class above, in one table. */
+function isCountedWithRoot({ root, tableName, prototype }: EntityMetadata, name: string): boolean {
+  return (
+    root.prototype !== prototype &&
+    root.tableName === tableName &&
+    columnsOf(root.prototype as object).some(({ property }) => property === name)
+  )
+}
+
+function embedded(model: string, column: string): ImproperlyConfigured {
+  return new ImproperlyConfigured(
+    `"${column}" is a file in the embeddable of ${model}, which MikroORM tells nobody about: give the files to the entity itself.`,
+    { setting: column },
+  )
 }
 
 function managerOf(row: Row & Made): EntityManager | undefined {

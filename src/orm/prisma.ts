@@ -10,6 +10,7 @@ import {
   FieldFile,
   type FieldHost,
   type FileInput,
+  isPending,
 } from '../fields/field-file.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { currentScope, type FileScope, fileTransaction, inScope } from '../fields/lifecycle.ts'
@@ -86,6 +87,12 @@ function waiting(): Map<string, Exclude<FileInput, string | null>> {
   const shared = globalThis as { [waitingKey]?: ReturnType<typeof waiting> | undefined }
   shared[waitingKey] ??= new Map()
   return shared[waitingKey]
+}
+
+/** Whether a value of a column stands for content that is not stored yet. */
+function isContent(value: unknown): boolean {
+  const given = typeof value === 'string' ? waiting().get(value) : undefined
+  return given !== undefined && (!(given instanceof FieldFile) || given[isPending])
 }
 
 /** Columns and the names in them. */
@@ -235,7 +242,15 @@ class PrismaExtension {
     const rows = [args?.['data'] ?? []].flat().filter(isValues)
     const touched = [...rows, ...written].some(data => columns.some(column => column in data))
     this.#checkTransaction(call, touched || operation === 'delete')
-    if (operation.startsWith('create')) return await this.#create(call, rows)
+    if (operation.startsWith('create')) {
+      // Nobody says which rows were left out, and whose files are to go.
+      if (
+        args['skipDuplicates'] === true &&
+        rows.some(row => columns.some(name => isContent(row[name])))
+      )
+        throw bypass(`${operation}() with skipDuplicates`, columns, 'create() of each row')
+      return await this.#create(call, rows)
+    }
     if (operation === 'update') return await this.#update(call, columns, args['data'] as Values)
     if (operation === 'delete') return await this.#delete(call, columns)
     if (touched) throw bypass(`${operation}()`, columns, 'create() and update()')

@@ -226,11 +226,16 @@ class SequelizeFiles {
       const previous = await this.#lock(row, written, transaction)
       if (previous === null && !row.isNewRecord) throw vanished(row.constructor.name)
       const files = written.map(attribute => row.get(attribute as never) as FieldFile)
+      const mayBeSkipped = row.isNewRecord && Reflect.get(options, 'ignoreDuplicates') === true
+      const fresh = mayBeSkipped ? files.filter(file => file[isPending]) : []
       for (const file of files) await file[beforeWrite](scope)
       const inside = { ...withColumns(options, files), transaction }
       const result = await this.#own.run(true, () => save(inside))
       for (const [index, file] of files.entries())
         await file[afterWrite](scope, previous?.[written[index] ?? ''] ?? null)
+      // The database does not say whether it has left the row out.
+      for (const { storage, name } of fresh)
+        if (name !== null) scope.removed({ storage, name, uses: () => this.uses(storage, name) })
       return result
     })
   }
@@ -296,7 +301,9 @@ class SequelizeFiles {
     model.addHook('beforeUpsert', (values: object) => {
       if (touched(values).length > 0) throw bypass('Model.upsert()', names, 'create() or save()')
     })
-    model.addHook('beforeBulkDestroy', () => {
+    model.addHook('beforeBulkDestroy', ({ force }) => {
+      // Rows that are only marked as deleted can be restored, with their files.
+      if (force !== true && marksDeleted(model)) return
       if (Object.values(fields).some(field => field.onDelete === 'cleanup'))
         throw bypass('Model.destroy()', names, 'destroy() of the rows')
     })
@@ -374,6 +381,10 @@ function withColumns(options: SaveOptions, files: readonly FieldFile[]): SaveOpt
   if (options.fields === undefined) return options
   const columns = files.flatMap(file => Object.keys(file[changedColumns]))
   return { ...options, fields: [...new Set([...options.fields, ...(columns as never[])])] }
+}
+
+function marksDeleted({ options }: ModelStatic<Model>): boolean {
+  return options.paranoid === true && options.timestamps !== false
 }
 
 /** With a schema it is an object. */

@@ -18,7 +18,7 @@ import type { FileField } from '../fields/file-field.ts'
 import { FileScope } from '../fields/lifecycle.ts'
 import { type HeldNames, RowWrites } from '../fields/row-writes.ts'
 import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
-import { type FiledTable, refuseStatement } from '../fields/statements.ts'
+import { type FiledTable, refuseStatement, refuseUnstored } from '../fields/statements.ts'
 
 type Property = FileProperty<ObjectLiteral>
 /** File columns of an entity class, kept on its prototype. */
@@ -70,6 +70,12 @@ export async function registerFiles(source: DataSource): Promise<void> {
   }
 }
 
+interface BeforeQuery {
+  readonly query: string
+  readonly parameters?: unknown
+  readonly queryRunner: QueryRunner
+}
+
 /** The files of one data source. */
 class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
   readonly source: DataSource
@@ -97,6 +103,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
     for (const metadata of this.source.entityMetadatas) {
       if (typeof metadata.target !== 'function') continue
       const prototype: Prototype = metadata.target.prototype
+      refuseEmbedded(metadata)
       const columns = prototype[columnsKey]
       if (columns === undefined) continue
       prototype[sourcesKey] = new Set([...(prototype[sourcesKey] ?? []), this])
@@ -147,9 +154,10 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
 
   async uses(manager: EntityManager, storage: unknown, name: string): Promise<number> {
     let count = 0
-    for (const [{ target }, columns] of this.#models) {
+    for (const [{ target, parentEntityMetadata: parent }, columns] of this.#models) {
       for (const { property, field } of columns.values()) {
-        if (field.storage !== storage) continue
+        // Rows of a child entity are in the table of its parent, and counted there.
+        if (field.storage !== storage || this.#models.get(parent)?.has(property) === true) continue
         const rows = manager.createQueryBuilder(target, 'row').withDeleted()
         count += await rows.where(`row.${property} = :name`, { name }).getCount()
       }
@@ -223,7 +231,8 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
   }
 
   /** What goes past the entities, as query builders and raw SQL do. */
-  beforeQuery({ query, queryRunner }: { query: string; queryRunner: QueryRunner }): void {
+  beforeQuery({ query, parameters, queryRunner }: BeforeQuery): void {
+    refuseUnstored(parameters, 'save() without listeners', 'save() with its listeners')
     if (!this.#writing.has(queryRunner))
       refuseStatement(query, this.#tables, 'save() and remove() of the loaded entities')
   }
@@ -278,7 +287,11 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral> {
       const given: unknown = Object.hasOwn(row, column.property) ? row[column.property] : undefined
       const waits = column.column(row) === pendingName
       if (typeof given === 'object' || (waits && scope === undefined))
-        throw bypass('insert()', [column.property], 'save(), which has a transaction')
+        throw bypass(
+          'insert(), or save() of a plain object,',
+          [column.property],
+          'save(), which has a transaction, of an entity that create() has made',
+        )
     }
     if (scope !== undefined) await this.#writes.store(row, columns.values(), scope)
   }
@@ -388,4 +401,17 @@ class EntityHost implements FieldHost {
 function nameOf(column: Property, row: ObjectLiteral): string | undefined {
   const name = column.column(row)
   return name === null && column.peek(row) !== undefined ? '' : (name ?? undefined)
+}
+
+/** TypeORM writes what is in an embedded object with its entity, and tells nobody. */
+function refuseEmbedded({ allEmbeddeds, tableName }: EntityMetadata): void {
+  for (const { type, propertyPath } of allEmbeddeds) {
+    const columns = typeof type === 'function' && (type.prototype as Prototype)[columnsKey]
+    if (!columns) continue
+    const [column = ''] = columns.keys()
+    throw new ImproperlyConfigured(
+      `"${propertyPath}.${column}" of "${tableName}" is a file in an embedded object: give the files to the entity itself.`,
+      { setting: column },
+    )
+  }
 }

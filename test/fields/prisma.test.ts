@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PrismaLibSql } from '@prisma/adapter-libsql'
-import { ImproperlyConfigured, MemoryStorage } from 'stowage'
+import { ImproperlyConfigured, MemoryStorage, UnsupportedError } from 'stowage'
 import { FileField, fileTransaction, ImageField } from 'stowage/fields'
 import { fileData, fileExtension } from 'stowage/prisma'
 import { describe, expect, it } from 'vitest'
@@ -45,6 +45,19 @@ it('refuses models whose rows the database deletes by itself', () => {
   expect(() => base.$extends(fileExtension({ itm: { file: new FileField() } }))).toThrow(
     'model "itm"',
   )
+})
+
+it('refuses content of rows that may be left out as duplicates', async () => {
+  const { base, folder } = await open()
+  const storage = new MemoryStorage({})
+  const prisma = base.$extends(fileExtension({ document: { normal: new FileField({ storage }) } }))
+  const data = [{ title: 'a', normal: fileData(new File(['a'], 'a.txt')) }]
+  // Databases other than SQLite have it.
+  const options = { data, skipDuplicates: true } as { data: typeof data }
+  await expect(prisma.document.createMany(options)).rejects.toThrow(UnsupportedError)
+  expect((await storage.listdir(''))[1]).toEqual([])
+  await base.$disconnect()
+  rmSync(folder, { recursive: true })
 })
 
 it('gives rows that have been written their files, to be saved and read', async () => {
