@@ -79,8 +79,9 @@ const house = {
     node: true,
   },
   doctor: {
-    reason: 'the doctor looks at storages, and knows what S3 is asked besides',
-    imports: ['core', 'backends'],
+    reason:
+      'the doctor looks at storages, also configured ones and those with a manifest, and knows what S3 is asked besides',
+    imports: ['core', 'backends', 'config', 'static'],
   },
   'testing/contract': {
     reason:

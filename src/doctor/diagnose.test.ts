@@ -14,8 +14,12 @@ import { S3Probe } from '../backends/s3/probe.ts'
 import { offerProbe } from '../backends/s3/probe-offer.ts'
 import { type ProviderName, profileOf } from '../backends/s3/profiles.ts'
 import { resolveAddress } from '../backends/s3/url.ts'
+import { configure } from '../config/active-configuration.ts'
+import { defaultStorage } from '../config/registry.ts'
 import { UnavailableError } from '../core/errors.ts'
+import { settingsKey } from '../core/settings.ts'
 import { S3Storage, type S3StorageOptions } from '../s3.ts'
+import { ManifestStaticStorage } from '../static/manifest-static-storage.ts'
 import { S3Server } from '../testing/s3-server/s3-server.ts'
 import { diagnose } from './diagnose.ts'
 import type { Check, Diagnosis, Step } from './diagnosis.ts'
@@ -466,6 +470,29 @@ describe('the doctor, elsewhere', () => {
     expect(diagnosis.ok).toBe(false)
     expect(found(diagnosis, 'write')?.outcome).toBe('failed')
     expect(found(diagnosis, 'delete')?.found).toBe('Not looked at: see write.')
+  })
+
+  it('asks for the plain URL of its file, where a manifest has those of others', async () => {
+    const files = new MemoryStorage({ baseUrl: '/static/' })
+    const diagnosis = await diagnose(new ManifestStaticStorage(files))
+    expect(found(diagnosis, 'url')).toMatchObject({
+      outcome: 'skipped',
+      found: expect.stringContaining('/static/stowage-doctor-'),
+    })
+    expect(diagnosis.ok).toBe(true)
+  })
+
+  it('looks at the storage that a stand-in stands for, also at one that is not loaded', async () => {
+    const module = new URL('../backends/memory/memory-storage.ts', import.meta.url).href
+    configure({ storages: { default: { backend: `${module}#MemoryStorage` } } })
+    try {
+      expect(await diagnose(defaultStorage)).toMatchObject({ storage: 'memory', ok: true })
+      configure({ storages: { default: { backend: './none.ts#None' } } })
+      const { ok, checks } = await diagnose(defaultStorage)
+      expect([ok, checks[0]?.found]).toEqual([false, expect.stringContaining('./none.ts#None')])
+    } finally {
+      Reflect.deleteProperty(globalThis, settingsKey)
+    }
   })
 
   it('fetches URLs that lead somewhere', async () => {

@@ -1,4 +1,5 @@
 import { probeOf, subjectOf } from '../backends/s3/probe-offer.ts'
+import { loadedTarget } from '../config/storage-kind.ts'
 import type { Storage } from '../core/storage.ts'
 import { adviceOn, problemOf } from './advice.ts'
 import { type Check, type Diagnosis, Findings, limited, type Step, steps } from './diagnosis.ts'
@@ -28,13 +29,16 @@ export async function diagnose(
 ): Promise<Diagnosis> {
   const findings = new Findings(options.onCheck)
   const signal = limited(options.signal)
+  let name = 'not configured'
   try {
-    await examine(storage, findings, signal, options.fetch ?? fetch)
+    const target = await loadedTarget(storage)
+    name = target.backend.name
+    await examine(target, findings, signal, options.fetch ?? fetch)
   } catch (error) {
     options.signal?.throwIfAborted()
     findings.fail('bucket', problemOf(error), adviceOn(error, 'the service to be asked'))
   }
-  return { storage: storage.backend.name, ok: !findings.failed, checks: findings.checks }
+  return { storage: name, ok: !findings.failed, checks: findings.checks }
 }
 
 async function examine(

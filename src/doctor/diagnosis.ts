@@ -34,7 +34,7 @@ export interface Check {
 
 /** What a storage can and what it lacks. */
 export interface Diagnosis {
-  /** Name of the backend, such as `s3(media)`. */
+  /** Name of the backend, such as `s3(media)`; `not configured` where there is none. */
   readonly storage: string
   /** Whether nothing failed. */
   readonly ok: boolean

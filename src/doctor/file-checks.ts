@@ -1,5 +1,6 @@
 import { hasCode, isStorageError } from '../core/errors.ts'
 import type { Storage } from '../core/storage.ts'
+import { hasManifest, manifestKey } from '../static/static-manifest.ts'
 import { adviceOn, problemOf } from './advice.ts'
 import type { Findings, Step } from './diagnosis.ts'
 
@@ -88,7 +89,10 @@ export class FileChecks {
   async url(): Promise<void> {
     const { storage, findings, fetch } = this.#options
     await this.#try('url', 'reading by URL', async signal => {
-      const url = await storage.url(this.#written, { signal })
+      // A manifest knows the URLs of what was collected, and no file of the doctor's.
+      const url = hasManifest(storage)
+        ? await storage[manifestKey].plainUrl(this.#written, { signal })
+        : await storage.url(this.#written, { signal })
       if (!/^https?:/.test(url))
         return findings.skip(
           'url',
