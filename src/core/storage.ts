@@ -22,9 +22,8 @@ import {
   ValidationError,
   withContext,
 } from './errors.ts'
-import { FileReader } from './file-reader.ts'
 import type { FileStat } from './file-stat.ts'
-import { type Commit, FileWriter } from './file-writer.ts'
+import type { Commit } from './file-writer.ts'
 import { heldNames } from './held-names.ts'
 import {
   alternativeName,
@@ -42,6 +41,7 @@ import {
   validName,
 } from './names.ts'
 import type { OpenFiles } from './open-file.ts'
+import type { OpenHandles } from './open-handles.ts'
 import {
   type ArgumentTypes,
   checkArguments,
@@ -53,7 +53,6 @@ import { checkProperties } from './properties.ts'
 import { quoteName } from './quote.ts'
 import { fileOverwriteOption, maxNameLengthOption } from './storage-options.ts'
 import { StoredFile } from './stored-file.ts'
-import { TextFileReader } from './text-reader.ts'
 
 export interface SaveOptions extends OperationOptions, FileProperties {
   /** Longest name in code points; a longer one loses the end of its root, never its extension. */
@@ -117,6 +116,7 @@ const defaultCleanupAge = 86_400
 export class Storage {
   /** Implements the service. Layers wrap it: `new Storage(faulty(storage.backend, …))`. */
   readonly backend: Backend
+  #handles: OpenHandles | undefined
   readonly #fileOverwrite: boolean
   readonly #maxNameLength: number | undefined
 
@@ -421,8 +421,8 @@ export class Storage {
   ): Promise<OpenFiles['r' | 'rb']> {
     return this.#run('open', name, options, async existing => {
       checkReadingOptions(options)
-      const reader = await FileReader.open(this.backend, existing, mode, options.signal)
-      return mode === 'r' ? new TextFileReader(reader) : reader
+      const { openReader } = this.#handles ?? (await this.#loadHandles())
+      return await openReader(this.backend, existing, mode, options.signal)
     })
   }
 
@@ -444,13 +444,16 @@ export class Storage {
         const work = this.#commit(target, content, { ...options, signal: both.signal }, exclusive)
         return untilAborted(work, signal).finally(() => both.release())
       }
-      const file = { name: target, mode, backend: this.backend.name }
-      return mode === 'w'
-        ? new FileWriter<string>(file, commit, signal)
-        : new FileWriter<Uint8Array | string>(file, commit, signal)
+      const { openWriter } = this.#handles ?? (await this.#loadHandles())
+      return openWriter({ name: target, mode, backend: this.backend.name }, commit, signal)
     } catch (error) {
       throw this.#explain(error, 'open', name, signal)
     }
+  }
+
+  async #loadHandles(): Promise<OpenHandles> {
+    this.#handles = await import('./open-handles.ts')
+    return this.#handles
   }
 
   async #commit(

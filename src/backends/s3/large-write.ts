@@ -15,6 +15,7 @@ import type { ObjectParameters } from './object-parameters.ts'
 import { partsInFlight } from './part-buffers.ts'
 import type { Part, PartReader } from './part-reader.ts'
 import type { ProviderProfile } from './profiles.ts'
+import { TakenError } from './taken-error.ts'
 import { temporaryKey } from './temporary-key.ts'
 
 /** What a write needs to know of its storage. */
@@ -252,16 +253,6 @@ export class LargeWrite {
       if (error instanceof FileNotFoundError) return undefined
       throw error
     }
-  }
-}
-
-/** The name was taken while the content was uploaded, which can be read once more. */
-export class TakenError extends PreconditionFailedError {
-  readonly taken: Name
-
-  constructor(taken: Name, cause: unknown) {
-    super('The name was taken while the content was uploaded.', { cause })
-    this.taken = taken
   }
 }
 

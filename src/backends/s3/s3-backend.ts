@@ -32,14 +32,7 @@ import { ensureBucket } from './bucket.ts'
 import { encodingFromName, encodingOfSvgz } from './content-encoding.ts'
 import { contentDisposition } from './encoding.ts'
 import type { GetOptions, ListResult, PresignOptions, S3Engine, StreamContent } from './engine.ts'
-import {
-  checkForm,
-  conditionsFor,
-  filenameVariable,
-  isAbout,
-  parameterFields,
-} from './form-fields.ts'
-import { LargeWrite, TakenError } from './large-write.ts'
+import type { LargeWrite } from './large-write.ts'
 import {
   type AccessParameters,
   accessHeaders,
@@ -61,6 +54,7 @@ import type { PostCondition, PostForm } from './post-policy.ts'
 import type { EngineSubject } from './probe-offer.ts'
 import { type ProviderProfile, profileOf } from './profiles.ts'
 import { type StorageParameters, storageParameters } from './storage-parameters.ts'
+import { TakenError } from './taken-error.ts'
 import { isTemporaryKey, temporaryPrefix } from './temporary-key.ts'
 import { type UrlRequest, urlRequest } from './url-parameters.ts'
 import { withoutUndefined } from './without-undefined.ts'
@@ -327,26 +321,24 @@ export class S3Backend implements Backend {
    */
   async postForm(name: Name, options: BackendFormOptions): Promise<PostForm> {
     const { fields: given = {}, conditions: ruled = [], maxSize } = options
-    checkForm({ fields: given, conditions: ruled, maxSize })
-    const parameters = parameterFields(this.#formParameters(name))
-    const free = Object.entries(parameters).filter(
+    // Loaded at the first use, as large writes are: importing a storage costs little.
+    const form = await import('./form-fields.ts')
+    form.checkForm({ fields: given, conditions: ruled, maxSize })
+    const { ContentType, ...others } = this.#writeParameters(name, undefined, {})
+    // The type of a file whose name the browser gives is not known; the browser's form may say it.
+    const stored = name.endsWith(form.filenameVariable) ? others : { ...others, ContentType }
+    const free = Object.entries(form.parameterFields(stored)).filter(
       ([field]) =>
-        !ruled.some(condition => isAbout(condition, field)) &&
+        !ruled.some(condition => form.isAbout(condition, field)) &&
         !Object.keys(given).some(own => own.toLowerCase() === field),
     )
     const fields = { ...Object.fromEntries(free), ...given }
     const size: PostCondition[] =
       maxSize === undefined ? [] : [['content-length-range', 0, maxSize]]
-    const conditions = conditionsFor(fields, [...ruled, ...size])
+    const conditions = form.conditionsFor(fields, [...ruled, ...size])
     const expiresIn = options.expiresIn ?? this.#options.querystringExpire ?? 3600
     const engine = this.#opened ?? (await this.#load())
     return await engine.postForm(this.#prefix + name, { fields, conditions, expiresIn })
-  }
-
-  /** The type of a file whose name the browser gives is not known; the browser's form may say it. */
-  #formParameters(name: Name): ObjectParameters {
-    const { ContentType, ...parameters } = this.#writeParameters(name, undefined, {})
-    return name.endsWith(filenameVariable) ? parameters : { ...parameters, ContentType }
   }
 
   async cleanupUploads(
@@ -502,6 +494,7 @@ export class S3Backend implements Backend {
   ): Promise<LargeWrite> {
     const { partSize, concurrency, memory } = this.#transfer
     const engine = this.#opened ?? (await this.#open())
+    const { LargeWrite } = await import('./large-write.ts')
     const setup = {
       engine,
       prefix: this.#prefix,
