@@ -5,15 +5,18 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
 import { configure } from '../config/active-configuration.ts'
 import { settingsKey } from '../core/settings.ts'
+import { Storage } from '../core/storage.ts'
+import { faulty } from '../layers/faulty.ts'
 import { gc } from './gc.ts'
 
 describe('gc', () => {
-  const storage = new MemoryStorage({})
+  let storage: MemoryStorage
   let folder: string
   let lines: string[]
 
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'stowage-gc-'))
+    storage = new MemoryStorage({})
     configure({ storages: { default: storage } })
     await storage.save('used.txt', 'x', { overwrite: true })
     await storage.save('orphan.txt', 'x', { overwrite: true })
@@ -30,7 +33,7 @@ describe('gc', () => {
     await rm(folder, { recursive: true })
   })
 
-  const used = async (name: string, text: string): Promise<string> => {
+  const used = async (name: string, text: string | Uint8Array): Promise<string> => {
     await writeFile(join(folder, name), text)
     return join(folder, name)
   }
@@ -59,6 +62,35 @@ describe('gc', () => {
       delete: true,
     })
     await expect(run).rejects.toThrow('--allow-empty')
+    expect(await storage.exists('orphan.txt')).toBe(true)
+  })
+
+  it('loses no name that comes while the storage is still being listed', async () => {
+    const slow = faulty(storage.backend, {
+      fail: ({ operation }) => (operation === 'list' ? { delay: 50 } : undefined),
+    })
+    configure({ storages: { default: new Storage(slow) } })
+    const names = await used('names', 'used.txt\n')
+    expect(await gc({ storage: 'default', olderThan: 0, used: names, delete: true })).toBe(true)
+    expect(lines).toEqual(['deleted orphan.txt'])
+  })
+
+  it.each([
+    ['a byte order mark', '\ufeffused.txt\nline\u2028separator.txt'],
+    ['ends of Windows', 'line\u2028separator.txt\r\nused.txt\r\n'],
+  ])('takes names with %s as they are', async (_, text) => {
+    await storage.save('line\u2028separator.txt', 'x', { overwrite: true })
+    const names = await used('names', text)
+    expect(await gc({ storage: 'default', olderThan: 0, used: names, delete: true })).toBe(true)
+    expect(await storage.listdir('')).toEqual([[], ['line\u2028separator.txt', 'used.txt']])
+  })
+
+  it('removes nothing when the names cannot be read', async () => {
+    const options = { storage: 'default', olderThan: 0, delete: true, allowEmpty: true }
+    const latin = await used('latin', Buffer.from('us\xe9d.txt\n', 'latin1'))
+    await expect(gc({ ...options, used: latin })).rejects.toThrow('latin is no UTF-8')
+    const missing = join(folder, 'missing')
+    await expect(gc({ ...options, used: missing })).rejects.toThrow(missing)
     expect(await storage.exists('orphan.txt')).toBe(true)
   })
 })

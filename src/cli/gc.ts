@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
-import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { loadConfig } from '../config/configured-storage.ts'
 import { StorageStandIn } from '../config/stand-in.ts'
@@ -55,9 +54,33 @@ async function namesOf(source: string): Promise<AsyncIterable<string> | Iterable
   throw new ValidationError(`${source} has no default export that is a function of names.`)
 }
 
-function linesOf(source: string): AsyncIterable<string> {
-  const input = source === '-' ? process.stdin : createReadStream(source)
-  return createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })
+/**
+ * Opened when the first name is asked for: until then the storage is listed, and `readline` would
+ * lose what comes meanwhile. What is no UTF-8 would be other names, and their files look like garbage.
+ */
+async function* linesOf(source: string): AsyncGenerator<string> {
+  const input: AsyncIterable<Uint8Array> = source === '-' ? process.stdin : createReadStream(source)
+  const decoder = new TextDecoder('utf-8', { fatal: true })
+  let rest = ''
+  for await (const chunk of input) {
+    const lines = (rest + decoded(decoder, chunk, source)).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines.map(withoutReturn)
+  }
+  yield withoutReturn(rest + decoded(decoder, undefined, source))
+}
+
+function decoded(decoder: TextDecoder, chunk: Uint8Array | undefined, source: string): string {
+  try {
+    return decoder.decode(chunk, { stream: chunk !== undefined })
+  } catch {
+    const input = source === '-' ? 'Standard input' : source
+    throw new ValidationError(`${input} is no UTF-8, so the names in it are not known.`)
+  }
+}
+
+function withoutReturn(line: string): string {
+  return line.endsWith('\r') ? line.slice(0, -1) : line
 }
 
 /** A query that went wrong gives no names, and every file would look like garbage. */
