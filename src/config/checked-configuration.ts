@@ -177,7 +177,6 @@ function check(
 }
 
 function describe(value: unknown): string {
-  if (value instanceof Promise) return 'a promise (await it)'
   return isStorage(value) ? 'a Storage' : kindOf(value)
 }
 

@@ -192,6 +192,10 @@ describe('toContent', () => {
     })
   })
 
+  it('says what was forgotten of a promise', () => {
+    expect(() => toContent(Promise.resolve('x') as never)).toThrow('is a promise (await it);')
+  })
+
   it.each([[null], [undefined], [42], [{}], [[1, 2]], [new Date(0)]])('refuses %j', content => {
     expect(() => toContent(content as never)).toThrow(ValidationError)
   })

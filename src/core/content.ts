@@ -246,5 +246,6 @@ function isAsyncIterable(content: unknown): content is AsyncIterable<Uint8Array 
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (typeof value !== 'object') return `a ${typeof value}`
+  if (value instanceof Promise) return 'a promise (await it)'
   return `an object of class ${value.constructor?.name ?? 'null'}`
 }

@@ -111,7 +111,8 @@ describe('the doors for names', () => {
   it('name the rule, and quote a long name on one line', () => {
     expect(() => parseReadName('a/../b')).toThrow('"a/../b" is refused: it contains a "." or ".."')
     expect(() => parseWriteName(`\n${'x'.repeat(5000)}`, limits)).toThrow(/^[^\n]{1,400}$/)
-    expect(() => parseReadName(42)).toThrow('it is number, not a string')
+    expect(() => parseReadName(42)).toThrow('it is a number, not a string')
+    expect(() => parseReadName(Promise.resolve('a'))).toThrow('it is a promise (await it), not a')
   })
 
   it('end a folder with a slash, once', () => {

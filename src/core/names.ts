@@ -1,5 +1,6 @@
 import { utf8Length } from './bytes.ts'
 import { SuspiciousFileOperation } from './errors.ts'
+import { kindOf } from './options.ts'
 import { quoteName } from './quote.ts'
 
 declare const checked: unique symbol
@@ -116,7 +117,7 @@ function checkText(name: unknown): void {
 }
 
 function notText(name: unknown): string {
-  return `it is ${name === null ? 'null' : typeof name}, not a string`
+  return `it is ${kindOf(name)}, not a string`
 }
 
 function refusal(name: unknown, problem: string): SuspiciousFileOperation {

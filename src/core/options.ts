@@ -192,6 +192,7 @@ function article(spec: OptionSpec): string {
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   if (Array.isArray(value)) return 'a list'
+  if (value instanceof Promise) return 'a promise (await it)'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
