@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { afterEach, describe, expect, it } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
 import { configure } from '../config/active-configuration.ts'
@@ -232,5 +233,40 @@ describe('a file of a field', () => {
     expect(file).toBeInstanceOf(FieldFile)
     expect(Object.keys(file)).toEqual([])
     expect([String(file), JSON.stringify({ file })]).toEqual(['a', '{"file":"a"}'])
+  })
+})
+
+describe('a stream', () => {
+  const tick = () => new Promise(resolve => setImmediate(resolve))
+
+  it('that fails while its name is chosen rejects the save, and does nothing else', async () => {
+    const stream = new Readable({ read() {} })
+    const uploadTo = async (_row: object, filename: string): Promise<string> => {
+      stream.destroy(new Error('cut'))
+      await tick()
+      return filename
+    }
+    const storage = new MemoryStorage()
+    const saving = new FileField({ storage, uploadTo }).file(null).save('a.txt', stream, save)
+    await expect(saving).rejects.toThrow('cut')
+    expect(await namesIn(storage)).toEqual([])
+  })
+
+  it('that is refused unread is ended', async () => {
+    const stream = new Readable({ read() {} })
+    let isCancelled = false
+    const web = new ReadableStream<Uint8Array>({
+      cancel: () => {
+        isCancelled = true
+      },
+    })
+    const refuse = async (): Promise<void> => {
+      await tick()
+      throw new ValidationError('not today')
+    }
+    const field = new FileField({ storage: new MemoryStorage(), validators: [refuse] })
+    await expect(field.file(null).save('a.txt', stream, save)).rejects.toThrow('not today')
+    await expect(field.file(null).save('a.txt', web, save)).rejects.toThrow('not today')
+    expect([stream.destroyed, isCancelled]).toEqual([true, true])
   })
 })

@@ -1,11 +1,10 @@
-import { type Bytes, concatBytes, ownBytes } from '../core/bytes.ts'
-import type { Content } from '../core/content.ts'
+import { type Bytes, concatBytes, copyBytes, ownBytes } from '../core/bytes.ts'
+import { type Content, type ContentSource, toContent } from '../core/content.ts'
 import { isContentFile } from '../core/content-file.ts'
-import { encodeContent, TextPieces } from '../core/content-text.ts'
+import { encodeContent } from '../core/content-text.ts'
 import { contentTypeOf } from '../core/content-type.ts'
 import { FileTooLargeError, ValidationError } from '../core/errors.ts'
 import { isStoredFile } from '../core/stored-file.ts'
-import { WebStreamChunks } from '../core/web-stream.ts'
 
 /** A file that is about to be stored, as validators see it: nothing of it has been stored yet. */
 export interface UploadedFile {
@@ -84,18 +83,18 @@ async function firstBytes(content: Content, bytes: number): Promise<Bytes> {
 
 /** A stream whose first chunks were read ahead, and that may not exceed a length. */
 class PeekedStream implements AsyncIterableIterator<Uint8Array> {
-  readonly #source: AsyncIterable<Uint8Array | string>
-  #iterator: AsyncIterator<Uint8Array | string> | undefined
+  /** Also listens to a Node stream that fails while nobody reads it yet. */
+  readonly #source: ContentSource
+  #chunks: AsyncIterator<Uint8Array> | undefined
   #ahead: Uint8Array[] = []
   #aheadLength = 0
   #ended = false
-  readonly #text = new TextPieces()
   #limit = Number.POSITIVE_INFINITY
   #given = 0
   touched = false
 
   constructor(content: AsyncIterable<Uint8Array | string>) {
-    this.#source = content instanceof ReadableStream ? new WebStreamChunks(content) : content
+    this.#source = toContent(content)
   }
 
   limit(bytes: number): void {
@@ -108,7 +107,8 @@ class PeekedStream implements AsyncIterableIterator<Uint8Array> {
     while (this.#aheadLength < bytes && !this.#ended) {
       const chunk = await this.#pull()
       if (chunk === undefined) break
-      this.#ahead.push(chunk)
+      // It is ours only until we ask for the next.
+      this.#ahead.push(copyBytes(chunk))
       this.#aheadLength += chunk.byteLength
     }
     return concatBytes(this.#ahead, this.#aheadLength).slice(0, bytes)
@@ -131,23 +131,18 @@ class PeekedStream implements AsyncIterableIterator<Uint8Array> {
     this.#ahead = []
     if (!this.#ended) {
       this.#ended = true
-      this.#iterator ??= this.#source[Symbol.asyncIterator]()
-      await this.#iterator.return?.()
+      if (this.#chunks === undefined) this.#source.destroy(undefined)
+      else await this.#chunks.return?.()
     }
     return { done: true, value: undefined }
   }
 
   async #pull(): Promise<Uint8Array | undefined> {
     if (this.#ended) return undefined
-    this.#iterator ??= this.#source[Symbol.asyncIterator]()
-    const result = await this.#iterator.next()
-    if (result.done === true) {
-      this.#ended = true
-      this.#text.end()
-      return undefined
-    }
-    if (typeof result.value === 'string') return this.#text.encode(result.value)
-    if (result.value instanceof Uint8Array) return result.value.slice()
-    throw new ValidationError('The chunks of a content are bytes or strings.')
+    this.#chunks ??= this.#source.chunks()[Symbol.asyncIterator]()
+    const result = await this.#chunks.next()
+    if (result.done !== true) return result.value
+    this.#ended = true
+    return undefined
   }
 }
