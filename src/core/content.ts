@@ -62,6 +62,9 @@ export function toContent(content: Content, signal?: AbortSignal | undefined): C
   )
 }
 
+/** Bytes of a content in memory that are given out at a time: between two it is looked after. */
+const pieceSize = 256 * 1024
+
 /** Content that is in memory. */
 export class MemoryContent implements ContentSource {
   readonly size: number
@@ -79,12 +82,16 @@ export class MemoryContent implements ContentSource {
 
   /** @throws ValidationError when the memory was given away, or resized, after the save began */
   get bytes(): Bytes {
-    if (this.#bytes.byteLength !== this.size) throw goneBytes()
+    checkLength(this.#bytes, this.size)
     return this.#bytes
   }
 
   async *chunks(): AsyncGenerator<Uint8Array> {
-    if (this.size > 0) yield this.bytes
+    for (let at = 0; at < this.size; at += pieceSize) {
+      yield this.bytes.subarray(at, at + pieceSize)
+      // Once more behind the last piece, too: it may have been read short.
+      checkLength(this.#bytes, this.size)
+    }
   }
 
   destroy(): void {}
@@ -226,7 +233,13 @@ function presentBuffer<T extends ArrayBufferLike>(buffer: T): T {
   return buffer
 }
 
-function goneBytes(): ValidationError {
+/** @throws ValidationError for bytes that are no longer as many as they were */
+export function checkLength(bytes: Uint8Array, length: number): void {
+  if (bytes.byteLength !== length) throw goneBytes()
+}
+
+/** What is said of memory that is no longer there: it would be stored as nothing. */
+export function goneBytes(): ValidationError {
   return new ValidationError(
     'The bytes of the content are no longer there: their ArrayBuffer was transferred to somebody else, or resized.',
   )

@@ -117,6 +117,22 @@ describe('gzip', () => {
     expect(stage.server.openUploads()).toBe(0)
   })
 
+  it.each([1_000_000, 20_000_000])(
+    'compresses none of %i bytes when they are given away meanwhile, or all',
+    async size => {
+      const bytes = new Uint8Array(randomBytes(size))
+      const saving = connect()
+        .save('given.css', bytes)
+        .catch((error: Error) => error.name)
+      await new Promise(resolve => setTimeout(resolve, 20))
+      structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+      // Node itself would end the process here.
+      if ((await saving) === 'given.css')
+        expect(gunzipSync(await stored('given.css'))).toHaveLength(size)
+      else expect(await saving).toBe('ValidationError')
+    },
+  )
+
   it('ends with a cancellation, and lets go of the source', async () => {
     let ended = false
     async function* endless(): AsyncGenerator<Uint8Array> {

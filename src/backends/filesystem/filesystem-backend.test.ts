@@ -35,6 +35,7 @@ import {
   SuspiciousFileOperation,
   UnavailableError,
   UnsupportedError,
+  ValidationError,
 } from '../../core/errors.ts'
 import type { Name } from '../../core/names.ts'
 import { temporaryName } from './disk-names.ts'
@@ -400,6 +401,15 @@ describe('a save', () => {
     }
     await expect(storage.save('kept/new/er/file', broken())).rejects.toThrow(RangeError)
     expect(await readdir(location, { recursive: true })).toEqual(['kept', 'kept/file'])
+  })
+
+  it('stores nothing when its memory is given away while it is written', async () => {
+    const bytes = new Uint8Array(3 * 1024 * 1024)
+    const onProgress = (): void => {
+      if (bytes.byteLength > 0) structuredClone(bytes.buffer, { transfer: [bytes.buffer] })
+    }
+    await expect(storage.save('a', bytes, { onProgress })).rejects.toThrow(ValidationError)
+    expect(await readdir(location)).toEqual([])
   })
 
   it('makes folders again that somebody else removes at that moment', async () => {

@@ -46,8 +46,11 @@ export class TemporaryFile {
 
   /** Writes all of the content. A failure of the source rejects as it is. */
   async fill(content: ContentSource, options: FillOptions): Promise<void> {
-    if (content.bytes === undefined) await this.#fillFromChunks(content, options)
-    else await this.#fillFromBytes(content.bytes, options)
+    const { bytes } = content
+    if (bytes === undefined) return await this.#fillFromChunks(content, options)
+    await this.#fillFromBytes(bytes, options)
+    // Memory that was given away or resized meanwhile was written short: asking for it again throws.
+    void content.bytes
   }
 
   /** Takes over the bytes of another file, sharing them where the file system can. */

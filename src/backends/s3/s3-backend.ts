@@ -12,7 +12,7 @@ import type {
   WriteOptions,
 } from '../../core/backend.ts'
 import { utf8Length } from '../../core/bytes.ts'
-import type { ContentSource } from '../../core/content.ts'
+import { type ContentSource, checkLength } from '../../core/content.ts'
 import { contentTypeOf } from '../../core/content-type.ts'
 import { copyThrough } from '../../core/copy.ts'
 import {
@@ -453,14 +453,13 @@ export class S3Backend implements Backend {
     options: WriteOptions,
   ): Promise<Name> {
     const { condition, nextName, signal } = options
+    const length = bytes.byteLength
     for (let candidate = name; ; ) {
       try {
         const parameters = this.#writeParameters(candidate, content, options)
-        await (this.#opened ?? (await this.#open())).putObject(this.#prefix + candidate, bytes, {
-          parameters,
-          condition,
-          signal,
-        })
+        const engine = this.#opened ?? (await this.#open())
+        checkLength(bytes, length)
+        await engine.putObject(this.#prefix + candidate, bytes, { parameters, condition, signal })
         options.onProgress?.(bytes.byteLength)
         return candidate
       } catch (error) {

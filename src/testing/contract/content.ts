@@ -145,6 +145,27 @@ export function testContent(runner: TestRunner, harness: StorageHarness): void {
       await text.close()
     })
 
+    test('stores all of the bytes or nothing when their memory is given away', async ({
+      storage,
+      largeSize,
+    }) => {
+      const whole = pattern(largeSize)
+      const give = (given: Uint8Array): void => {
+        if (given.byteLength > 0) structuredClone(given.buffer, { transfer: [given.buffer] })
+      }
+      const early = whole.slice()
+      const late = whole.slice()
+      const saves = [
+        storage.save('early', early),
+        storage.save('late', late, { onProgress: () => give(late) }),
+      ]
+      give(early)
+      for (const saving of saves)
+        await saving.catch(error => equal(error.name, 'ValidationError', 'the error'))
+      for (const name of await namesIn(storage))
+        equalBytes(await bytesOf(storage, name), whole, `the file ${name}`)
+    })
+
     test('takes the name of the content for null', async ({ choosing }) => {
       const storage = await choosing()
       const file = new File(['x'], 'photo.png')

@@ -1,4 +1,5 @@
 import type { OperationOptions } from '../../../core/backend.ts'
+import { checkLength } from '../../../core/content.ts'
 import { IntegrityError, UnavailableError } from '../../../core/errors.ts'
 import type { CredentialSource } from '../credentials.ts'
 import { encodeKey } from '../encoding.ts'
@@ -46,6 +47,8 @@ export interface S3Request extends OperationOptions {
   uncertain?: boolean | undefined
   /** What the last attempt went with. Others may have put the present connection right since. */
   sentWith?: Connection | undefined
+  /** Bytes of the body when the request was made: memory can be given away while it waits. */
+  size?: number | undefined
 }
 
 /** Where the bucket is, and the region that requests are signed for. */
@@ -124,6 +127,7 @@ export class Requester {
    */
   async run<T>(request: S3Request, read: ReadAnswer<T>): Promise<T> {
     const { length } = request.headers
+    request.size = sizeOf(request.body)
     try {
       return await this.#once(request, read, 1)
     } catch (failure) {
@@ -292,8 +296,9 @@ export class Requester {
   }
 
   #sendSigned(connection: Connection, request: S3Request): Promise<TransportResponse> {
-    const { method, key, query = '', headers, body, signal } = request
+    const { method, key, query = '', headers, body, size = 0, signal } = request
     const { signer, tls } = connection
+    if (body instanceof Uint8Array) checkLength(body, size)
     const { origin, host, prefix } = connection.address
     const path = key === undefined ? prefix || '/' : `${prefix}/${encodeKey(key)}`
     const payload = payloadOf(body, tls)

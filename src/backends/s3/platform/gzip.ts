@@ -1,5 +1,6 @@
 import { promisify } from 'node:util'
 import { createGzip, gzip } from 'node:zlib'
+import { copyBytes } from '../../../core/bytes.ts'
 
 /** As django-storages: files are compressed once and served often. */
 const options = { level: 9 }
@@ -11,11 +12,17 @@ const unix = 3
 const compress = promisify(gzip)
 
 /**
+ * Bytes that are given to the thread pool at a time, as a copy: Node ends the process when it finds
+ * memory on its way through zlib given away or resized by somebody else.
+ */
+const pieceSize = 256 * 1024
+
+/**
  * The bytes compressed, in a thread of the pool. Equal bytes give equal ones at every time and on
  * every system, so that entity tags and hashed names do not change.
  */
 export async function gzipBytes(bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
-  const compressed = await compress(bytes, options)
+  const compressed = await compress(copyBytes(bytes), options)
   return withoutSystem(new Uint8Array(compressed.buffer, compressed.byteOffset, compressed.length))
 }
 
@@ -43,8 +50,10 @@ async function feed(
   stream: ReturnType<typeof createGzip>,
 ): Promise<void> {
   for await (const chunk of source) {
-    if (stream.destroyed) return
-    await written(stream, chunk)
+    for (let at = 0; at < chunk.byteLength; at += pieceSize) {
+      if (stream.destroyed) return
+      await written(stream, copyBytes(chunk.subarray(at, at + pieceSize)))
+    }
   }
   stream.end()
 }

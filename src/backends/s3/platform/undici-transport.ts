@@ -1,6 +1,7 @@
 import type { Client, Dispatcher } from 'undici'
 import type { ReadBody } from '../../../core/backend.ts'
 import { type Bytes, concatBytes, copyBytes } from '../../../core/bytes.ts'
+import { goneBytes } from '../../../core/content.ts'
 import { ImproperlyConfigured, type StorageError } from '../../../core/errors.ts'
 import {
   ConnectionError,
@@ -226,8 +227,12 @@ function isInPieces(body: TransportRequest['body']): body is StreamBody | Uint8A
 
 /** S3 takes no body without its length. */
 function withLength(headers: readonly string[], body: StreamBody | Uint8Array): string[] {
-  const size = body instanceof Uint8Array ? body.byteLength : body.size
-  return [...headers, 'content-length', String(size)]
+  return [...headers, 'content-length', String(lengthOf(body))]
+}
+
+function lengthOf(body: TransportRequest['body']): number {
+  if (body === undefined) return 0
+  return body instanceof Uint8Array ? body.byteLength : body.size
 }
 
 /** An async iterable, which undici takes and its types lack, for what is sent in pieces. */
@@ -260,6 +265,7 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   readonly #reject: (error: unknown) => void
   /** If it was not opened again since, this request met an old connection. */
   readonly #openedBefore: number
+  readonly #size: number
   #headers: RawHeaders | undefined
   #chunks: Uint8Array[] = []
   #buffered = 0
@@ -287,6 +293,7 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     this.#resolve = resolve
     this.#reject = reject
     this.#openedBefore = connection.opened
+    this.#size = lengthOf(request.body)
     if (request.signal !== undefined) this.#listen(request.signal)
   }
 
@@ -358,6 +365,7 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   onConnect(abort: (reason?: Error) => void): void {
     this.#abort = abort
     this.#connected = true
+    if (!this.#isWhole()) this.#fail(goneBytes())
     if (this.#settled() || this.#request.signal?.aborted === true) abort()
   }
 
@@ -388,6 +396,11 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     const { signal, origin } = this.#request
     this.#giveBack()
     this.#fail(signal?.aborted === true ? signal.reason : explain(error, origin, this.#state()))
+  }
+
+  /** Memory that was given away while the request waited for a connection would be sent as nothing. */
+  #isWhole(): boolean {
+    return lengthOf(this.#request.body) === this.#size
   }
 
   #giveBack(): void {
