@@ -54,7 +54,7 @@ export async function* itemsUntilAborted<T>(
       signal?.throwIfAborted()
       // A hand-written iterator may answer without a promise; `for await` takes that, too.
       const result = await untilAborted(Promise.resolve(iterator.next()), signal)
-      if (result.done === true) {
+      if (result.done) {
         ended = true
         return
       }

@@ -89,6 +89,15 @@ describe('toContent', () => {
     expect(toContent(new ArrayBuffer(0)).size).toBe(0)
   })
 
+  it('ends where a hand-written iterator says so, with any value that is true', async () => {
+    let calls = 0
+    const next = async () => {
+      if (++calls > 3) throw new Error('asked again behind the end')
+      return Object({ done: calls === 3 ? 1 : 0, value: 'x' })
+    }
+    expect(String(await bytesOf({ [Symbol.asyncIterator]: () => ({ next }) }))).toBe('xx')
+  })
+
   it('is not stopped by a stream that cannot be destroyed', () => {
     const stream = Readable.from(['a'])
     stream.destroy = () => {

@@ -9,6 +9,7 @@ import { settingsKey } from '../core/settings.ts'
 import { FieldFile } from './field-file.ts'
 import { FileField } from './file-field.ts'
 import { ImageField } from './image-field.ts'
+import { allowTypes } from './validators.ts'
 
 const save = { save: false } as const
 
@@ -268,5 +269,20 @@ describe('a stream', () => {
     await expect(field.file(null).save('a.txt', stream, save)).rejects.toThrow('not today')
     await expect(field.file(null).save('a.txt', web, save)).rejects.toThrow('not today')
     expect([stream.destroyed, isCancelled]).toEqual([true, true])
+  })
+})
+
+describe('bytes that were given away', () => {
+  it('are refused as such, also by validators that look at them', async () => {
+    const bytes = new Uint8Array(10)
+    const { buffer } = bytes
+    const content = new ContentFile(bytes, 'a.txt')
+    structuredClone(buffer, { transfer: [buffer] })
+    const field = new FileField({
+      storage: new MemoryStorage(),
+      validators: [allowTypes('text/plain')],
+    })
+    for (const given of [bytes, buffer, content])
+      await expect(field.file(null).save('a.txt', given, save)).rejects.toThrow(ValidationError)
   })
 })

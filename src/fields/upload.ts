@@ -1,6 +1,6 @@
-import { type Bytes, concatBytes, copyBytes, ownBytes } from '../core/bytes.ts'
+import { type Bytes, concatBytes, copyBytes } from '../core/bytes.ts'
 import { type Content, type ContentSource, toContent } from '../core/content.ts'
-import { isContentFile } from '../core/content-file.ts'
+import { type ContentFile, isContentFile } from '../core/content-file.ts'
 import { encodeContent } from '../core/content-text.ts'
 import { contentTypeOf } from '../core/content-type.ts'
 import { FileTooLargeError, ValidationError } from '../core/errors.ts'
@@ -72,13 +72,17 @@ function claimedType(content: Content): string {
 }
 
 async function firstBytes(content: Content, bytes: number): Promise<Bytes> {
-  if (content instanceof Uint8Array) return ownBytes(content).subarray(0, bytes)
-  if (content instanceof ArrayBuffer) return new Uint8Array(content).subarray(0, bytes)
-  if (isContentFile(content)) return content.bytes.subarray(0, bytes)
+  if (isInMemory(content)) return toContent(content).bytes?.subarray(0, bytes) ?? noBytes
   if (content instanceof Blob) return new Uint8Array(await content.slice(0, bytes).arrayBuffer())
   if (isStoredFile(content)) return await content.slice(0, bytes).bytes()
   // Not a content: the storage says so, with the list of what is one.
-  return new Uint8Array(0)
+  return noBytes
+}
+
+const noBytes = new Uint8Array(0)
+
+function isInMemory(content: Content): content is Uint8Array | ArrayBuffer | ContentFile {
+  return content instanceof Uint8Array || content instanceof ArrayBuffer || isContentFile(content)
 }
 
 /** A stream whose first chunks were read ahead, and that may not exceed a length. */
