@@ -1,3 +1,4 @@
+import { beginUpload } from '../backends/s3/begin-upload.ts'
 import { cleanupSignal } from '../backends/s3/cleanup-signal.ts'
 import type { EngineSubject } from '../backends/s3/probe-offer.ts'
 import { hasCode } from '../core/errors.ts'
@@ -70,7 +71,7 @@ export class EngineChecks implements ServiceChecks {
       const key = `${prefix}${name}.parts`
       this.#keys.push(key)
       const parameters = accessOf(`${name}.parts`) ?? {}
-      const { uploadId } = await engine.createUpload(key, { parameters, signal })
+      const { uploadId } = await beginUpload(engine, key, { parameters, signal })
       try {
         const part = await engine.uploadPart(key, uploadId, 1, content, { signal })
         await engine.completeUpload(key, uploadId, [part], { condition: undefined, signal })

@@ -8,6 +8,7 @@ import {
 } from '../../core/errors.ts'
 import type { Name } from '../../core/names.ts'
 import { quoteName } from '../../core/quote.ts'
+import { abandonUpload, beginUpload } from './begin-upload.ts'
 import { cleanupSignal } from './cleanup-signal.ts'
 import type { S3Engine, StreamContent, Upload } from './engine.ts'
 import { type MultipartOptions, uploadInParts } from './multipart.ts'
@@ -133,19 +134,17 @@ export class LargeWrite {
     let target = await this.#freeName(name)
     for (;;) {
       const key = prefix + target
-      const upload = await engine.createUpload(key, { parameters: parametersOf(target), signal })
-      const alone =
-        condition !== 'absent' ||
-        nextName === undefined ||
-        this.#content.replayable ||
-        (await this.#isFirst(key, upload))
-      if (alone) return { target, upload }
-      await engine.abortUpload(key, upload.uploadId, { signal: cleanupSignal() })
+      const upload = await beginUpload(engine, key, { parameters: parametersOf(target), signal })
+      if (condition !== 'absent' || nextName === undefined || this.#content.replayable)
+        return { target, upload }
+      if (await this.#isFirst(key, upload)) return { target, upload }
+      await abandonUpload(engine, key, upload)
+      signal?.throwIfAborted()
       target = await this.#freeName(nextName())
     }
   }
 
-  /** Of two that were begun in the same moment, neither is. */
+  /** Of two that were begun in the same moment, neither is; nor is one that nobody wants any more. */
   async #isFirst(key: string, upload: Upload): Promise<boolean> {
     const { engine } = this.#setup
     const { signal } = this.#options
@@ -160,8 +159,7 @@ export class LargeWrite {
       return !others.some(initiated => initiated <= own && initiated > own - staleAfter)
     } catch {
       // A service that does not list uploads: the condition of Complete remains.
-      signal?.throwIfAborted()
-      return true
+      return signal?.aborted !== true
     }
   }
 
@@ -172,13 +170,14 @@ export class LargeWrite {
     const free = await this.#freeName(name)
     const key = temporaryKey(prefix)
     const parameters = { ...parametersOf(free), Metadata: undefined }
-    const upload = await engine.createUpload(key, { parameters, signal })
-    await uploadInParts(engine, key, upload, first, reader, {
-      ...this.#multipart(),
-      condition: undefined,
-      beforeComplete: async () => undefined,
-    })
+    const upload = await beginUpload(engine, key, { parameters, signal })
     try {
+      // One that fails may have been put together all the same: the answer got lost.
+      await uploadInParts(engine, key, upload, first, reader, {
+        ...this.#multipart(),
+        condition: undefined,
+        beforeComplete: async () => undefined,
+      })
       return await this.putAtOnce(free, await this.#storedContent(key))
     } finally {
       const cleanup = { signal: cleanupSignal() }

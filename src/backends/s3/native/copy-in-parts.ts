@@ -1,4 +1,5 @@
 import { linkSignals } from '../../../core/abort.ts'
+import { beginUpload } from '../begin-upload.ts'
 import { cleanupSignal } from '../cleanup-signal.ts'
 import type { RequestOptions, S3Engine, UploadedPart } from '../engine.ts'
 import type { ObjectParameters } from '../object-parameters.ts'
@@ -40,7 +41,7 @@ export async function copyInParts(
 ): Promise<void> {
   const { signal, access, parameters } = options
   const own = { parameters, signal, access, ofCopies: true }
-  const { uploadId, strayFrom } = await engine.createUpload(to, own)
+  const { uploadId, strayFrom } = await beginUpload(engine, to, own)
   try {
     const parts = await copyParts(copyPart, uploadId, size, options)
     await engine.completeUpload(to, uploadId, parts, { condition: undefined, signal, access })

@@ -105,6 +105,69 @@ describe('an answer that is lost', () => {
   })
 })
 
+describe('a caller that leaves', () => {
+  const left = new Error('left')
+  const transferConfig = { copyThreshold: 5 * 1024 * 1024 }
+  /** Long enough that the caller is gone before the answer is there. */
+  const late: ProxyFault = { kind: 'slow', delay: 500, pieces: 1 }
+  const isCreate = ({ method, path }: ProxiedRequest): boolean =>
+    method === 'POST' && path.includes('?uploads=')
+  const isLook = ({ method, path }: ProxiedRequest): boolean =>
+    method === 'GET' && path.includes('uploads=')
+
+  /** The work on a storage whose caller leaves once an upload is open, and before it hears of it. */
+  async function leaving(
+    isMeant: (request: ProxiedRequest) => boolean,
+    work: (storage: S3Storage, signal: AbortSignal) => Promise<unknown>,
+    options: S3StorageOptions = {},
+  ): Promise<void> {
+    const caller = new AbortController()
+    const leave = (): unknown =>
+      server.openUploads() > 0 ? caller.abort(left) : setImmediate(leave)
+    const next: Decide = request => {
+      if (!isMeant(request)) return undefined
+      leave()
+      return late
+    }
+    await expect(work(connect(next, options), caller.signal)).rejects.toBe(left)
+    await expect.poll(() => server.openUploads(), { timeout: 10_000 }).toBe(0)
+  }
+
+  it('while an upload begins leaves no upload behind', () =>
+    leaving(isCreate, (storage, signal) => storage.save('a.bin', large, { signal })))
+
+  it('while an upload of copies begins leaves no upload behind', async () => {
+    await connect().save('a.bin', large)
+    const options = { transferConfig }
+    await leaving(
+      isCreate,
+      (storage, signal) => storage.copy('a.bin', 'b.bin', { signal }),
+      options,
+    )
+  })
+
+  it('while it is found out which upload began first leaves none behind', async () => {
+    const save = (storage: S3Storage, signal: AbortSignal): Promise<unknown> =>
+      storage.save('a.bin', new Response(large).body ?? '', { signal })
+    await leaving(isLook, save, { profile: 'aws', fileOverwrite: false })
+  })
+})
+
+describe('a stream that goes to its name by way of a temporary key', () => {
+  it('leaves nothing there when all answers to the end of its upload are lost', async () => {
+    const isComplete = ({ method, path }: ProxiedRequest): boolean =>
+      method === 'POST' && path.includes('uploadId=')
+    const options: S3StorageOptions = { profile: 'ceph', fileOverwrite: false, location: 'site' }
+    const storage = connect(request => (isComplete(request) ? lost : undefined), options)
+    const saving = storage.save('a.bin', new Response(large).body ?? '')
+    await expect(saving).rejects.toMatchObject({ name: 'UnavailableError' })
+    const found: string[] = []
+    // Temporary keys of the location are files for whoever looks from outside of it.
+    for await (const { name } of connect().list('', { recursive: true })) found.push(name)
+    expect([found, server.openUploads()]).toEqual([[], 0])
+  })
+})
+
 describe('a failure that stays', () => {
   it('ends after the attempts, and says how many there were', async () => {
     const down: ProxyFault = { kind: 'answer', status: 500 }
