@@ -168,6 +168,18 @@ describe('a stream that goes to its name by way of a temporary key', () => {
   })
 })
 
+describe('a content that is read from the same storage while it is sent', () => {
+  it.each(['stream', 'stored file'])('is saved by one request at a time, too (%s)', async kind => {
+    // On such a service large contents go out with one request, which is begun before they are read.
+    const transferConfig = { maxRequests: 1 }
+    const storage = connect(undefined, { profile: 'ceph', fileOverwrite: false, transferConfig })
+    await connect().save('source', large)
+    const stream = new Response(large).body ?? ''
+    await storage.save('a.bin', kind === 'stream' ? stream : await storage.file('source'))
+    expect(Buffer.compare(await (await storage.file('a.bin')).bytes(), large)).toBe(0)
+  })
+})
+
 describe('a failure that stays', () => {
   it('ends after the attempts, and says how many there were', async () => {
     const down: ProxyFault = { kind: 'answer', status: 500 }

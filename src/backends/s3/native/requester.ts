@@ -101,6 +101,11 @@ export class Requester {
   readonly #options: RequesterOptions
   readonly #transport: Transport
   readonly #window: RequestWindow
+  /**
+   * Of requests whose body is read while it is sent. What it is read from may be this storage: if
+   * both waited for the same places, neither would ever end.
+   */
+  readonly #streams: RequestWindow
   readonly #budget = new RetryBudget()
   #connection: Connection | undefined
   #opening: Promise<Connection> | undefined
@@ -109,6 +114,7 @@ export class Requester {
     this.#options = options
     this.#transport = options.transport
     this.#window = new RequestWindow(options.maxRequests)
+    this.#streams = new RequestWindow(options.maxRequests)
   }
 
   get bucketName(): string {
@@ -173,15 +179,16 @@ export class Requester {
   async #once<T>(request: S3Request, read: ReadAnswer<T>, attempt: number): Promise<T> {
     const started = requestEvents.hasSubscribers ? performance.now() : 0
     try {
-      const busy = this.#window.enter(request.signal)
+      const window = isStreamed(request) ? this.#streams : this.#window
+      const busy = window.enter(request.signal)
       if (busy !== undefined) await busy
-      const { cuts } = this.#window
+      const { cuts } = window
       let response: TransportResponse | undefined
       try {
         response = await this.#send(request)
       } finally {
         // The place is free as soon as there is an answer, or none to come.
-        this.#window.leave(response !== undefined && isOverload(response.status), cuts)
+        window.leave(response !== undefined && isOverload(response.status), cuts)
       }
       if (isRefused(response, request)) throw await this.#refusal(response, request)
       const result = await read(response)
@@ -456,6 +463,10 @@ function announcedSize(
   if (method === 'HEAD' || response.status === 204) return 0
   const length = response.header('content-length')
   return length === undefined ? undefined : Number(length)
+}
+
+function isStreamed({ body }: S3Request): boolean {
+  return body !== undefined && !(body instanceof Uint8Array)
 }
 
 function isReplayable({ body }: S3Request): boolean {
