@@ -121,14 +121,21 @@ class Publisher {
   }
 
   async #commit(place: StaticManifest): Promise<void> {
-    const { before, next, signal } = this.#publication
+    const { before, next, deleted, signal } = this.#publication
     const stored = Object.fromEntries(
       Object.entries(this.#stored).sort(([a], [b]) => (a < b ? -1 : 1)),
     )
     const complete = { ...next, state: next.state && { ...next.state, stored } }
-    if (before.etag !== undefined && sameManifest(before.manifest, complete)) place.replace(before)
-    else await commitManifest(place, before, complete, signal)
+    const same = before.etag !== undefined && sameManifest(before.manifest, complete)
+    if (!same) await commitManifest(place, before, complete, signal)
+    else if (deleted.length === 0) place.replace(before)
+    // What is deleted may be what a run has stored that is not done yet: it must not end well.
+    else await commitManifest(place, before, { ...complete, created: now() }, signal)
   }
+}
+
+function now(): string {
+  return new Date().toISOString()
 }
 
 function isStreamed(upload: Upload): boolean {

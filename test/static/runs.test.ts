@@ -258,7 +258,44 @@ describe('two runs at once', () => {
     await setTimeout(0)
     expect(await (await files.file('a.txt')).text()).toBe('1')
   })
+
+  it('leave a whole site when one cleared what the other had stored, and changed nothing itself', async () => {
+    using folders = new Folders()
+    const [one, two] = ['1', '2'].map(text => folders.make(text, { 'a.txt': text }))
+    const files = new MemoryStorage()
+    const clear = () =>
+      collectStatic({
+        storage: new ManifestStaticStorage(new Storage(files.backend)),
+        dirs: [one ?? ''],
+        clear: true,
+      })
+    await clear()
+    const slow = new LateStorage(files.backend, { before: 'staticfiles.json', meanwhile: clear })
+    const collect = () =>
+      collectStatic({ storage: new ManifestStaticStorage(slow), dirs: [two ?? ''] })
+    await expect(collect()).rejects.toMatchObject({ name: 'PreconditionFailedError' })
+    const { paths } = await manifestOf(files)
+    for (const stored of Object.values<string>(paths)) expect(await files.exists(stored)).toBe(true)
+  })
 })
+
+/** Lets something else happen before it saves a file. */
+class LateStorage extends Storage {
+  readonly #late: { readonly before: string; readonly meanwhile: () => Promise<unknown> }
+
+  constructor(
+    backend: Storage['backend'],
+    late: { readonly before: string; readonly meanwhile: () => Promise<unknown> },
+  ) {
+    super(backend)
+    this.#late = late
+  }
+
+  override async save(...given: Parameters<Storage['save']>): Promise<string> {
+    if (given[0] === this.#late.before) await this.#late.meanwhile()
+    return await super.save(...given)
+  }
+}
 
 /** Collects one version after another. */
 class History implements Disposable {
