@@ -38,10 +38,15 @@ export function checkFieldOptions(
 
 /** Options that every file field has. */
 export const fileFieldChecks: Readonly<Record<string, OptionCheck>> = {
-  storage: value =>
-    typeof value === 'function' || isStorage(value)
+  storage: value => {
+    if (isClass(value))
+      throw new ImproperlyConfigured('Option "storage" is a class: make a storage with "new".', {
+        setting: 'storage',
+      })
+    return typeof value === 'function' || isStorage(value)
       ? undefined
-      : 'must be a Storage or a function that gives one',
+      : 'must be a Storage or a function that gives one'
+  },
   uploadTo: value => {
     if (typeof value === 'string') checkTemplate(value)
     else if (typeof value !== 'function') return 'must be a string or a function'
@@ -57,6 +62,21 @@ export const fileFieldChecks: Readonly<Record<string, OptionCheck>> = {
     Array.isArray(value) && value.every(item => typeof item === 'function')
       ? undefined
       : 'must be a list of functions',
+}
+
+/** @throws ImproperlyConfigured for what an adapter was given in the place of a field */
+export function checkField(taker: string, value: unknown): void {
+  // Another copy of the package has a class of its own.
+  if (typeof Reflect.get(Object(value), 'attach') === 'function') return
+  throw new ImproperlyConfigured(
+    `${taker} takes a FileField, as new FileField({ uploadTo: 'avatars/' }), not ${kindOf(value)}.`,
+    { setting: 'field' },
+  )
+}
+
+/** A class can be called no more than any other function can be made with `new`. */
+function isClass(value: unknown): boolean {
+  return typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value))
 }
 
 export function isName(value: unknown): string | undefined {

@@ -25,6 +25,7 @@ describe('the options of a field', () => {
     [{ uploadTo: 7 }, 'uploadTo'],
     [{ uploadTo: '%Q' }, 'uploadTo'],
     [{ storage: {} }, 'storage'],
+    [{ storage: MemoryStorage }, 'make a storage with "new"'],
     [{ maxLength: 0 }, 'maxLength'],
     [{ maxLength: '100' }, 'maxLength'],
     [{ default: '' }, 'default'],

@@ -35,6 +35,7 @@ import {
   type FieldHost,
   type FileInput,
 } from '../fields/field-file.ts'
+import { checkField } from '../fields/field-options.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { currentScope, type FileScope, inScope } from '../fields/lifecycle.ts'
 import { FileProperty, pendingName, rowFields } from '../fields/rows.ts'
@@ -75,6 +76,7 @@ const fieldKey: unique symbol = Symbol('stowage.drizzle.field')
 
 /** A file column: `avatar: fileColumn(field)` in a table. */
 export function fileColumn(field: FileField): FileColumnBuilder {
+  checkField('fileColumn()', field)
   const { maxLength } = field
   const params = { dataType: () => `varchar(${maxLength})` }
   const types = {

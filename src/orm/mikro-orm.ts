@@ -16,6 +16,7 @@ import {
 import { ImproperlyConfigured, isStorageError, UnsupportedError } from '../core/errors.ts'
 import { bypass, cascades, vanished } from '../fields/bypass.ts'
 import { FieldFile, type FieldHost } from '../fields/field-file.ts'
+import { checkField } from '../fields/field-options.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope } from '../fields/lifecycle.ts'
 import { type HeldNames, RowWrites } from '../fields/row-writes.ts'
@@ -46,6 +47,7 @@ interface Prototype {
 export function fileProperty(
   field: FileField,
 ): PropertyChain<FieldFile, { default: string; length: number }> {
+  checkField('fileProperty()', field)
   // MikroORM clones its metadata with everything in it: the field stays in the closure.
   class FileType extends StoredName {
     get field(): FileField {

@@ -18,6 +18,7 @@ import {
   type FileInput,
   isPending,
 } from '../fields/field-file.ts'
+import { checkField } from '../fields/field-options.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { currentScope, type FileScope, inScope } from '../fields/lifecycle.ts'
 import { type FileFields, rowFields } from '../fields/rows.ts'
@@ -82,6 +83,7 @@ function fieldsOf(schema: Schema): FileFields {
 }
 
 function addPath(schema: Schema, path: string, field: FileField): void {
+  checkField(`filePlugin() of "${path}"`, field)
   function get(this: unknown, value: unknown): unknown {
     if (isDocument(this)) refuseSubdocument(this, path)
     return isDocument(this) ? fileOf(this, path, field, value) : value

@@ -12,6 +12,7 @@ import {
   type FileInput,
   isPending,
 } from '../fields/field-file.ts'
+import { checkField } from '../fields/field-options.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { currentScope, type FileScope, fileTransaction, inScope } from '../fields/lifecycle.ts'
 import { type FiledTable, refuseStatement } from '../fields/statements.ts'
@@ -515,6 +516,8 @@ function byModelName(files: FilesByModel, models: DataModel['models']): FilesByM
       const what = model === undefined ? `model "${name}"` : `column "${missing}" in ${model}`
       throw new ImproperlyConfigured(`The Prisma schema has no ${what}.`, { setting: name })
     }
+    for (const [column, field] of Object.entries(fields))
+      checkField(`fileExtension() of "${name}.${column}"`, field)
     found[model] = fields
   }
   return found

@@ -23,6 +23,7 @@ import {
   type FileInput,
   isPending,
 } from '../fields/field-file.ts'
+import { checkField } from '../fields/field-options.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope, inScope } from '../fields/lifecycle.ts'
 import { type FileFields, rowFields } from '../fields/rows.ts'
@@ -45,6 +46,7 @@ interface FileRow {
  * `CreationOptional<FieldFile>`. It is never null; `''` stands for no file.
  */
 export function fileAttribute(field: FileField): ModelAttributeColumnOptions {
+  checkField('fileAttribute()', field)
   // Called with the attribute's name, which the types do not say.
   function get(this: Model, ...[attribute]: unknown[]): FieldFile {
     return fileOf(this, String(attribute), field)

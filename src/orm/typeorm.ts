@@ -14,6 +14,7 @@ import {
 import { ImproperlyConfigured } from '../core/errors.ts'
 import { bypass, cascades, vanished } from '../fields/bypass.ts'
 import type { FieldHost } from '../fields/field-file.ts'
+import { checkField } from '../fields/field-options.ts'
 import type { FileField } from '../fields/file-field.ts'
 import { FileScope } from '../fields/lifecycle.ts'
 import { type HeldNames, RowWrites } from '../fields/row-writes.ts'
@@ -38,6 +39,7 @@ interface Prototype {
  * constructor defines would hide the accessor.
  */
 export function FileColumn(field: FileField): PropertyDecorator {
+  checkField('@FileColumn()', field)
   return (prototype: Prototype & object, key) => {
     const property = String(key)
     const column: Property = new FileProperty(property, field, (row, of) => new EntityHost(row, of))

@@ -146,6 +146,8 @@ export class StaticManifest {
 
   /** Loads what {@link urlSync} needs. */
   async prepareSync(options: { readonly signal?: AbortSignal | undefined } = {}): Promise<void> {
+    // Who asks for a site that was not there wants to know whether it is there by now.
+    if (this.#stored?.etag === undefined) this.#stored = undefined
     await this.load(options)
     this.#form ??= await this.#findForm()
   }

@@ -4,10 +4,13 @@ import { join } from 'node:path'
 import { defineEntity, p } from '@mikro-orm/core'
 import { MikroORM } from '@mikro-orm/libsql'
 import libsql from 'libsql'
+import { Schema } from 'mongoose'
 import { DataTypes, Model, Sequelize, Transaction } from 'sequelize'
 import { ImproperlyConfigured, MemoryStorage, UnsupportedError } from 'stowage'
+import { fileColumn } from 'stowage/drizzle'
 import { type FieldFile, FileField } from 'stowage/fields'
 import { FileSubscriber, fileProperty } from 'stowage/mikro-orm'
+import { filePlugin } from 'stowage/mongoose'
 import { fileAttribute, registerFiles as registerSequelize } from 'stowage/sequelize'
 import { FileColumn, registerFiles as registerTypeorm } from 'stowage/typeorm'
 import {
@@ -38,6 +41,20 @@ afterEach(async () => {
 const newField = (): FileField => new FileField({ storage })
 const file = (name: string): never => new File([name], name) as never
 const stored = async (): Promise<string[]> => (await storage.listdir(''))[1]
+
+it('is told apart from what is no field, by every adapter', () => {
+  const wrong = { storage } as object as FileField
+  const takers: (() => unknown)[] = [
+    () => FileColumn(wrong),
+    () => fileProperty(wrong),
+    () => fileAttribute(wrong),
+    () => fileColumn(wrong),
+    () => new Schema().plugin(filePlugin({ avatar: wrong })),
+  ]
+  for (const take of takers)
+    expect(take).toThrow(/FileColumn|fileProperty|fileAttribute|fileColumn|filePlugin.*avatar/)
+  for (const take of takers) expect(take).toThrow(ImproperlyConfigured)
+})
 
 describe('TypeORM', () => {
   async function open(...entities: (new () => object)[]): Promise<DataSource> {

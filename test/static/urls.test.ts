@@ -36,6 +36,18 @@ describe('staticUrl', () => {
     }
   })
 
+  it('is loaded anew when there was no manifest before', async () => {
+    using folders = new Folders()
+    const files = new MemoryStorage({ baseUrl: '/s/' })
+    const storage = new ManifestStaticStorage(files)
+    await staticUrl.load({ storage })
+    expect(() => staticUrl.sync('img/x.svg', { storage })).toThrow('was collectstatic run?')
+    const other = new ManifestStaticStorage(files)
+    await collectStatic({ storage: other, dirs: [folders.make('x', tree)] })
+    await staticUrl.load({ storage })
+    expect(staticUrl.sync('img/x.svg', { storage })).toMatch(/^\/s\/img\/x\.[0-9a-f]{12}\.svg$/)
+  })
+
   it('gives plain URLs where there is no manifest, or a lenient one without the name', async () => {
     const files = new MemoryStorage({ baseUrl: '/s/' })
     expect(await staticUrl('a b.css?v=1', { storage: files })).toBe('/s/a%20b.css?v=1')

@@ -629,7 +629,9 @@ describe('settings', () => {
   })
 
   it('are checked when they are given', () => {
-    expect(() => new FileSystemStorage({ location: '' })).toThrow(ImproperlyConfigured)
+    for (const wrong of ['', '~', '~/media', 'file:///srv/media', 'a\0b'])
+      expect(() => new FileSystemStorage({ location: wrong })).toThrow(ImproperlyConfigured)
+    expect(() => new FileSystemStorage({ location: '~media' })).not.toThrow()
     expect(() => new FileSystemStorage({ filePermissionsMode: 0o10000 })).toThrow(
       ImproperlyConfigured,
     )

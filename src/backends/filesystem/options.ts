@@ -64,5 +64,7 @@ export const fileSystemSchema: OptionSchema<FileSystemStorageOptions> = {
 
 function findLocationProblem(location: string): string | undefined {
   if (location === '') return 'must not be empty; "." is the working directory'
-  return location.includes('\0') ? 'must not contain a NUL character' : undefined
+  if (location.includes('\0')) return 'must not contain a NUL character'
+  if (/^~(\/|$)/.test(location)) return 'must be a path; "~" is known to shells alone'
+  return /^file:/i.test(location) ? 'must be a path, as fileURLToPath() makes of a URL' : undefined
 }
