@@ -94,7 +94,7 @@ export class HashedFiles {
  */
 function rulesOf(languages: LanguageOptions, site: HashOptions['site']): string {
   const { modules, html, svg, webManifests } = languages
-  return JSON.stringify([2, modules, html, svg, webManifests, site.root ?? null, site.plusIsBlank])
+  return JSON.stringify([3, modules, html, svg, webManifests, site.root ?? null, site.plusIsBlank])
 }
 
 /**

@@ -65,6 +65,11 @@ export class StaticManifest {
   #stored: StoredManifest | undefined
   #checked = 0
   #loading: Promise<StoredManifest> | undefined
+  /**
+   * What the manifest led to before somebody put another one in force that lacks these names: a server
+   * of the old release goes on for a while, and its pages are asked for.
+   */
+  #earlier: ReadonlyMap<string, string> = new Map()
   #form: UrlForm | undefined
 
   /** @param plainUrl URL of a file as it is stored; default: as `files` gives it */
@@ -124,7 +129,8 @@ export class StaticManifest {
    */
   async url(name: string, options: UrlOptions = {}): Promise<string> {
     const { signal } = options
-    const found = this.#find(await this.load({ signal }), name)
+    const { paths } = await this.load({ signal })
+    const found = findName(paths, name) ?? findName(this.#earlier, name)
     if (found === undefined) return await this.#plainUrl(this.#lenient(name), options)
     const url = await this.#plainUrl(found.stored, options)
     if (found.suffix.startsWith('?') && url.includes('?')) throw noQuery(name)
@@ -136,7 +142,7 @@ export class StaticManifest {
     name: string,
     options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<boolean> {
-    return this.#find(await this.load(options), name) !== undefined
+    return findName((await this.load(options)).paths, name) !== undefined
   }
 
   /** URL of a file under the name that it is stored under. */
@@ -165,7 +171,8 @@ export class StaticManifest {
         { operation: 'staticUrl.sync', file: name },
       )
     if (this.#isDue()) void this.load().catch(() => {})
-    const found = this.#find(this.#stored.manifest, name) ?? this.#plain(name)
+    const { paths } = this.#stored.manifest
+    const found = findName(paths, name) ?? findName(this.#earlier, name) ?? this.#plain(name)
     const path = filepathToUri(found.stored)
     return prefix + (strictEscapes === true ? escapeStrictly(path) : path) + found.suffix
   }
@@ -182,6 +189,7 @@ export class StaticManifest {
         before !== undefined && current === before.etag && current !== ''
           ? before
           : await this.read()
+      if (before !== undefined) this.#rememberNames(before.manifest, stored.manifest)
       this.replace(stored)
       return stored
     } finally {
@@ -195,14 +203,10 @@ export class StaticManifest {
     return (await this.manifestStorage.stat(this.manifestName)).etag
   }
 
-  #find(manifest: Manifest, name: string): { stored: string; suffix: string } | undefined {
-    const exact = manifest.paths.get(name)
-    if (exact !== undefined) return { stored: exact, suffix: '' }
-    const { base, suffix } = splitName(name)
-    // A folder is never hashed.
-    if (base.endsWith('/')) return { stored: base, suffix }
-    const stored = manifest.paths.get(base) ?? manifest.paths.get(decode(base))
-    return stored === undefined ? undefined : { stored, suffix }
+  #rememberNames(before: Manifest, after: Manifest): void {
+    if (before === after) return
+    const all = [...this.#earlier, ...before.paths]
+    this.#earlier = new Map(all.filter(([name]) => !after.paths.has(name)))
   }
 
   #lenient(name: string): string {
@@ -229,6 +233,19 @@ export class StaticManifest {
       )
     return { prefix: url.slice(0, -ending.length), strictEscapes: ending !== probe }
   }
+}
+
+function findName(
+  paths: ReadonlyMap<string, string>,
+  name: string,
+): { stored: string; suffix: string } | undefined {
+  const exact = paths.get(name)
+  if (exact !== undefined) return { stored: exact, suffix: '' }
+  const { base, suffix } = splitName(name)
+  // A folder is never hashed.
+  if (base.endsWith('/')) return { stored: base, suffix }
+  const stored = paths.get(base) ?? paths.get(decode(base))
+  return stored === undefined ? undefined : { stored, suffix }
 }
 
 async function readText(

@@ -95,6 +95,31 @@ describe('staticUrl', () => {
     expect(await staticUrl('a.css', { storage: fresh })).toBe('/s/a.3.css')
   })
 
+  it('still knows the names of the old site in a server that runs on while the new one is put in force', async () => {
+    using folders = new Folders()
+    const files = new MemoryStorage({ baseUrl: '/s/' })
+    const storage = new ManifestStaticStorage(files)
+    await collectStatic({
+      storage,
+      dirs: [folders.make('old', { 'a.css': 'a{}', 'b.css': 'b{}' })],
+    })
+    const running = new ManifestStaticStorage(files, { refresh: 0 })
+    const old = await staticUrl('b.css', { storage: running })
+    await staticUrl.load({ storage: running })
+    await collectStatic({ storage, dirs: [folders.make('new', { 'a.css': 'c{}' })] })
+    expect(await staticUrl('a.css', { storage: running })).toBe(
+      await staticUrl('a.css', { storage }),
+    )
+    expect(await staticUrl('b.css', { storage: running })).toBe(old)
+    expect(staticUrl.sync('b.css?v=1', { storage: running })).toBe(`${old}?v=1`)
+    // Who puts a site in force, or comes later, knows no other.
+    for (const other of [storage, new ManifestStaticStorage(files)]) {
+      await expect(staticUrl('b.css', { storage: other })).rejects.toMatchObject({
+        name: 'FileNotFoundError',
+      })
+    }
+  })
+
   it('goes on with what it has while the storage cannot be asked', async () => {
     const files = new MemoryStorage({ baseUrl: '/s/' })
     await files.save('staticfiles.json', '{"version":"1.1","paths":{"a.css":"a.1.css"}}')

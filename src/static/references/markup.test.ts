@@ -49,6 +49,11 @@ describe('scanMarkup', () => {
     expect(marked(text, 'html')).toBe(wanted)
   })
 
+  it('writes no blanks, which would end a candidate of a srcset', () => {
+    const page = '<img srcset="a%20b.png 1x, c.png 2x" src=a%20b.png>'
+    expect(mark(page, scanMarkup(page, 'html'), url => url.replace('%20', ' '))).toBe(page)
+  })
+
   it.each([
     '<!-- <img src="a.png"> -->',
     '<a href="a.html">',

@@ -40,15 +40,20 @@ const writeUrl: Readonly<Record<ReferenceForm, Writer>> = {
   'css-url': url => `url(${cssString(url)})`,
   'css-import': url => `@import url(${cssString(url)})`,
   'css-string': url => cssString(url),
-  'css-map': url => `/*# sourceMappingURL=${url} */`,
+  'css-map': url => `/*# sourceMappingURL=${withoutBlanks(url)} */`,
   'js-string': (url, _first, before) => scriptText(url, before),
   'js-literal': inQuotes,
   'js-url': inQuotes,
-  'js-map': url => `//# sourceMappingURL=${url}`,
-  attribute: url => url.replaceAll(/[&"'<>\s]/g, char => `&#${char.charCodeAt(0)};`),
+  'js-map': url => `//# sourceMappingURL=${withoutBlanks(url)}`,
+  attribute: url => withoutBlanks(url).replaceAll(/[&"'<>]/g, char => `&#${char.charCodeAt(0)};`),
   text: cssInMarkup,
   'encoded-text': url => cssInMarkup(url).replaceAll('&', '&amp;'),
   'json-string': url => JSON.stringify(url),
+}
+
+/** A blank ends the URL of a source map, and one in a `srcset`, however it is written. */
+function withoutBlanks(url: string): string {
+  return url.replaceAll(/\s/g, encodeURIComponent)
 }
 
 function inQuotes(url: string, quote: string): string {
