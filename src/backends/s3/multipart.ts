@@ -1,3 +1,4 @@
+import { untilAborted } from '../../core/abort.ts'
 import type { WriteCondition } from '../../core/backend.ts'
 import { cleanupSignal } from './cleanup-signal.ts'
 import type { S3Engine, Upload, UploadedPart } from './engine.ts'
@@ -107,7 +108,8 @@ class MultipartUpload {
       if (part.last) return
       while (this.#inFlight.size >= this.#options.inFlight) await Promise.race(this.#inFlight)
       if (this.#failure !== undefined) return
-      part = await reader.next(this.#sizeOf(number + 1))
+      // A part that was refused ends the upload, also while the source keeps us waiting.
+      part = await untilAborted(reader.next(this.#sizeOf(number + 1)), this.#cancel.signal)
     }
   }
 

@@ -18,6 +18,7 @@ export class PartReader {
   #rest: Uint8Array = new Uint8Array(0)
   #position = 0
   #ended = false
+  #reading = false
 
   constructor(content: ContentSource) {
     this.#content = content
@@ -26,13 +27,22 @@ export class PartReader {
   /** The next part of `size` bytes, or what is left. */
   async next(size: number): Promise<Part> {
     const { bytes } = this.#content
-    return bytes === undefined ? await this.#fill(size) : this.#slice(bytes, size)
+    if (bytes !== undefined) return this.#slice(bytes, size)
+    this.#reading = true
+    try {
+      return await this.#fill(size)
+    } finally {
+      this.#reading = false
+    }
   }
 
   /** Ends the content's source, when not all of it was read. */
   async stop(): Promise<void> {
-    if (!this.#ended) await this.#iterator?.return?.()
+    const ending = this.#ended ? undefined : this.#iterator?.return?.()
     this.#ended = true
+    // What waits for a source that hangs ends when that does; nobody waits for it.
+    if (this.#reading) ending?.catch(() => {})
+    else await ending
   }
 
   #slice(bytes: Uint8Array, size: number): Part {
