@@ -33,7 +33,7 @@ const patience = 100
 /** Short, so that 200 schedules take seconds: what they do does not depend on how long it takes. */
 const haste = {
   retries: { baseDelay: 1, maxDelay: 20 },
-  timeouts: { connect: 1_000, headers: 500, idle: 300 },
+  timeouts: { connect: 1_000, headers: 1_000, idle: 300 },
 } as const
 /** For contents in parts, which take their time on a busy machine. */
 export const lessHaste: S3StorageOptions = { timeouts: { headers: 4_000, idle: 4_000 } }

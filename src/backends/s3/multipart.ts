@@ -1,5 +1,6 @@
 import { untilAborted } from '../../core/abort.ts'
 import type { WriteCondition } from '../../core/backend.ts'
+import { checkLength } from '../../core/content.ts'
 import { cleanupSignal } from './cleanup-signal.ts'
 import type { S3Engine, Upload, UploadedPart } from './engine.ts'
 import { openPartSize } from './part-buffers.ts'
@@ -130,13 +131,19 @@ class MultipartUpload {
 
   async #upload(part: Part, number: number): Promise<void> {
     const options = { signal: this.#cancel.signal }
-    this.#parts[number - 1] = await this.#engine.uploadPart(
-      this.#key,
-      this.#uploadId,
-      number,
-      part.bytes,
-      options,
-    )
+    const { byteLength } = part.bytes
+    try {
+      this.#parts[number - 1] = await this.#engine.uploadPart(
+        this.#key,
+        this.#uploadId,
+        number,
+        part.bytes,
+        options,
+      )
+    } catch (error) {
+      checkLength(part.bytes, byteLength)
+      throw error
+    }
     this.#loaded += part.bytes.byteLength
     part.release()
     this.#options.onProgress?.(this.#loaded)

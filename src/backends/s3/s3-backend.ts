@@ -463,6 +463,8 @@ export class S3Backend implements Backend {
         options.onProgress?.(bytes.byteLength)
         return candidate
       } catch (error) {
+        // An SDK says of memory that was given away that something else is wrong.
+        checkLength(bytes, length)
         if (!(error instanceof PreconditionFailedError) || nextName === undefined) throw error
         candidate = nextName()
       }
