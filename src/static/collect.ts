@@ -16,6 +16,7 @@ import {
 import type { HashedFiles, HashOptions } from './hash-files.ts'
 import { FileLinks } from './link-files.ts'
 import { emptyManifest, type Manifest, manifestHash, sameEntries } from './manifest.ts'
+import { readSettled } from './pruning.ts'
 import { publish } from './publish.ts'
 import type { StoredManifest } from './static-manifest.ts'
 import { StoredFiles } from './stored-files.ts'
@@ -165,7 +166,7 @@ class Collection {
 
   async run(): Promise<CollectResult> {
     const found = this.#find()
-    const before = (await this.#settings.manifest?.read({ signal: this.#signal })) ?? noManifest
+    const before = await this.#read()
     const listing = this.#list(before.manifest)
     const [stored, collected] = await Promise.all([listing, this.#hash(found, before.manifest)])
     const warnings = [...found.warnings, ...collected.warnings]
@@ -192,6 +193,18 @@ class Collection {
       onProgress: this.#options.onProgress,
     })
     return result
+  }
+
+  async #read(): Promise<StoredManifest> {
+    const { manifest } = this.#settings
+    if (manifest === undefined) return noManifest
+    const { dryRun, onWarning } = this.#options
+    if (dryRun === true) return await manifest.read({ signal: this.#signal })
+    const message =
+      'another run deletes what no generation names, and is waited for (a minute at most)'
+    return await readSettled(manifest, this.#signal, () =>
+      onWarning?.({ file: manifest.manifestName, message }),
+    )
   }
 
   #find(): FoundFiles {
@@ -302,6 +315,7 @@ class Collection {
         problems: collected.problems,
         stored: {},
       },
+      pruning: undefined,
     }
   }
 
@@ -311,9 +325,13 @@ class Collection {
       const kept = this.#hashing ? storedNames(next) : new StoredNames()
       return names.filter(name => !plan.wanted.has(name) && !kept.has(name))
     }
-    if (!this.#hashing || this.#keep === undefined) return []
+    if (!this.#hashing) return []
+    const left = new Set(before.pruning?.names)
     const isDropped = prunable(before, next)
-    return names.filter(name => isDropped(name) && !plan.wanted.has(name))
+    return names.filter(
+      name =>
+        (this.#keep !== undefined || left.has(name)) && isDropped(name) && !plan.wanted.has(name),
+    )
   }
 
   /** Only what was there may lie in a cache. */

@@ -87,9 +87,13 @@ export class StoredNames {
   }
 }
 
-/** What only generations that are not kept any more name: a question to ask of each stored name. */
+/**
+ * What only generations that are not kept any more name, and what a run before left that was to go: a
+ * question to ask of each stored name.
+ */
 export function prunable(before: Manifest, after: Manifest): (name: string) => boolean {
   const dropped = storedNames(before)
+  dropped.add(before.pruning?.names ?? [])
   const kept = new StoredNames()
   for (const paths of pathsOfGenerations(after)) {
     kept.add(paths.values())

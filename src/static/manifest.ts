@@ -37,6 +37,13 @@ export interface CollectedState {
   readonly stored: Readonly<Record<string, readonly [stored: string, source: string, size: number]>>
 }
 
+/** Files that no generation names any more, and that go. */
+export interface Pruning {
+  readonly names: readonly string[]
+  /** Whether a run is deleting them; what one has left is for the next. */
+  readonly running: boolean
+}
+
 /** Names of static files and what they are stored under: Django's `staticfiles.json`, version 1.1. */
 export interface Manifest {
   readonly paths: ReadonlyMap<string, string>
@@ -48,6 +55,7 @@ export interface Manifest {
   /** Newest first. */
   readonly generations: readonly Generation[]
   readonly state: CollectedState | undefined
+  readonly pruning: Pruning | undefined
 }
 
 export const emptyManifest: Manifest = {
@@ -57,6 +65,7 @@ export const emptyManifest: Manifest = {
   integrity: new Map(),
   generations: [],
   state: undefined,
+  pruning: undefined,
 }
 
 /**
@@ -83,12 +92,13 @@ export function parseManifest(text: string, name: string): Manifest {
       ? content['generations'].filter(isGeneration)
       : [],
     state: isState(content['state']) ? content['state'] : undefined,
+    pruning: isPruning(content['pruning']) ? content['pruning'] : undefined,
   }
 }
 
 /** The text of the file: keys sorted, so that the same files give the same bytes but for the time. */
 export function formatManifest(manifest: Manifest): string {
-  const { paths, hash, created, integrity, generations, state } = manifest
+  const { paths, hash, created, integrity, generations, state, pruning } = manifest
   return JSON.stringify({
     paths: sortedRecord(paths),
     version: '1.1',
@@ -97,6 +107,7 @@ export function formatManifest(manifest: Manifest): string {
     integrity: integrity.size === 0 ? undefined : sortedRecord(integrity),
     generations: generations.length === 0 ? undefined : generations,
     state,
+    pruning,
   })
 }
 
@@ -107,7 +118,8 @@ export function sameManifest(a: Manifest, b: Manifest): boolean {
     a.created === b.created &&
     sameEntries(a.paths, b.paths) &&
     sameEntries(a.integrity, b.integrity) &&
-    JSON.stringify([a.generations, a.state]) === JSON.stringify([b.generations, b.state])
+    JSON.stringify([a.generations, a.state, a.pruning]) ===
+      JSON.stringify([b.generations, b.state, b.pruning])
   )
 }
 
@@ -192,6 +204,10 @@ function isGeneration(value: unknown): value is Generation {
     isRecord(value['differs']) &&
     Object.values(value['differs']).every(item => item === null || typeof item === 'string')
   )
+}
+
+function isPruning(value: unknown): value is Pruning {
+  return isRecord(value) && isTexts(value['names']) && typeof value['running'] === 'boolean'
 }
 
 function isState(value: unknown): value is CollectedState {

@@ -8,6 +8,7 @@ import type { HashedFiles } from './hash-files.ts'
 import { type FileLinks, isLink, replaceLink } from './link-files.ts'
 import { type CollectedState, type Manifest, sameManifest } from './manifest.ts'
 import { checkUncontested, commitManifest } from './manifest-commit.ts'
+import { prune } from './pruning.ts'
 import { ReadBuffers } from './read-buffers.ts'
 import { readAgain, readAgainInto, streamAgain, wholeLimit } from './source-file.ts'
 import type { StaticManifest, StoredManifest } from './static-manifest.ts'
@@ -61,7 +62,7 @@ class Publisher {
       await checkUncontested(this.#manifest, before, signal)
     await this.#upload(plan.plain)
     if (this.#manifest !== undefined) await this.#commit(this.#manifest)
-    if (deleted.length > 0) await settings.files.deleteMany(deleted, { signal })
+    else if (deleted.length > 0) await settings.files.deleteMany(deleted, { signal })
   }
 
   async #upload(uploads: readonly Upload[]): Promise<void> {
@@ -126,11 +127,21 @@ class Publisher {
       Object.entries(this.#stored).sort(([a], [b]) => (a < b ? -1 : 1)),
     )
     const complete = { ...next, state: next.state && { ...next.state, stored } }
-    const same = before.etag !== undefined && sameManifest(before.manifest, complete)
-    if (!same) await commitManifest(place, before, complete, signal)
-    else if (deleted.length === 0) place.replace(before)
-    // What is deleted may be what a run has stored that is not done yet: it must not end well.
-    else await commitManifest(place, before, { ...complete, created: now() }, signal)
+    if (deleted.length > 0) await this.#commitAndPrune(place, complete)
+    else if (before.etag !== undefined && sameManifest(before.manifest, complete))
+      place.replace(before)
+    else await commitManifest(place, before, complete, signal)
+  }
+
+  /**
+   * What is deleted may be what a run has stored that is not done yet, which must not end well: the
+   * manifest is another one than before, also where the site is the same. Who begins now waits.
+   */
+  async #commitAndPrune(place: StaticManifest, next: Manifest): Promise<void> {
+    const { before, deleted, signal, settings } = this.#publication
+    const manifest = { ...next, created: now(), pruning: { names: deleted, running: true } }
+    await commitManifest(place, before, manifest, signal)
+    await prune(settings.files, place, manifest, signal)
   }
 }
 

@@ -81,7 +81,12 @@ describe('a run on S3', () => {
     const order = writes.map(write => write.replace(/[0-9a-f]{12}/, 'HASH'))
     // Those of one kind go side by side.
     expect(order.slice(0, 2).sort()).toEqual(['PUT a.HASH.css', 'PUT p.HASH.png'])
-    expect(order.slice(2)).toEqual(['PUT p.png', 'PUT staticfiles.json', 'POST /static'])
+    expect(order.slice(2)).toEqual([
+      'PUT p.png',
+      'PUT staticfiles.json',
+      'POST /static',
+      'PUT staticfiles.json',
+    ])
   })
 })
 
@@ -278,6 +283,102 @@ describe('two runs at once', () => {
     for (const stored of Object.values<string>(paths)) expect(await files.exists(stored)).toBe(true)
   })
 })
+
+describe('a run that begins while another one deletes', () => {
+  it('waits, and stores again what goes and it needs', async () => {
+    using folders = new Folders()
+    const [one, two] = ['1', '2'].map(text => folders.make(text, { 'a.txt': text }))
+    const files = new MemoryStorage()
+    const collect = (
+      target: Storage,
+      dir = '',
+      onWarning: (warning: { readonly message: string }) => void = () => {},
+    ) => {
+      const storage = new ManifestStaticStorage(target)
+      return collectStatic({ storage, dirs: [dir], keepGenerations: 1, onWarning })
+    }
+    await collect(files, one)
+    const { paths: before } = await manifestOf(files)
+    const looks = new Looks(files.backend, 'staticfiles.json')
+    let second: Promise<unknown> | undefined
+    const said: string[] = []
+    const deleting = new LateDeletion(files.backend, async () => {
+      second = collect(looks, one, ({ message }) => said.push(message))
+      await looks.times(2)
+    })
+    await collect(deleting, two)
+    await second
+    const { paths, pruning } = await manifestOf(files)
+    expect(said).toEqual([expect.stringContaining('another run deletes')])
+    expect(paths).toEqual(before)
+    expect(pruning).toBeUndefined()
+    for (const stored of Object.values<string>(paths)) expect(await files.exists(stored)).toBe(true)
+    // The one that it waited for has done its work, and so has it.
+    expect((await files.listdir(''))[1].filter(name => /^a\.[0-9a-f]{12}/.test(name))).toHaveLength(
+      1,
+    )
+  })
+
+  it('deletes what the other one could not', async () => {
+    using folders = new Folders()
+    const [one, two] = ['1', '2'].map(text => folders.make(text, { 'a.txt': text }))
+    const files = new MemoryStorage()
+    const collect = (storage: Storage, dir: string | undefined, keepGenerations?: number) =>
+      collectStatic({
+        storage: new ManifestStaticStorage(storage),
+        dirs: [dir ?? ''],
+        ...(keepGenerations === undefined ? {} : { keepGenerations }),
+      })
+    await collect(files, one, 1)
+    const [old = ''] = Object.values<string>((await manifestOf(files)).paths)
+    const failing = new LateDeletion(files.backend, async () => {
+      throw new Error('the service is down')
+    })
+    await expect(collect(failing, two, 1)).rejects.toThrow('the service is down')
+    expect((await manifestOf(files)).pruning).toEqual({ names: [old], running: false })
+    expect(await collect(files, two)).toMatchObject({ deleted: [old], copied: [] })
+    expect(await files.exists(old)).toBe(false)
+    expect((await manifestOf(files)).pruning).toBeUndefined()
+    expect(await collect(files, two)).toMatchObject({ deleted: [] })
+  })
+})
+
+/** Lets something else happen before it deletes files. */
+class LateDeletion extends Storage {
+  readonly #meanwhile: () => Promise<unknown>
+
+  constructor(backend: Storage['backend'], meanwhile: () => Promise<unknown>) {
+    super(backend)
+    this.#meanwhile = meanwhile
+  }
+
+  override async deleteMany(...given: Parameters<Storage['deleteMany']>): Promise<void> {
+    await this.#meanwhile()
+    await super.deleteMany(...given)
+  }
+}
+
+/** Counts how often somebody looks at a file. */
+class Looks extends Storage {
+  readonly #name: string
+  #count = 0
+  #onLook: () => void = () => {}
+
+  constructor(backend: Storage['backend'], name: string) {
+    super(backend)
+    this.#name = name
+  }
+
+  async times(count: number): Promise<void> {
+    while (this.#count < count) await new Promise<void>(resolve => (this.#onLook = resolve))
+  }
+
+  override stat(...given: Parameters<Storage['stat']>): ReturnType<Storage['stat']> {
+    if (given[0] === this.#name) this.#count++
+    this.#onLook()
+    return super.stat(...given)
+  }
+}
 
 /** Lets something else happen before it saves a file. */
 class LateStorage extends Storage {
