@@ -56,11 +56,17 @@ export async function prune(
     for (; done < names.length; done += batch)
       await files.deleteMany(names.slice(done, done + batch), { signal: both.signal })
   } catch (error) {
+    if (!both.signal.aborted && !isOpen(error)) await settle(place, manifest, names.slice(done))
     throw limit.aborted && signal?.aborted !== true ? tooSlow(error) : error
   } finally {
     both.release()
-    await settle(place, manifest, names.slice(done))
   }
+  await settle(place, manifest, [])
+}
+
+/** Whether a request that was given up may still be carried out: the next run waits then. */
+function isOpen(error: unknown): boolean {
+  return !isStorageError(error) || error.retryable || (error.errors ?? []).some(isOpen)
 }
 
 /** What another run has put in force meanwhile is left alone: it goes on with what is left, or has no need to. */
@@ -69,7 +75,7 @@ async function settle(
   manifest: Manifest,
   left: readonly string[],
 ): Promise<void> {
-  // Also when the caller gave up: the next run would wait.
+  // Not the caller's: whoever gives up now would let the next run wait.
   const signal = AbortSignal.timeout(10_000)
   const pruning = left.length === 0 ? undefined : { names: left, running: false }
   try {

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import { MemoryStorage, Storage, UnavailableError } from 'stowage'
+import { MemoryStorage, PermissionDeniedError, Storage, UnavailableError } from 'stowage'
 import { S3ManifestStaticStorage } from 'stowage/s3'
 import {
   type CollectOptions,
@@ -332,14 +332,30 @@ describe('a run that begins while another one deletes', () => {
     await collect(files, one, 1)
     const [old = ''] = Object.values<string>((await manifestOf(files)).paths)
     const failing = new LateDeletion(files.backend, async () => {
-      throw new Error('the service is down')
+      throw new PermissionDeniedError('Nobody may delete here.')
     })
-    await expect(collect(failing, two, 1)).rejects.toThrow('the service is down')
+    await expect(collect(failing, two, 1)).rejects.toThrow('Nobody may delete here.')
     expect((await manifestOf(files)).pruning).toEqual({ names: [old], running: false })
     expect(await collect(files, two)).toMatchObject({ deleted: [old], copied: [] })
     expect(await files.exists(old)).toBe(false)
     expect((await manifestOf(files)).pruning).toBeUndefined()
     expect(await collect(files, two)).toMatchObject({ deleted: [] })
+  })
+
+  it('has to wait where a request that was given up may still be carried out', async () => {
+    using folders = new Folders()
+    const [one, two] = ['1', '2'].map(text => folders.make(text, { 'a.txt': text }))
+    const files = new MemoryStorage()
+    const failing = new LateDeletion(files.backend, async () => {
+      throw new UnavailableError('No answer.')
+    })
+    for (const [target, dir = ''] of [[files, one] as const, [failing, two] as const]) {
+      const storage = new ManifestStaticStorage(target)
+      const collecting = collectStatic({ storage, dirs: [dir], keepGenerations: 1 })
+      if (target === files) await collecting
+      else await expect(collecting).rejects.toThrow('No answer.')
+    }
+    expect((await manifestOf(files)).pruning).toMatchObject({ running: true })
   })
 })
 
