@@ -144,7 +144,7 @@ class MultipartUpload {
       checkLength(part.bytes, byteLength)
       throw error
     }
-    this.#loaded += part.bytes.byteLength
+    this.#loaded += byteLength
     part.release()
     this.#options.onProgress?.(this.#loaded)
   }

@@ -460,7 +460,7 @@ export class S3Backend implements Backend {
         const engine = this.#opened ?? (await this.#open())
         checkLength(bytes, length)
         await engine.putObject(this.#prefix + candidate, bytes, { parameters, condition, signal })
-        options.onProgress?.(bytes.byteLength)
+        options.onProgress?.(length)
         return candidate
       } catch (error) {
         // An SDK says of memory that was given away that something else is wrong.

@@ -183,6 +183,8 @@ export class NativeEngine implements S3Engine {
     { signal, access }: RequestOptions,
   ): Promise<UploadedPart> {
     const { parts } = this.#checksums
+    // Once it is sent, the memory may be given away.
+    const size = body.byteLength
     const checksum = parts === undefined ? undefined : checksumOf(parts, body)
     const headers = accessHeaders(access, 'object')
     if (checksum !== undefined) headers.push(`x-amz-checksum-${parts}`, checksum)
@@ -200,7 +202,7 @@ export class NativeEngine implements S3Engine {
       await readNothing(response)
       return requiredETag(response, `part ${partNumber}`)
     })
-    return { partNumber, etag, size: body.byteLength, checksum }
+    return { partNumber, etag, size, checksum }
   }
 
   async completeUpload(

@@ -175,6 +175,8 @@ export class SdkEngine implements S3Engine {
     body: Uint8Array,
     { signal, access }: RequestOptions,
   ): Promise<UploadedPart> {
+    // Once it is sent, the memory may be given away.
+    const size = body.byteLength
     const { ETag: etag, ChecksumCRC32: checksum } = await this.#send({
       operation: 'UploadPart',
       subject: 'upload',
@@ -186,7 +188,7 @@ export class SdkEngine implements S3Engine {
     })
     if (etag === undefined)
       throw new IntegrityError(`The service took part ${partNumber} without an ETag.`)
-    return { partNumber, etag, size: body.byteLength, checksum }
+    return { partNumber, etag, size, checksum }
   }
 
   async completeUpload(
