@@ -12,8 +12,8 @@ const largestWindow = 4 * 1024 * 1024
 /**
  * The bytes of a file, fetched in windows: each twice as large as the one before while reading is
  * sequential, the smallest again after a jump. Once reading is seen to be sequential, the next
- * window is asked for when half of this one is there: the wait for its answer costs nothing then. A window is fetched whole, so that no reader, however slow,
- * holds a connection.
+ * window is asked for when half of this one is there: the wait for its answer costs nothing then. A
+ * window is fetched whole, so that no reader, however slow, holds a connection.
  */
 export class ReadAhead {
   readonly #request: RangeRequest

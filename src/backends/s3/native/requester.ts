@@ -17,6 +17,7 @@ import { delayBefore, pause, RetryBudget, type RetryLimits } from './retry.ts'
 import {
   ConnectionError,
   type StreamBody,
+  sizeOf,
   type Transport,
   type TransportRequest,
   type TransportResponse,
@@ -447,11 +448,6 @@ function payloadOf(body: S3Request['body'], tls: boolean): string {
   if (!(body instanceof Uint8Array)) return 'UNSIGNED-PAYLOAD'
   if (body.byteLength === 0) return emptyHash
   return tls ? 'UNSIGNED-PAYLOAD' : sha256Hex(body)
-}
-
-function sizeOf(body: S3Request['body']): number {
-  if (body === undefined) return 0
-  return body instanceof Uint8Array ? body.byteLength : body.size
 }
 
 /** The length in the answer to a HEAD is that of a body that does not come. */

@@ -24,6 +24,12 @@ export interface TransportRequest {
   readonly signal: AbortSignal | undefined
 }
 
+/** Bytes that go out with a request. */
+export function sizeOf(body: TransportRequest['body']): number {
+  if (body === undefined) return 0
+  return body instanceof Uint8Array ? body.byteLength : body.size
+}
+
 export interface TransportResponse {
   readonly status: number
   /** Value of a header by its lower-case name. */

@@ -7,6 +7,7 @@ import {
   ConnectionError,
   type ConnectionState,
   type StreamBody,
+  sizeOf,
   type Transport,
   type TransportRequest,
   type TransportResponse,
@@ -227,12 +228,7 @@ function isInPieces(body: TransportRequest['body']): body is StreamBody | Uint8A
 
 /** S3 takes no body without its length. */
 function withLength(headers: readonly string[], body: StreamBody | Uint8Array): string[] {
-  return [...headers, 'content-length', String(lengthOf(body))]
-}
-
-function lengthOf(body: TransportRequest['body']): number {
-  if (body === undefined) return 0
-  return body instanceof Uint8Array ? body.byteLength : body.size
+  return [...headers, 'content-length', String(sizeOf(body))]
 }
 
 /** An async iterable, which undici takes and its types lack, for what is sent in pieces. */
@@ -293,7 +289,7 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     this.#resolve = resolve
     this.#reject = reject
     this.#openedBefore = connection.opened
-    this.#size = lengthOf(request.body)
+    this.#size = sizeOf(request.body)
     if (request.signal !== undefined) this.#listen(request.signal)
   }
 
@@ -400,7 +396,7 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
 
   /** Memory that was given away while the request waited for a connection would be sent as nothing. */
   #isWhole(): boolean {
-    return lengthOf(this.#request.body) === this.#size
+    return sizeOf(this.#request.body) === this.#size
   }
 
   #giveBack(): void {
