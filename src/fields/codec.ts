@@ -1,5 +1,6 @@
 import { type Bytes, ownBytes } from '../core/bytes.ts'
 import { StorageError, ValidationError } from '../core/errors.ts'
+import { quoteName } from '../core/quote.ts'
 import { FieldFile, isPending } from './field-file.ts'
 import { fieldOf } from './registry.ts'
 import { rowFields } from './rows.ts'
@@ -17,11 +18,13 @@ type Node = null | boolean | number | string | readonly [kind: string, ...parts:
 export interface FileCodec {
   /**
    * Text of plain objects, arrays, maps, sets, dates, bytes, big integers, files of fields and rows
-   * of the adapters (as plain objects with their columns and files). Repeated and circular
-   * references are kept. Nothing of a storage is in it.
+   * of the adapters and other objects that hold a file (as plain objects with their columns and
+   * files). An object whose class has a `toJSON()` is kept as what that gives: an id or a decimal
+   * of a database as its text. Repeated and circular references are kept. Nothing of a storage is
+   * in it.
    *
-   * @throws ValidationError for content that is not stored yet, and for what cannot be kept, such as
-   *   functions
+   * @throws ValidationError for content that is not stored yet, and for what cannot be kept, naming
+   *   where it is: functions, regular expressions, errors, objects of other classes
    * @throws ImproperlyConfigured for a file whose field has no id
    */
   encode(value: unknown): string
@@ -95,9 +98,14 @@ function rowOf(value: object): Record<string, unknown> | undefined {
   return row
 }
 
+/** How a member is reached: a key, an index, or the place in a map or a set. */
+type Step = string | number | readonly [of: 'keys' | 'values', index: number]
+
 class Encoder {
   readonly nodes: Node[] = []
   readonly #seen = new Map<unknown, number>()
+  /** Where the value is that is being added. */
+  readonly #path: Step[] = []
 
   add(value: unknown): number {
     const known = this.#seen.get(value)
@@ -106,6 +114,13 @@ class Encoder {
     // A map takes 0 and -0 for one.
     if (typeof value !== 'number') this.#seen.set(value, position)
     this.nodes[position] = this.#node(value)
+    return position
+  }
+
+  #addAt(step: Step, value: unknown): number {
+    this.#path.push(step)
+    const position = this.add(value)
+    this.#path.pop()
     return position
   }
 
@@ -125,30 +140,91 @@ class Encoder {
       case 'object':
         return value === null ? null : this.#object(value)
       default:
-        throw new ValidationError(`A ${typeof value} cannot go into a cache.`, {
-          operation: 'encode',
-        })
+        throw this.#refusal(`a ${typeof value}`)
     }
   }
 
   #object(value: object): Node {
+    const node = this.#known(value)
+    if (node !== undefined) return node
+    const row = rowOf(value)
+    if (row !== undefined) return this.#members(row)
+    if ('toJSON' in value && typeof value.toJSON === 'function')
+      return this.#written(value.toJSON())
+    return this.#plain(value)
+  }
+
+  /** What `toJSON` gave, of which it is not asked again. */
+  #written(value: unknown): Node {
+    if (typeof value !== 'object' || value === null) return this.#node(value)
+    return this.#known(value) ?? this.#plain(value)
+  }
+
+  #known(value: object): Node | undefined {
     if (value instanceof FieldFile) return ['file', ...portableFile(value)]
     if (value instanceof Date)
       return ['date', Number.isNaN(value.getTime()) ? null : value.toISOString()]
     if (value instanceof Uint8Array) return ['bytes', toBase64(value)]
-    if (Array.isArray(value)) return ['array', ...value.map(item => this.add(item))]
-    if (value instanceof Map) return ['map', ...[...value].flat().map(item => this.add(item))]
-    if (value instanceof Set) return ['set', ...[...value].map(item => this.add(item))]
-    const members = Object.entries(rowOf(value) ?? plainOf(value))
-    return ['object', ...members.flatMap(([key, member]) => [key, this.add(member)])]
+    // What an array lacks stays a hole: `map` passes over it, and JSON makes it null.
+    if (Array.isArray(value))
+      return ['array', ...value.map((item, index) => this.#addAt(index, item))]
+    if (value instanceof Map) return ['map', ...this.#entries(value)]
+    if (value instanceof Set)
+      return ['set', ...[...value].map((item, index) => this.#addAt(['values', index], item))]
+    return undefined
+  }
+
+  #entries(map: ReadonlyMap<unknown, unknown>): number[] {
+    return [...map].flatMap(([key, value], index) => [
+      this.#addAt(['keys', index], key),
+      this.#addAt(['values', index], value),
+    ])
+  }
+
+  #plain(value: object): Node {
+    if (!isPlain(value) && !holdsFile(value)) throw this.#refusal(kindOfInstance(value), remedy)
+    return this.#members(value)
+  }
+
+  #members(value: object): Node {
+    const members = Object.entries(value)
+    return ['object', ...members.flatMap(([key, member]) => [key, this.#addAt(key, member)])]
+  }
+
+  #refusal(what: string, hint = ''): ValidationError {
+    return new ValidationError(
+      `${pathText(this.#path)} is ${what}, which cannot go into a cache${hint}.`,
+      { operation: 'encode' },
+    )
   }
 }
 
-/** The own members of an object, or what its `toJSON` gives. */
-function plainOf(value: object): object {
-  if (!('toJSON' in value) || typeof value.toJSON !== 'function') return value
-  const plain: unknown = value.toJSON()
-  return typeof plain === 'object' && plain !== null ? plain : { value: plain }
+const remedy = ': make it text, bytes or a plain object first, or give its class a toJSON()'
+
+/** Whether an object is one of no class, also one of another realm. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === null || Object.getPrototypeOf(prototype) === null
+}
+
+/** Whether it is a row of a program that makes its rows itself: these are plain for a cache, too. */
+function holdsFile(value: object): boolean {
+  return Object.values(value).some(member => member instanceof FieldFile)
+}
+
+function kindOfInstance(value: object): string {
+  const { constructor: made } = value
+  const isNamed = typeof made === 'function' && made.name !== ''
+  return isNamed ? `an object of the class ${made.name}` : 'an object of a class without a name'
+}
+
+function pathText(path: readonly Step[]): string {
+  const text = path.map(step => {
+    if (typeof step === 'number') return `[${step}]`
+    if (typeof step === 'object') return `.${step[0]}()[${step[1]}]`
+    return /^[\p{L}_$][\p{L}\p{N}_$]*$/u.test(step) ? `.${step}` : `[${quoteName(step)}]`
+  })
+  return `value${text.join('')}`
 }
 
 class Decoder {
@@ -202,7 +278,10 @@ class Decoder {
   }
 
   #fill(array: unknown[], parts: readonly unknown[]): unknown[] {
-    for (const part of parts) array.push(this.value(part))
+    for (const part of parts) {
+      if (part === null) array.length++
+      else array.push(this.value(part))
+    }
     return array
   }
 

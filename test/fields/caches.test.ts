@@ -1,7 +1,7 @@
 import { serialize } from 'node:v8'
 import * as devalue from 'devalue'
 import Keyv from 'keyv'
-import { ContentFile, isStorageError, MemoryStorage } from 'stowage'
+import { ContentFile, isStorageError, MemoryStorage, ValidationError } from 'stowage'
 import {
   devalueFiles,
   FieldFile,
@@ -138,6 +138,61 @@ describe('what is in a cache', () => {
     const copy = fileCodec.decode(fileCodec.encode(circle)) as typeof circle
     expect(copy.self).toBe(copy)
     expect(copy.zeros.map(zero => Object.is(zero, -0))).toEqual([false, true])
+  })
+
+  it('keeps the holes of an array, and what toJSON says of an object', () => {
+    // biome-ignore lint/suspicious/noSparseArray: that is what is tested.
+    const sparse = [1, , undefined, ,]
+    const value = { sparse, url: new URL('http://localhost/a'), list: { toJSON: () => [1n] } }
+    expect(fileCodec.decode(fileCodec.encode(value))).toStrictEqual({
+      sparse,
+      url: 'http://localhost/a',
+      list: [1n],
+    })
+  })
+
+  it('keeps an object of a class that holds a file as a plain one', () => {
+    class Page {
+      readonly file = field.file('x.txt')
+      readonly title = 'a'
+    }
+    const copy = fileCodec.decode(fileCodec.encode(new Page())) as Page
+    expect(Object.getPrototypeOf(copy)).toBe(Object.prototype)
+    expect([copy.title, copy.file.name]).toEqual(['a', 'x.txt'])
+  })
+
+  class Account {
+    readonly #balance = 7
+    balance(): number {
+      return this.#balance
+    }
+  }
+
+  it.each([
+    ['a regular expression', { like: /a/g }, 'value.like is an object of the class RegExp'],
+    ['a typed array', [0, new Float64Array(2)], 'value[1] is an object of the class Float64Array'],
+    ['an ArrayBuffer', new ArrayBuffer(2), 'value is an object of the class ArrayBuffer'],
+    ['an error', { 'last error': new Error('x') }, 'value["last error"] is an object of the class'],
+    ['a promise', new Map([['a', Promise.resolve(1)]]), 'value.values()[0] is an object of the'],
+    [
+      'a key of a class',
+      new Map([[new Account(), 1]]),
+      'value.keys()[0] is an object of the class',
+    ],
+    [
+      'an object of a class',
+      { a: [new Account()] },
+      'value.a[0] is an object of the class Account',
+    ],
+    [
+      'what toJSON gives',
+      { toJSON: () => new Set([/x/]) },
+      'value.values()[0] is an object of the',
+    ],
+    ['a function', { a: { b: () => 1 } }, 'value.a.b is a function, which cannot go into a cache.'],
+  ])('is refused for %s, and says where it is', (_what, value, message) => {
+    expect(() => fileCodec.encode(value)).toThrow(ValidationError)
+    expect(() => fileCodec.encode(value)).toThrow(message)
   })
 
   it('is refused for a structure that is too deep', () => {
