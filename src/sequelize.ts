@@ -1,1 +1,2 @@
-export { fileAttribute, registerFiles } from './orm/sequelize.ts'
+export { fileAttribute } from './orm/sequelize/attribute.ts'
+export { registerFiles } from './orm/sequelize/files.ts'

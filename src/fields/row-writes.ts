@@ -1,4 +1,4 @@
-import { afterDelete, afterWrite, beforeWrite } from './field-file.ts'
+import { afterDelete, afterWrite, beforeWrite, type FieldFile } from './field-file.ts'
 import { type FileScope, inScope } from './lifecycle.ts'
 import type { FileProperty } from './rows.ts'
 
@@ -43,3 +43,39 @@ export class RowWrites<Row extends object> {
 }
 
 type Columns<Row extends object> = Iterable<FileProperty<Row>>
+
+/** Names in the file columns of a row, as the database has them. */
+export type Names = Readonly<Record<string, string | null | undefined>>
+
+/** Files by the properties of their row. */
+export type RowFiles = readonly (readonly [property: string, file: FieldFile])[]
+
+/**
+ * A write of a row as one call: stores the content that waits, has the row written, and lets the files
+ * go that it had before.
+ *
+ * @param write resolves to its result and to what the row has had
+ */
+export async function writeRow<T>(
+  open: FileScope | undefined,
+  files: RowFiles,
+  write: (scope: FileScope) => Promise<readonly [result: T, previous: Names]>,
+): Promise<T> {
+  return await inScope(open, async scope => {
+    for (const [, file] of files) await file[beforeWrite](scope)
+    const [result, previous] = await write(scope)
+    for (const [property, file] of files) await file[afterWrite](scope, previous[property] ?? null)
+    return result
+  })
+}
+
+/** The row is deleted: its files go, unless other rows use them. */
+export async function leaveRow(
+  open: FileScope | undefined,
+  files: RowFiles,
+  previous: Names,
+): Promise<void> {
+  await inScope(open, async scope => {
+    for (const [property, file] of files) await file[afterDelete](scope, previous[property] ?? null)
+  })
+}

@@ -1,6 +1,8 @@
+import type { Storage } from '../core/storage.ts'
 import type { FieldFile, FieldHost, FileInput } from './field-file.ts'
 import { columnName, isPending, isUnwritten } from './field-file.ts'
 import type { FileField } from './file-field.ts'
+import type { FileScope } from './lifecycle.ts'
 
 /** File columns of a model by property, as the adapters hand them around. */
 export type FileFields = Readonly<Record<string, FileField>>
@@ -97,6 +99,15 @@ export class FileProperty<Row extends object> {
     return this.#untold.has(slot) ? undefined : slot[columnName]
   }
 
+  /**
+   * What a write puts into the column: `''` for no file, {@link pendingName}, or `undefined` where nobody
+   * has said and for a column that holds NULL, which are left alone.
+   */
+  value(row: Row): string | undefined {
+    const name = this.column(row)
+    return name === null && this.peek(row) !== undefined ? '' : (name ?? undefined)
+  }
+
   #read(row: Row): Slot {
     return (row as Record<symbol, Slot>)[this.#slot]
   }
@@ -109,3 +120,54 @@ export class FileProperty<Row extends object> {
 
 /** Stands for a file that no write of the row has heard of: no name in a database can be equal to it. */
 export const pendingName: string = '\0pending'
+
+/** A row whose file columns are {@link FileProperty}s, as its files see it. */
+export abstract class PropertyHost<Row extends object> implements FieldHost {
+  readonly owner: Row
+  readonly attribute: string
+  protected readonly column: FileProperty<Row>
+
+  constructor(row: Row, column: FileProperty<Row>) {
+    this.owner = row
+    this.attribute = column.property
+    this.column = column
+  }
+
+  /** The slot holds the file, which is asked for its name. */
+  setName(): void {
+    this.column.told(this.owner)
+  }
+
+  setColumn(column: string, value: number | null): void {
+    Reflect.set(this.owner, column, value)
+  }
+
+  abstract persist(): Promise<void>
+  abstract scope(): FileScope | undefined
+  abstract uses(name: string, storage: Storage, isOver: boolean): Promise<number>
+}
+
+/** On a row: its files, made at their first access. */
+const filesKey: unique symbol = Symbol('stowage.files')
+
+/**
+ * The file of a row that keeps names itself, and files beside them; a row that was read again, or whose
+ * name was changed, has another file.
+ *
+ * @param value what the row has in its column
+ */
+export function fileOfRow(
+  row: object,
+  property: string,
+  value: unknown,
+  make: (name: string | null) => FieldFile,
+): FieldFile {
+  const slots: { [filesKey]?: Map<string, FieldFile> } = row
+  slots[filesKey] ??= new Map()
+  const known = slots[filesKey].get(property)
+  const name = typeof value === 'string' && value !== '' ? value : null
+  if (known !== undefined && known[columnName] === name) return known
+  const file = make(name)
+  slots[filesKey].set(property, file)
+  return file
+}

@@ -1,0 +1,106 @@
+import { bypass, cascades } from './bypass.ts'
+import type { FileField } from './file-field.ts'
+import type { FileFields } from './rows.ts'
+import { refuseStatement } from './statements.ts'
+
+/** A file column, as its rows and its table name it. */
+interface FileColumn {
+  readonly property: string
+  readonly field: FileField
+  /** Default: the same as the property. */
+  readonly column?: string | undefined
+}
+
+/** A table whose rows have files. */
+export class FileModel {
+  /** As SQL names it. */
+  readonly table: string
+  /** Fields by the properties of the rows. */
+  readonly fields: FileFields
+  /** Fields by their columns in the database. */
+  readonly columns: FileFields
+
+  /** Tells each field its column. */
+  constructor(table: string, files: Iterable<FileColumn>) {
+    const all = [...files]
+    this.table = table
+    this.fields = Object.fromEntries(all.map(({ property, field }) => [property, field]))
+    this.columns = Object.fromEntries(
+      all.map(({ property, column = property, field }) => [column, field]),
+    )
+    for (const { property, column = property, field } of all) field.attach(table, column, property)
+  }
+
+  get properties(): readonly string[] {
+    return Object.keys(this.fields)
+  }
+
+  /** A property whose files go with their rows, if there is one. */
+  get cleaned(): string | undefined {
+    return this.properties.find(property => this.fields[property]?.onDelete === 'cleanup')
+  }
+
+  /** The file properties among some values. */
+  touched(values: unknown): readonly string[] {
+    return this.properties.filter(property => property in Object(values))
+  }
+
+  /** @throws UnsupportedError if the values, which go past the rows, are for files */
+  refuseWrite(values: unknown, method: string, instead: string): void {
+    const touched = this.touched(values)
+    if (touched.length > 0) throw bypass(method, touched, instead)
+  }
+
+  /** @throws UnsupportedError if files would have to go with the rows, which the method goes past */
+  refuseDeletion(method: string, instead: string): void {
+    if (this.cleaned !== undefined) throw bypass(method, this.properties, instead)
+  }
+
+  /** @throws ImproperlyConfigured for rows that the database deletes without telling anybody */
+  refuseCascade(name: string, instead: string): void {
+    if (this.cleaned !== undefined) throw cascades(name, this.cleaned, instead)
+  }
+}
+
+/** All tables of a database whose rows have files; a file of one may be named by rows of another. */
+export class FileModels<Handle> {
+  readonly #models = new Map<unknown, readonly [handle: Handle, model: FileModel]>()
+  /** Each once: a table may stand in several schemas. */
+  readonly #tables = new Set<FileModel>()
+
+  /** @param key says which table it is, where several handles stand for one */
+  add(handle: Handle, model: FileModel, key: unknown = handle): void {
+    this.#models.set(key, [handle, model])
+    this.#tables.add(model)
+  }
+
+  of(key: unknown): FileModel | undefined {
+    return this.#models.get(key)?.[1]
+  }
+
+  *[Symbol.iterator](): Iterator<readonly [handle: Handle, model: FileModel]> {
+    yield* this.#models.values()
+  }
+
+  /**
+   * Number of rows that name a file.
+   *
+   * @param count of the rows of one table that have the name in one of some properties
+   */
+  async uses(
+    storage: unknown,
+    count: (handle: Handle, properties: readonly string[]) => Promise<number>,
+  ): Promise<number> {
+    let total = 0
+    for (const [handle, { fields, properties }] of this) {
+      const own = properties.filter(property => fields[property]?.storage === storage)
+      if (own.length > 0) total += await count(handle, own)
+    }
+    return total
+  }
+
+  /** @throws UnsupportedError for a statement that goes past the rows and would leave files behind */
+  refuseStatement(sql: string, instead: string): void {
+    refuseStatement(sql, this.#tables, instead)
+  }
+}

@@ -1,0 +1,93 @@
+import {
+  DataTypes,
+  type Model,
+  type ModelAttributeColumnOptions,
+  type Transaction,
+} from 'sequelize'
+import { ImproperlyConfigured } from '../../core/errors.ts'
+import type { FieldFile, FieldHost, FileInput } from '../../fields/field-file.ts'
+import { checkField } from '../../fields/field-options.ts'
+import type { FileField } from '../../fields/file-field.ts'
+import type { FileScope } from '../../fields/lifecycle.ts'
+import { fileOfRow } from '../../fields/rows.ts'
+
+/** On the getter of an attribute: its field. Sequelize copies attributes, but not their functions. */
+export const fieldKey: unique symbol = Symbol('stowage.sequelize.field')
+/** On a model's prototype: the files of its Sequelize. */
+export const registrationKey: unique symbol = Symbol('stowage.sequelize.registration')
+
+/** What the files of a row need of its Sequelize. */
+export interface Registration {
+  current(): Transaction | undefined
+  scopeOf(transaction: Transaction): FileScope
+  uses(storage: unknown, name: string): Promise<number>
+}
+
+/**
+ * A file column: `avatar: fileAttribute(field)` in `Model.init`, declared as
+ * `CreationOptional<FieldFile>`. It is never null; `''` stands for no file.
+ */
+export function fileAttribute(field: FileField): ModelAttributeColumnOptions {
+  checkField('fileAttribute()', field)
+  // Called with the attribute's name, which the types do not say.
+  function get(this: Model, ...[attribute]: unknown[]): FieldFile {
+    return fileOf(this, String(attribute), field)
+  }
+  return {
+    type: DataTypes.STRING(field.maxLength),
+    allowNull: false,
+    defaultValue: field.default ?? '',
+    get: Object.assign(get, { [fieldKey]: field }),
+    set(this: Model, value: unknown, ...[attribute]: unknown[]): void {
+      fileOf(this, String(attribute), field).assign(value as FileInput)
+    },
+  }
+}
+
+function fileOf(row: Model, attribute: string, field: FileField): FieldFile {
+  const value: unknown = row.getDataValue(attribute as never)
+  return fileOfRow(row, attribute, value, name => field.file(name, new RowHost(row, attribute)))
+}
+
+/** A row as its files see it. */
+class RowHost implements FieldHost {
+  readonly owner: Model
+  readonly attribute: string
+
+  constructor(row: Model, attribute: string) {
+    this.owner = row
+    this.attribute = attribute
+  }
+
+  setName(name: string | null): void {
+    this.owner.setDataValue(this.attribute as never, (name ?? '') as never)
+    // Content that waits changes no value; Sequelize would not write the row.
+    this.owner.changed(this.attribute as never, true)
+  }
+
+  setColumn(column: string, value: number | null): void {
+    this.owner.set(column as never, value as never)
+  }
+
+  async persist(): Promise<void> {
+    this.owner.changed(this.attribute as never, true)
+    await this.owner.save()
+  }
+
+  scope(): FileScope | undefined {
+    const transaction = this.#files?.current()
+    return transaction && this.#files?.scopeOf(transaction)
+  }
+
+  async uses(name: string, storage: unknown): Promise<number> {
+    if (this.#files !== undefined) return await this.#files.uses(storage, name)
+    throw new ImproperlyConfigured(
+      `Nobody knows the files of ${this.owner.constructor.name}: call registerFiles(sequelize).`,
+      { setting: 'registerFiles' },
+    )
+  }
+
+  get #files(): Registration | undefined {
+    return (this.owner as Model & { [registrationKey]?: Registration })[registrationKey]
+  }
+}
