@@ -1,6 +1,7 @@
+import { setMaxListeners } from 'node:events'
 import { realpathSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { untilAborted } from '../core/abort.ts'
+import { linkSignals, untilAborted } from '../core/abort.ts'
 import { ImproperlyConfigured, isStorageError, ValidationError } from '../core/errors.ts'
 import { filepathToUri } from '../core/names.ts'
 import { type ArgumentTypes, checkArguments } from '../core/options.ts'
@@ -108,7 +109,25 @@ export async function collectStatic(options: CollectOptions = {}): Promise<Colle
   checkArguments('collectStatic', argumentTypes, options)
   options.signal?.throwIfAborted()
   checkGenerations(options.keepGenerations)
-  return await untilAborted(collect(options), options.signal)
+  const { signal } = options
+  return await untilAborted(
+    signal === undefined ? collect(options) : linked(options, signal),
+    signal,
+  )
+}
+
+/**
+ * A run makes many requests at a time, and each listens to its signal: one of the run's own, so that
+ * the caller's is listened to once, and Node takes nothing for a leak.
+ */
+async function linked(options: CollectOptions, caller: AbortSignal): Promise<CollectResult> {
+  const own = linkSignals(caller)
+  setMaxListeners(0, own.signal)
+  try {
+    return await collect({ ...options, signal: own.signal })
+  } finally {
+    own.release()
+  }
 }
 
 function checkGenerations(count: number | undefined): void {

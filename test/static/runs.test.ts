@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { setTimeout } from 'node:timers/promises'
 import { MemoryStorage, PermissionDeniedError, Storage, UnavailableError } from 'stowage'
 import { S3ManifestStaticStorage } from 'stowage/s3'
@@ -87,6 +88,30 @@ describe('a run on S3', () => {
       'POST /static',
       'PUT staticfiles.json',
     ])
+  })
+})
+
+describe("a caller's signal", () => {
+  it('is listened to by the run, not by each of its requests', async () => {
+    using folders = new Folders()
+    const source = folders.make('source', { ...manyFiles(50), 'p.png': 'p' })
+    const { signal } = new AbortController()
+    const counts: number[] = []
+    const warnings: Error[] = []
+    const onWarning = (warning: Error): number => warnings.push(warning)
+    process.on('warning', onWarning)
+    await collectStatic({
+      storage: new ManifestStaticStorage(new MemoryStorage()),
+      dirs: [source],
+      signal,
+      onProgress: () => counts.push(getEventListeners(signal, 'abort').length),
+    })
+    // Warnings come a turn later.
+    await setTimeout(0)
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+    expect(Math.max(...counts)).toBeLessThanOrEqual(2)
+    expect(getEventListeners(signal, 'abort')).toEqual([])
   })
 })
 
