@@ -1,6 +1,7 @@
 import { type Bytes, ownBytes } from './bytes.ts'
 import { encodeContent } from './content-text.ts'
 import { ValidationError } from './errors.ts'
+import { kindOf } from './options.ts'
 
 /** On every content file, whichever installed copy of the package made it. */
 const brand = Symbol.for('stowage.ContentFile')
@@ -15,7 +16,7 @@ export class ContentFile {
   /** @throws ValidationError for anything but text (without lone surrogates) or bytes */
   constructor(content: string | Uint8Array, name?: string | undefined) {
     if (name !== undefined && typeof name !== 'string') {
-      throw new ValidationError(`The name of a ContentFile is a string, not ${typeof name}.`)
+      throw new ValidationError(`The name of a ContentFile is a string, not ${kindOf(name)}.`)
     }
     this.bytes = toBytes(content)
     this.size = this.bytes.byteLength
@@ -33,6 +34,6 @@ function toBytes(content: string | Uint8Array): Bytes {
   if (typeof content === 'string') return encodeContent(content)
   if (content instanceof Uint8Array) return ownBytes(content)
   throw new ValidationError(
-    `The content of a ContentFile is a string or bytes, not ${typeof content}.`,
+    `The content of a ContentFile is a string or bytes, not ${kindOf(content)}.`,
   )
 }

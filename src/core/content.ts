@@ -253,7 +253,11 @@ function checkChunk(chunk: unknown): Uint8Array {
 }
 
 function isAsyncIterable(content: unknown): content is AsyncIterable<Uint8Array | string> {
-  return typeof content === 'object' && content !== null && Symbol.asyncIterator in content
+  return (
+    typeof content === 'object' &&
+    content !== null &&
+    typeof Reflect.get(content, Symbol.asyncIterator) === 'function'
+  )
 }
 
 function describe(value: unknown): string {

@@ -10,6 +10,7 @@ import {
   refuseOtherMode,
   type SeekOrigin,
 } from './open-file.ts'
+import { showArgument } from './options.ts'
 import type { RangeRequest } from './range-download.ts'
 import { firstWindow, ReadAhead } from './read-ahead.ts'
 import { checkLength, explainChange, pinnedBody } from './stored-file.ts'
@@ -94,7 +95,10 @@ export class FileReader implements BinaryReader {
 
   async *chunks(chunkSize: number = defaultChunkSize): AsyncGenerator<Bytes> {
     if (!Number.isSafeInteger(chunkSize) || chunkSize < 1) {
-      throw this.#invalid('chunks', `chunkSize is a whole number of at least 1, not ${chunkSize}`)
+      throw this.#invalid(
+        'chunks',
+        `chunkSize is a whole number of at least 1, not ${showArgument(chunkSize)}`,
+      )
     }
     for (;;) {
       const chunk = await this.read(chunkSize)
@@ -181,7 +185,10 @@ export class FileReader implements BinaryReader {
 
   async #read(n: number | undefined): Promise<Bytes> {
     if (!isLength(n)) {
-      throw this.#invalid('read', `the number of bytes is a whole number of at least 0, not ${n}`)
+      throw this.#invalid(
+        'read',
+        `the number of bytes is a whole number of at least 0, not ${showArgument(n)}`,
+      )
     }
     const wanted = this.#wanted(n)
     const bytes = await this.#bytes.read(this.#position, wanted)
@@ -228,11 +235,14 @@ export class FileReader implements BinaryReader {
 
   #target(offset: number, whence: SeekOrigin): number {
     if (!Number.isSafeInteger(offset)) {
-      throw this.#invalid('seek', `the offset is a whole number, not ${offset}`)
+      throw this.#invalid('seek', `the offset is a whole number, not ${showArgument(offset)}`)
     }
     const bases = { start: 0, current: this.#position, end: this.#stat.size }
-    if (!Object.hasOwn(bases, whence)) {
-      throw this.#invalid('seek', `whence is 'start', 'current' or 'end', not ${String(whence)}`)
+    if (typeof whence !== 'string' || !Object.hasOwn(bases, whence)) {
+      throw this.#invalid(
+        'seek',
+        `whence is 'start', 'current' or 'end', not ${showArgument(whence)}`,
+      )
     }
     const target = bases[whence] + offset
     if (target < 0) throw this.#invalid('seek', `position ${target} lies before the start`)

@@ -3,6 +3,7 @@ import { type ContentSource, MemoryContent, present } from './content.ts'
 import { TextPieces } from './content-text.ts'
 import { ClosedFileError, ValidationError, withContext } from './errors.ts'
 import { refuseOtherMode, type Writer } from './open-file.ts'
+import { kindOf } from './options.ts'
 import { UnclosedWriters } from './unclosed-writers.ts'
 
 /** Bytes gathered before they go on to the backend, so that small writes cost little. */
@@ -148,7 +149,7 @@ export class FileWriter<T extends Uint8Array | string> implements Writer<T> {
     const accepted =
       this.mode === 'wb' ? 'bytes or a string' : `a string (the file was opened with 'w')`
     throw new ValidationError(
-      `write() takes ${accepted}, not ${typeof data}.`,
+      `write() takes ${accepted}, not ${kindOf(data)}.`,
       this.#context('write'),
     )
   }

@@ -112,7 +112,8 @@ function findLengthProblem(name: string, limits: NameLimits): string | undefined
   return long ? `a part of it is longer than ${maxSegmentBytes} bytes` : undefined
 }
 
-function checkText(name: unknown): void {
+/** @throws SuspiciousFileOperation for what is no text */
+export function checkText(name: unknown): void {
   if (typeof name !== 'string') throw refusal(name, notText(name))
 }
 

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { ImproperlyConfigured, ValidationError } from './errors.ts'
-import { type ArgumentTypes, checkArguments, type OptionSchema, resolveOptions } from './options.ts'
+import {
+  type ArgumentTypes,
+  checkArguments,
+  type OptionSchema,
+  resolveOptions,
+  showArgument,
+} from './options.ts'
 import type { SettingsSource } from './settings.ts'
 
 interface Options {
@@ -52,6 +58,21 @@ describe('resolveOptions', () => {
   it('prefers the first of several historical names', () => {
     expect(resolve({}, source({ AWS_SECRET: 'b', AWS_S3_SECRET: 'a' })).secretKey).toBe('a')
     expect(resolve({}, source({ AWS_SECRET: 'b', AWS_S3_SECRET: '' })).secretKey).toBe('b')
+  })
+
+  it('refuses what every object seems to have, instead of doing it', () => {
+    withEveryObjectHaving('useSsl', false, () => {
+      const error = catchError(() => resolve({}))
+      expect(error).toBeInstanceOf(ImproperlyConfigured)
+      expect(error).toMatchObject({ setting: 'useSsl' })
+      expect(String(error)).toContain('Object.prototype has a member "useSsl"')
+      expect(resolve({ useSsl: true }).useSsl).toBe(true)
+    })
+  })
+
+  it('refuses -0 for permission bits: Node would end the process', () => {
+    expect(() => resolve({ mode: JSON.parse('-0') })).toThrow('must be permission bits')
+    expect(resolve({ mode: 0 }).mode).toBe(0)
   })
 
   it('takes null for explicitly none, where that is allowed', () => {
@@ -159,6 +180,7 @@ describe('checkArguments', () => {
     [[], 'The options of save() are an object, not a list.'],
     [{ signal: {} }, 'Option "signal" of save() must be an AbortSignal, not an object.'],
     [null, 'The options of save() are an object, not null.'],
+    [{ signal: { aborted: true, reason: 1 } }, 'Option "signal" of save() must be an AbortSignal'],
     [{ toString: 1 }, 'save() has no option "toString".'],
   ])('refuses %j', (options, message) => {
     const error = catchError(() => checkArguments('save', types, options as never))
@@ -166,7 +188,44 @@ describe('checkArguments', () => {
     expect(error).toMatchObject({ operation: 'save' })
     expect(String(error)).toContain(message)
   })
+
+  it('refuses what every object seems to have, instead of doing it', () => {
+    withEveryObjectHaving('metadata', { a: 'b' }, () => {
+      const error = catchError(() => checkArguments('save', types, {}))
+      expect(error).toBeInstanceOf(ValidationError)
+      expect(String(error)).toContain('Object.prototype has a member "metadata"')
+      checkArguments('save', types, { metadata: {} })
+    })
+  })
 })
+
+describe('showArgument', () => {
+  it.each([
+    ['a\u001b[31m', '"a\\u001b[31m"'],
+    [Number.NaN, 'NaN'],
+    [true, 'true'],
+    [1n, 'a bigint'],
+    [Symbol('s'), 'a symbol'],
+    [{ toString: null }, 'an object'],
+    [undefined, 'undefined'],
+  ])('says what was given: %s', (value, shown) => {
+    expect(showArgument(value)).toBe(shown)
+  })
+})
+
+function withEveryObjectHaving(name: string, value: unknown, work: () => void): void {
+  Object.defineProperty(Object.prototype, name, {
+    value,
+    configurable: true,
+    enumerable: true,
+    writable: true,
+  })
+  try {
+    work()
+  } finally {
+    Reflect.deleteProperty(Object.prototype, name)
+  }
+}
 
 function catchError(work: () => unknown): unknown {
   try {

@@ -1,5 +1,6 @@
 import { ImproperlyConfigured, ValidationError } from './errors.ts'
 import { suggestion } from './nearest.ts'
+import { quoteName } from './quote.ts'
 import { currentSettings, type SettingsSource } from './settings.ts'
 
 /** What an option may be. `bytes` and `seconds` are whole numbers; they read better in the docs. */
@@ -49,6 +50,8 @@ export function resolveOptions<T extends object>(
   const options = checkGiven(place, Object.keys(schema), given)
   const resolved: Record<string, unknown> = {}
   for (const [name, spec] of Object.entries<OptionSpec>(schema)) {
+    if (isOfEveryObject(options, name))
+      throw new ImproperlyConfigured(everyObjectHas(name), { setting: name })
     const value = options[name] ?? (options[name] === null ? null : undefined)
     resolved[name] = value === undefined ? fromSettings(name, spec, source) : value
     if (value !== undefined)
@@ -64,16 +67,21 @@ function checkGiven(
   given: unknown,
 ): Record<string, unknown> {
   if (given === undefined) return {}
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new ImproperlyConfigured(`The options of ${place} are an object, not ${kindOf(given)}.`)
-  }
-  for (const name of Object.keys(given)) {
+  checkOptionsObject(place, given)
+  const options = given as Record<string, unknown>
+  for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
     throw new ImproperlyConfigured(`${place} has no option "${name}".${suggestion(name, known)}`, {
       setting: name,
     })
   }
-  return given as Record<string, unknown>
+  return options
+}
+
+/** @throws ImproperlyConfigured for what is no object */
+export function checkOptionsObject(owner: string, given: unknown): void {
+  if (isPlainObject(given)) return
+  throw new ImproperlyConfigured(`The options of ${owner} are an object, not ${kindOf(given)}.`)
 }
 
 function fromSettings(name: string, spec: OptionSpec, source: SettingsSource): unknown {
@@ -151,7 +159,7 @@ function isOfType(type: OptionType, value: unknown): boolean {
     case 'integer':
       return Number.isSafeInteger(value)
     case 'mode':
-      return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= 0o7777
+      return isMode(value)
     case 'strings':
       return Array.isArray(value) && value.every(item => typeof item === 'string')
     case 'object':
@@ -165,6 +173,12 @@ function isOfType(type: OptionType, value: unknown): boolean {
     default:
       return typeof value === type
   }
+}
+
+/** Not -0, which `JSON.parse` makes of `-0`: Node ends the process when it is given that for a mode. */
+function isMode(value: unknown): boolean {
+  if (!Number.isSafeInteger(value) || Object.is(value, -0)) return false
+  return Number(value) >= 0 && Number(value) <= 0o7777
 }
 
 function isPlainObject(value: unknown): boolean {
@@ -194,6 +208,21 @@ export function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (value instanceof Promise) return 'a promise (await it)'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+/** An argument in a message: text and numbers as they are, anything else by its kind. */
+export function showArgument(value: unknown): string {
+  if (typeof value === 'string') return quoteName(value)
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : kindOf(value)
+}
+
+/** Whether a member is nobody's wish: something put it on the prototype of all objects. */
+function isOfEveryObject(options: object, name: string): boolean {
+  return Object.hasOwn(Object.prototype, name) && !Object.hasOwn(options, name)
+}
+
+function everyObjectHas(name: string): string {
+  return `Object.prototype has a member "${name}", so that all options seem to have it: find out what put it there, and remove it.`
 }
 
 /** Types of the members of a method's options; `unknown` members are checked by their method. */
@@ -226,6 +255,8 @@ export function checkArguments<T extends object>(
     )
   }
   for (const name in options) {
+    if (isOfEveryObject(options, name))
+      throw new ValidationError(everyObjectHas(name), { operation })
     const type = Object.hasOwn(types, name) ? types[name] : undefined
     if (type === undefined) throw unknownArgument(operation, name, Object.keys(types))
     const value: unknown = options[name]

@@ -1,6 +1,7 @@
 import type { Capabilities, FileProperties } from './backend.ts'
 import { contentTypeOf } from './content-type.ts'
 import { UnsupportedError, ValidationError } from './errors.ts'
+import { kindOf } from './options.ts'
 
 /**
  * Checks what is to be stored beside the bytes, and that the backend can store it. Where a backend
@@ -79,7 +80,7 @@ function checkMetadata(metadata: Readonly<Record<string, string>>): void {
 /** What is wrong with an entry of metadata, as the end of a sentence. */
 export function findMetadataProblem(name: string, value: unknown): string | undefined {
   if (!token.test(name)) return "is no valid name: letters, digits and !#$%&'*+.^_`|~- are"
-  if (typeof value !== 'string') return `is not a string but a ${typeof value}`
+  if (typeof value !== 'string') return `is not a string but ${kindOf(value)}`
   if (!value.isWellFormed()) return 'holds a lone surrogate'
   return /[\u0000-\u001f\u007f]/.test(value) ? 'holds a control character' : undefined
 }

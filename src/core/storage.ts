@@ -48,6 +48,7 @@ import {
   kindOf,
   type OptionSchema,
   resolveOptions,
+  showArgument,
 } from './options.ts'
 import { checkProperties } from './properties.ts'
 import { quoteName } from './quote.ts'
@@ -151,7 +152,7 @@ export class Storage {
     if (mode === 'w' || mode === 'wb') return await this.#openWriter(name, mode, options)
     if (mode === 'r' || mode === 'rb') return await this.#openReader(name, mode, options)
     throw new UnsupportedError(
-      `open() has the modes 'r', 'rb', 'w' and 'wb', not ${JSON.stringify(mode)}.`,
+      `open() has the modes 'r', 'rb', 'w' and 'wb', not ${showArgument(mode)}.`,
       {
         operation: 'open',
         file: name,
@@ -749,9 +750,10 @@ const methodArguments: Readonly<Record<string, ArgumentTypes<OperationOptions> |
   cleanupUploads: cleanupArguments,
 }
 
-/** From JavaScript the options may be anything; {@link checkArguments} says so. */
+/** From JavaScript the options and the signal may be anything; {@link checkArguments} says so. */
 function signalOf(options: OperationOptions | null): AbortSignal | undefined {
-  return options?.signal
+  const signal: unknown = options?.signal
+  return signal instanceof AbortSignal ? signal : undefined
 }
 
 function nameOf(source: ContentSource): string {
@@ -809,7 +811,7 @@ function checkUrlOptions(options: UrlOptions): void {
     )
   }
   if (method !== undefined && !['GET', 'HEAD', 'PUT'].includes(method)) {
-    throw new ValidationError(`method is 'GET', 'HEAD' or 'PUT', not ${JSON.stringify(method)}.`)
+    throw new ValidationError(`method is 'GET', 'HEAD' or 'PUT', not ${showArgument(method)}.`)
   }
   if (download !== undefined && download !== true && typeof download !== 'string') {
     throw new ValidationError('download is a file name or true.')

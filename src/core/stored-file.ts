@@ -7,10 +7,12 @@ import {
   FileChangedError,
   hasCode,
   IntegrityError,
+  ValidationError,
   withContext,
 } from './errors.ts'
 import type { FileStat } from './file-stat.ts'
 import type { Name } from './names.ts'
+import { showArgument } from './options.ts'
 import { toWebStream } from './web-stream.ts'
 
 /** On every stored file, whichever installed copy of the package made it. */
@@ -58,8 +60,8 @@ export class StoredFile {
 
   /** As `Blob.slice`: half-open, negative offsets count from the end, nothing is read yet. */
   slice(start = 0, end: number = this.size, type = ''): StoredFile {
-    const from = clamp(start, this.size)
-    const size = Math.max(0, clamp(end, this.size) - from)
+    const from = clamp(checkOffset(start), this.size)
+    const size = Math.max(0, clamp(checkOffset(end), this.size) - from)
     return new StoredFile(this.#backend, this.#stat, {
       start: this.#start + from,
       size,
@@ -180,6 +182,13 @@ function changed(how: 'removed' | 'replaced', context?: ErrorContext): FileChang
 export function checkLength(actual: number, expected: number): void {
   if (actual === expected) return
   throw new IntegrityError(`${expected} bytes were to come, ${actual} came.`)
+}
+
+function checkOffset(offset: number): number {
+  if (typeof offset === 'number') return offset
+  throw new ValidationError(`slice(): start and end are numbers, not ${showArgument(offset)}.`, {
+    operation: 'slice',
+  })
 }
 
 function clamp(offset: number, size: number): number {

@@ -3,6 +3,7 @@ import { type Bytes, concatBytes } from './bytes.ts'
 import { ValidationError } from './errors.ts'
 import type { FileReader } from './file-reader.ts'
 import { defaultChunkSize, refuseOtherMode, type SeekOrigin, type TextReader } from './open-file.ts'
+import { showArgument } from './options.ts'
 import { toWebStream } from './web-stream.ts'
 
 /** A file opened for reading text: bytes of a {@link FileReader}, cut between characters. */
@@ -167,7 +168,7 @@ function missingContinuations(bytes: Bytes): number {
 function checkCount(operation: string, n: number, least: number): number {
   if (Number.isSafeInteger(n) && n >= least) return n
   throw new ValidationError(
-    `${operation}(): the number of characters is a whole number of at least ${least}, not ${n}.`,
+    `${operation}(): the number of characters is a whole number of at least ${least}, not ${showArgument(n)}.`,
     { operation },
   )
 }

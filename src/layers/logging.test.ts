@@ -20,6 +20,13 @@ function logged(inner: Backend = new MemoryBackend()): { storage: Storage; log: 
 const done = { backend: 'memory', outcome: 'done' }
 
 describe('logging', () => {
+  it('refuses what is no backend, and a log that is no function', () => {
+    const { backend } = new Storage(new MemoryBackend())
+    expect(() => logging(undefined as never, () => {})).toThrow('stands over a backend')
+    expect(() => logging(new Storage(backend) as never, () => {})).toThrow('storage.backend')
+    expect(() => logging(backend, undefined as never)).toThrow('is a function, not undefined.')
+  })
+
   it('tells of each call with its name and bytes, when it is over', async () => {
     const { storage, log } = logged()
     await storage.save('a.txt', 'content')

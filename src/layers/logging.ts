@@ -10,7 +10,9 @@ import type {
 } from '../core/backend.ts'
 import type { Bytes } from '../core/bytes.ts'
 import type { ContentSource } from '../core/content.ts'
+import { ImproperlyConfigured } from '../core/errors.ts'
 import type { Name } from '../core/names.ts'
+import { kindOf } from '../core/options.ts'
 import { type BackendCall, type BackendOperation, Layer } from './layer.ts'
 
 /** What became of one call of a backend. Holds no secret: a signed URL is not in it. */
@@ -38,9 +40,21 @@ export type Log = (entry: LogEntry) => void
 /**
  * A layer that tells `log` of every call of a backend, once it is over. It changes nothing else.
  * A page of a listing is a call of its own.
+ *
+ * @throws ImproperlyConfigured for what is no backend, and for a log that is no function
  */
 export function logging(backend: Backend, log: Log): Backend {
-  return new LoggingBackend(backend, log)
+  if (typeof log !== 'function')
+    throw new ImproperlyConfigured(`The log of logging() is a function, not ${kindOf(log)}.`)
+  return new LoggingBackend(checkedBackend(backend), log)
+}
+
+function checkedBackend(backend: unknown): Backend {
+  if (typeof backend === 'object' && backend !== null && 'head' in backend)
+    return backend as Backend
+  throw new ImproperlyConfigured(
+    `logging() stands over a backend, not ${kindOf(backend)}; that of a storage is storage.backend.`,
+  )
 }
 
 class LoggingBackend extends Layer {

@@ -7,7 +7,7 @@ import type { Content } from '../core/content.ts'
 import { ImproperlyConfigured } from '../core/errors.ts'
 import type { FileStat } from '../core/file-stat.ts'
 import type { OpenFiles } from '../core/open-file.ts'
-import { resolveOptions } from '../core/options.ts'
+import { checkOptionsObject, resolveOptions } from '../core/options.ts'
 import {
   type CleanupOptions,
   type ListOptions,
@@ -174,6 +174,7 @@ export interface ManifestStaticFilesStorageOptions
 export class ManifestStaticFilesStorage extends ManifestStaticStorage {
   /** @throws ImproperlyConfigured for unknown options and wrong types */
   constructor(options: ManifestStaticFilesStorageOptions = {}) {
+    checkOptionsObject(new.target.name, options)
     const { manifestName, strict, keepGenerations, manifestStorage, refresh, ...files } = options
     super(new FileSystemStorage(files), {
       manifestName,

@@ -1,5 +1,6 @@
 import type { OperationOptions } from '../core/backend.ts'
 import { UnsupportedError, ValidationError } from '../core/errors.ts'
+import { type ArgumentTypes, checkArguments } from '../core/options.ts'
 import type { Storage } from '../core/storage.ts'
 import { resolveStorage } from './collect-settings.ts'
 import { rolledBack } from './generations.ts'
@@ -18,6 +19,8 @@ export interface RollbackResult {
   readonly from: string
 }
 
+const argumentTypes: ArgumentTypes<RollbackOptions> = { storage: 'object', signal: 'signal' }
+
 /**
  * Puts the generation before the current one in force again, by one write of the manifest. Plain
  * names keep their newest content. The generation that was left stays until it is pruned; a second
@@ -27,6 +30,7 @@ export interface RollbackResult {
  * @throws PreconditionFailedError if another run finished meanwhile
  */
 export async function rollbackStatic(options: RollbackOptions = {}): Promise<RollbackResult> {
+  checkArguments('rollbackStatic', argumentTypes, options)
   const storage = await resolveStorage(options.storage)
   if (!hasManifest(storage))
     throw new UnsupportedError('A storage without a manifest has no generations.', {

@@ -2,6 +2,8 @@ import { loadedStorage } from '../config/configured-storage.ts'
 import { StorageStandIn } from '../config/stand-in.ts'
 import type { OperationOptions } from '../core/backend.ts'
 import { UnsupportedError } from '../core/errors.ts'
+import { checkText } from '../core/names.ts'
+import { type ArgumentTypes, checkArguments } from '../core/options.ts'
 import type { Storage } from '../core/storage.ts'
 import { resolveStorage } from './collect-settings.ts'
 import { hasManifest, manifestKey, type StaticManifest, splitName } from './static-manifest.ts'
@@ -32,9 +34,13 @@ export interface StaticUrl {
   sync(name: string, options?: Pick<StaticUrlOptions, 'storage'>): string
 }
 
+const argumentTypes: ArgumentTypes<StaticUrlOptions> = { storage: 'object', signal: 'signal' }
+
 export const staticUrl: StaticUrl = Object.assign(urlOf, { load, sync })
 
 async function urlOf(name: string, options: StaticUrlOptions = {}): Promise<string> {
+  checkArguments('staticUrl', argumentTypes, options)
+  checkText(name)
   const { signal } = options
   const storage = await resolveStorage(options.storage)
   if (hasManifest(storage)) {
@@ -59,11 +65,14 @@ async function plainUrl(
 }
 
 async function load(options: StaticUrlOptions = {}): Promise<void> {
+  checkArguments('staticUrl.load', argumentTypes, options)
   const storage = await resolveStorage(options.storage)
   await manifestOf(storage).prepareSync({ signal: options.signal })
 }
 
 function sync(name: string, options: Pick<StaticUrlOptions, 'storage'> = {}): string {
+  checkArguments('staticUrl.sync', argumentTypes, options)
+  checkText(name)
   return manifestOf(loadedOf(options.storage)).urlSync(name)
 }
 

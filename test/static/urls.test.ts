@@ -1,7 +1,14 @@
 import { join } from 'node:path'
 import { configure, MemoryStorage, storages } from 'stowage'
 import { S3ManifestStaticStorage } from 'stowage/s3'
-import { collectStatic, findStatic, ManifestStaticStorage, staticUrl } from 'stowage/staticfiles'
+import {
+  collectStatic,
+  findStatic,
+  ManifestStaticFilesStorage,
+  ManifestStaticStorage,
+  rollbackStatic,
+  staticUrl,
+} from 'stowage/staticfiles'
 import { afterEach, describe, expect, it } from 'vitest'
 import { resolveStorage } from '../../src/static/collect-settings.ts'
 import { parseManifest } from '../../src/static/manifest.ts'
@@ -257,5 +264,32 @@ describe('findStatic', () => {
     configure({ staticfiles: { dirs: [dir] } })
     writeTree(dir, { 'later.css': '' })
     expect(await findStatic('later.css')).toBe(join(dir, 'later.css'))
+  })
+})
+
+describe('arguments that no type allows', () => {
+  it.each<[call: () => Promise<unknown>, name: string, message: string]>([
+    [
+      () => staticUrl(undefined as never),
+      'SuspiciousFileOperation',
+      'it is undefined, not a string',
+    ],
+    [() => staticUrl('a', null as never), 'ValidationError', 'staticUrl() are an object'],
+    [() => staticUrl('a', { storag: 1 } as never), 'ValidationError', 'Did you mean "storage"?'],
+    [async () => staticUrl.sync(1 as never), 'SuspiciousFileOperation', 'it is a number'],
+    [() => findStatic(Object.create(null)), 'SuspiciousFileOperation', 'it is an object'],
+    [() => findStatic('a', null as never), 'ValidationError', 'findStatic() are an object'],
+    [() => findStatic('a', { dirs: 'x' as never }), 'ImproperlyConfigured', 'staticfiles.dirs'],
+    [() => findStatic('a', { dirs: null as never }), 'ImproperlyConfigured', 'staticfiles.dirs'],
+    [() => rollbackStatic(null as never), 'ValidationError', 'rollbackStatic() are an object'],
+    [() => rollbackStatic({ to: 1 } as never), 'ValidationError', 'has no option "to"'],
+  ])('are refused: %s', async (call, name, message) => {
+    await expect(call()).rejects.toMatchObject({ name, message: expect.stringContaining(message) })
+  })
+
+  it.each([[null], [[]], ['x']])('are refused by ManifestStaticFilesStorage: %j', options => {
+    expect(() => new ManifestStaticFilesStorage(options as never)).toThrow(
+      'The options of ManifestStaticFilesStorage are an object, not',
+    )
   })
 })

@@ -102,7 +102,8 @@ export class S3Storage extends Storage {
       if (!(backend instanceof S3Backend)) throw new UnsupportedError('This storage has no forms.')
       return await backend.postForm(parseWriteName(name, backend.capabilities), options)
     } catch (error) {
-      if (options?.signal?.aborted === true) throw options.signal.reason
+      const signal: unknown = options?.signal
+      if (signal instanceof AbortSignal && signal.aborted) throw signal.reason
       throw withContext(error, { operation: 'postForm', file: name, backend: backend.name })
     }
   }
