@@ -1,1 +1,2 @@
-export { FileColumn, registerFiles } from './orm/typeorm.ts'
+export { FileColumn } from './orm/typeorm/column.ts'
+export { registerFiles } from './orm/typeorm/files.ts'
