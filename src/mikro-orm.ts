@@ -1,1 +1,2 @@
-export { FileSubscriber, fileProperty } from './orm/mikro-orm.ts'
+export { fileProperty } from './orm/mikro-orm/property.ts'
+export { FileSubscriber } from './orm/mikro-orm/subscriber.ts'

@@ -1,0 +1,166 @@
+import {
+  type EntityManager,
+  type EntityMetadata,
+  type EntityProperty,
+  helper,
+  type Platform,
+  type PropertyChain,
+  p,
+  type TransformContext,
+  Type,
+} from '@mikro-orm/core'
+import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
+import { bypass } from '../../fields/bypass.ts'
+import { FieldFile } from '../../fields/field-file.ts'
+import { checkField } from '../../fields/field-options.ts'
+import type { FileField } from '../../fields/file-field.ts'
+import type { FileScope } from '../../fields/lifecycle.ts'
+import { FileProperty, PropertyHost, rowFields } from '../../fields/rows.ts'
+import {
+  columnsKey,
+  columnsOf,
+  managerOf,
+  type Property,
+  type Prototype,
+  type Row,
+} from './columns.ts'
+import { filesOf } from './driver-files.ts'
+
+/**
+ * A file column: `avatar: fileProperty(field)` in `defineEntity`. It is never null; `''` stands for no
+ * file. {@link FileSubscriber} belongs to it.
+ */
+export function fileProperty(
+  field: FileField,
+): PropertyChain<FieldFile, { default: string; length: number }> {
+  checkField('fileProperty()', field)
+  // MikroORM clones its metadata with everything in it: the field stays in the closure.
+  class FileType extends StoredName {
+    get field(): FileField {
+      return field
+    }
+  }
+  const column = p.type(FileType).$type<FieldFile>().length(field.maxLength)
+  return column.default(field.default ?? '') as never
+}
+
+/** The column's value: a name in the database, and in memory until somebody asks for the file. */
+abstract class StoredName extends Type<unknown, string | undefined> {
+  abstract get field(): FileField
+
+  /** Called while the entities are discovered: the prototype gets its accessor then. */
+  override getColumnType(prop: EntityProperty, platform: Platform): string {
+    if (this.meta !== undefined) {
+      addAccessor(this.meta, prop, this.field)
+      filesOf(platform.getConfig()).meet(this.meta)
+    }
+    return platform.getVarcharTypeDeclarationSQL({ length: this.field.maxLength })
+  }
+
+  override convertToJSValue(value: string | undefined): unknown {
+    return value
+  }
+
+  override convertToDatabaseValue(
+    value: unknown,
+    _platform: Platform,
+    context?: TransformContext,
+  ): string | undefined {
+    if (context?.mode === 'query-data' && value !== undefined)
+      throw bypass('A native query', [this.prop?.name ?? 'the column'], 'entities and flush()')
+    if (value instanceof FieldFile) return nameOf(value)
+    return typeof value === 'string' ? value : undefined
+  }
+
+  override compareAsType(): string {
+    return 'string'
+  }
+
+  /** What is assigned may be a name, content or a file; MikroORM would refuse all but a `string`. */
+  override get runtimeType(): string {
+    return 'any'
+  }
+
+  override ensureComparable(): boolean {
+    return false
+  }
+
+  override toJSON(value: unknown): string | undefined {
+    return value instanceof FieldFile
+      ? String(value)
+      : this.convertToDatabaseValue(value, this.platform as Platform)
+  }
+}
+
+/** What the column of a file's row is to hold. */
+function nameOf(file: FieldFile): string | undefined {
+  const row = file.owner as Row | null
+  const column = row === null ? undefined : columnsOf(row).find(known => known.peek(row) === file)
+  if (row === null || column === undefined) return file.name ?? ''
+  const name = column.column(row)
+  if (name !== undefined) return name ?? ''
+  // Nobody has said: a row that was loaded keeps what it has, also if that was not loaded.
+  const loaded: Row | undefined = helper(row).__originalEntityData
+  return loaded === undefined ? (file.name ?? '') : (loaded[column.property] as string | undefined)
+}
+
+function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileField): void {
+  if (meta.embeddable === true || prop.embedded !== undefined)
+    throw embedded(meta.className, prop.name)
+  const prototype: Prototype & object = meta.prototype as object
+  const column: Property = new FileProperty(prop.name, field, (row, of) => new EntityHost(row, of))
+  field.attach(meta.tableName || meta.className, prop.fieldNames?.[0] ?? prop.name, prop.name)
+  if (!Object.hasOwn(prototype, columnsKey)) prototype[columnsKey] = new Map(prototype[columnsKey])
+  prototype[columnsKey]?.set(prop.name, column)
+  prototype[rowFields] = { ...prototype[rowFields], [prop.name]: field }
+  // MikroORM uses accessors of the prototype for what says so, and leaves them alone.
+  prop.accessor = prop.name
+  prop.getter = true
+  prop.setter = true
+  column.defineOn(prototype, { configurable: true, enumerable: true })
+}
+
+/** A row as its files see it. */
+class EntityHost extends PropertyHost<Row> {
+  async persist(): Promise<void> {
+    await this.#em().persist(this.owner).flush()
+  }
+
+  scope(): FileScope | undefined {
+    const em = managerOf(this.owner)
+    return em && filesOf(em).scopeOf(em)
+  }
+
+  async uses(name: string, storage: unknown): Promise<number> {
+    const em = this.#em()
+    const own = em.fork({ clear: true, keepTransactionContext: isOpen(em.getTransactionContext()) })
+    return await filesOf(own).uses(own, storage, name)
+  }
+
+  #em(): EntityManager {
+    const em = managerOf(this.owner)
+    if (em !== undefined) return em
+    throw new UnsupportedError(
+      'The entity belongs to no EntityManager yet: em.persist() it first.',
+      {
+        operation: 'save',
+      },
+    )
+  }
+}
+
+function embedded(model: string, column: string): ImproperlyConfigured {
+  return new ImproperlyConfigured(
+    `"${column}" is a file in the embeddable of ${model}, which MikroORM tells nobody about: give the files to the entity itself.`,
+    { setting: column },
+  )
+}
+
+/** A manager keeps its transaction a little longer than the database does. */
+function isOpen(transaction: object | undefined): boolean {
+  if (transaction === undefined) return false
+  return (
+    Reflect.get(transaction, 'isCommitted') !== true &&
+    Reflect.get(transaction, 'isRolledBack') !== true
+  )
+}
