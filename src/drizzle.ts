@@ -1,10 +1,3 @@
-export {
-  type AnyDatabase,
-  type FileColumnBuilder,
-  type FileName,
-  type FileRow,
-  type FileTable,
-  type FileValues,
-  fileColumn,
-  fileTable,
-} from './orm/drizzle.ts'
+export { type FileColumnBuilder, type FileName, fileColumn } from './orm/drizzle/column.ts'
+export type { AnyDatabase } from './orm/drizzle/database.ts'
+export { type FileRow, type FileTable, type FileValues, fileTable } from './orm/drizzle/table.ts'

@@ -4,7 +4,7 @@ import type { FileFields } from './rows.ts'
 import { refuseStatement } from './statements.ts'
 
 /** A file column, as its rows and its table name it. */
-interface FileColumn {
+export interface FileColumn {
   readonly property: string
   readonly field: FileField
   /** Default: the same as the property. */
@@ -65,13 +65,10 @@ export class FileModel {
 /** All tables of a database whose rows have files; a file of one may be named by rows of another. */
 export class FileModels<Handle> {
   readonly #models = new Map<unknown, readonly [handle: Handle, model: FileModel]>()
-  /** Each once: a table may stand in several schemas. */
-  readonly #tables = new Set<FileModel>()
 
   /** @param key says which table it is, where several handles stand for one */
   add(handle: Handle, model: FileModel, key: unknown = handle): void {
     this.#models.set(key, [handle, model])
-    this.#tables.add(model)
   }
 
   of(key: unknown): FileModel | undefined {
@@ -101,6 +98,15 @@ export class FileModels<Handle> {
 
   /** @throws UnsupportedError for a statement that goes past the rows and would leave files behind */
   refuseStatement(sql: string, instead: string): void {
-    refuseStatement(sql, this.#tables, instead)
+    refuseStatement(sql, this.#tables(), instead)
+  }
+
+  /** Each once: a table may stand in several schemas. */
+  *#tables(): Generator<FileModel> {
+    const seen = new Set<FileModel>()
+    for (const [, model] of this) {
+      if (!seen.has(model)) yield model
+      seen.add(model)
+    }
   }
 }

@@ -1,0 +1,71 @@
+import { is } from 'drizzle-orm'
+import { MySqlTable, customType as mysqlType } from 'drizzle-orm/mysql-core'
+import { PgTable, customType as pgType } from 'drizzle-orm/pg-core'
+import { customType as sqliteType } from 'drizzle-orm/sqlite-core'
+import { checkField } from '../../fields/field-options.ts'
+import type { FileField } from '../../fields/file-field.ts'
+
+declare const fileName: unique symbol
+
+/**
+ * Name of a file, as `db.select()` gives it. Only `fileTable` writes it: a statement that went past
+ * it would leave files behind, and does not compile.
+ */
+export type FileName = string & { readonly [fileName]: true }
+
+/** A column for tables of PostgreSQL, MySQL and SQLite alike; never null, `''` stands for no file. */
+export interface FileColumnBuilder {
+  readonly _: {
+    readonly brand: 'ColumnBuilder'
+    name: ''
+    dataType: 'custom'
+    columnType: 'StowageFile'
+    data: FileName
+    driverParam: string
+    enumValues: undefined
+    notNull: true
+    hasDefault: true
+    isPrimaryKey: false
+    isAutoincrement: false
+    hasRuntimeDefault: false
+    identity: undefined
+    generated: undefined
+    dialect: never
+  }
+}
+
+/** Fields by their column; Drizzle makes columns of builders, and nothing else survives that. */
+export const fieldKey: unique symbol = Symbol('stowage.drizzle.field')
+
+/** A file column: `avatar: fileColumn(field)` in a table. */
+export function fileColumn(field: FileField): FileColumnBuilder {
+  checkField('fileColumn()', field)
+  const { maxLength } = field
+  const params = { dataType: () => `varchar(${maxLength})` }
+  const types = {
+    pg: pgType(params),
+    mysql: mysqlType(params),
+    sqlite: sqliteType({ dataType: () => 'text' }),
+  }
+  const builders = Object.values(types).map(type =>
+    type()
+      .notNull()
+      .default(field.default ?? ''),
+  )
+  const [pg, mysql, sqlite] = builders
+  // Which table it is for turns out when that is built, and the right one then takes its place.
+  return new Proxy(Object(sqlite), {
+    get(_target, method) {
+      return (...args: unknown[]) => {
+        const table = args.find(arg => is(arg, PgTable) || is(arg, MySqlTable))
+        const own = table === undefined ? sqlite : is(table, PgTable) ? pg : mysql
+        const chosen = method === 'setName' ? builders : [own]
+        const results = chosen.map(builder =>
+          Reflect.apply(Reflect.get(Object(builder), method), builder, args),
+        )
+        if (method === 'build') Object.assign(Object(results[0]), { [fieldKey]: field })
+        return results[0]
+      }
+    },
+  })
+}

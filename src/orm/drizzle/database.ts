@@ -1,0 +1,98 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { type Column, eq, getTableUniqueName, or, type SQL, sql, type Table } from 'drizzle-orm'
+import { type FileModel, FileModels } from '../../fields/file-models.ts'
+
+/** On a dialect: the files of its database. */
+const filesKey: unique symbol = Symbol('stowage.drizzle.files')
+
+/** Any of Drizzle's databases or transactions. */
+export interface AnyDatabase {
+  select(...fields: never[]): unknown
+  insert(table: never): unknown
+  update(table: never): unknown
+  delete(table: never): unknown
+}
+
+export type Values = Record<string, unknown>
+
+/** Of Drizzle's databases, as much as is needed here. */
+export interface Database {
+  /** A database shares it with its transactions. */
+  readonly dialect?: Dialect
+  select(fields?: Values): { from(table: Table): Query }
+  insert(table: Table): { values(values: Values): Query }
+  update(table: Table): { set(values: Values): Query }
+  delete(table: Table): Query
+}
+
+export interface Query extends PromiseLike<unknown> {
+  where(condition: SQL | undefined): Query
+  returning(fields?: Values): Query
+  $returningId(): Query
+  for(strength: 'update'): Query
+}
+
+interface Dialect {
+  [filesKey]?: DatabaseFiles
+  readonly casing?: { getColumnCasing(column: Column): string } | undefined
+  sqlToQuery: (...args: unknown[]) => { readonly sql: string }
+}
+
+/** A table, and its columns by the properties of its rows. */
+export interface TableColumns {
+  readonly table: Table
+  readonly columns: Readonly<Record<string, Column>>
+}
+
+/** The files of a database; it can be asked once a transaction of it is over. */
+export class DatabaseFiles {
+  /** Not a transaction, and known once a table was made of it. */
+  outside: Database | undefined
+  /** Of every table of the database, since rows of one may name a file of another. */
+  readonly #models = new FileModels<TableColumns>()
+  readonly #own = new AsyncLocalStorage<true>()
+  readonly #casing: Dialect['casing'] | undefined
+
+  /** Refuses statements that go past a `fileTable`: Drizzle's own, and raw SQL. */
+  constructor(dialect?: Dialect) {
+    this.#casing = dialect?.casing
+    if (dialect === undefined) return
+    const { sqlToQuery } = dialect
+    dialect.sqlToQuery = (...args) => {
+      const query = Reflect.apply(sqlToQuery, dialect, args)
+      if (this.#own.getStore() !== true)
+        this.#models.refuseStatement(query.sql, 'update() and delete() of fileTable()')
+      return query
+    }
+  }
+
+  /** The same one for a database and its transactions. */
+  static of({ dialect }: Database): DatabaseFiles {
+    if (dialect === undefined) return new DatabaseFiles()
+    dialect[filesKey] ??= new DatabaseFiles(dialect)
+    return dialect[filesKey]
+  }
+
+  /** Name of a column in the database. */
+  nameOf(column: Column): string {
+    return this.#casing?.getColumnCasing(column) ?? column.name
+  }
+
+  meet(columns: TableColumns, model: FileModel): void {
+    this.#models.add(columns, model, getTableUniqueName(columns.table))
+  }
+
+  /** A statement of a `fileTable`, which is not looked at. */
+  async run<R>(query: PromiseLike<R>): Promise<R> {
+    return await this.#own.run(true, async () => await query)
+  }
+
+  /** Number of rows that name a file, as `db` sees them. */
+  async uses(db: Database, storage: unknown, name: string): Promise<number> {
+    return await this.#models.uses(storage, async ({ table, columns }, properties) => {
+      const own = properties.flatMap(property => columns[property] ?? [])
+      const named = or(...own.map(column => eq(column, name)))
+      return ((await db.select({ one: sql`1` }).from(table).where(named)) as unknown[]).length
+    })
+  }
+}
