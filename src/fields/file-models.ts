@@ -40,9 +40,13 @@ export class FileModel {
     return this.properties.find(property => this.fields[property]?.onDelete === 'cleanup')
   }
 
-  /** The file properties among some values. */
+  /** The file properties whose files some values would take away from rows, or are content for. */
   touched(values: unknown): readonly string[] {
-    return this.properties.filter(property => property in Object(values))
+    return this.properties.filter(property => {
+      const value: unknown = Reflect.get(Object(values), property)
+      const isName = typeof value === 'string' || value === null
+      return value !== undefined && (!isName || this.fields[property]?.onReplace === 'cleanup')
+    })
   }
 
   /** @throws UnsupportedError if the values, which go past the rows, are for files */

@@ -73,16 +73,24 @@ export class FileProperty<Row extends object> {
     if (file !== undefined) this.#untold.delete(file)
   }
 
-  /** What a program, or an ORM that loads the row, sets the property to. */
+  /**
+   * What a program, or an ORM that loads the row, sets the property to. `undefined` is no value: the row
+   * keeps what it has.
+   */
   set(row: Row, value: FileInput | undefined): void {
     const slot = this.#read(row)
+    if (value === undefined) return
     if (typeof slot === 'object' && slot !== null) {
       // What an ORM reads back after it has written the row.
       if (!slot[isPending] && (value || null) === slot[columnName]) return
-      slot.assign(value ?? null)
-    } else if (typeof value === 'string' || value === null || value === undefined) {
-      this.#write(row, value)
-    } else this.get(row).assign(value)
+      slot.assign(value)
+    } else if (typeof value === 'string' || (value === null && !slot)) this.load(row, value)
+    else this.get(row).assign(value)
+  }
+
+  /** What the database has in the column; a file that was asked for is no longer that of the row. */
+  load(row: Row, name: string | null | undefined): void {
+    this.#write(row, name)
   }
 
   /** The file, if it was ever asked for. */
