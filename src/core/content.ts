@@ -109,7 +109,7 @@ class FileContent implements ContentSource {
   readonly #signal: AbortSignal | undefined
 
   constructor(file: Blob | StoredFile, signal: AbortSignal | undefined) {
-    this.size = file.size
+    this.size = checkSize(file.size)
     this.type = file.type === '' ? undefined : file.type
     this.name = file instanceof File || isStoredFile(file) ? file.name : undefined
     this.#file = file
@@ -118,8 +118,16 @@ class FileContent implements ContentSource {
 
   async *chunks(): AsyncGenerator<Uint8Array> {
     const stream = new WebStreamChunks(this.#file.stream())
+    let left = this.size
     try {
-      yield* itemsUntilAborted(stream, this.#signal, reason => stream.destroy(reason))
+      const items = itemsUntilAborted(stream, this.#signal, reason => stream.destroy(reason))
+      for await (const item of items) {
+        left -= checkChunk(item).byteLength
+        // What is read and sent was chosen by the size, and limits were checked against it.
+        if (left < 0) throw wrongSize(this.size, `at least ${this.size - left}`)
+        yield item
+      }
+      if (left > 0) throw wrongSize(this.size, String(this.size - left))
     } catch (error) {
       this.failure = { error }
       throw error
@@ -242,6 +250,19 @@ export function checkLength(bytes: Uint8Array, length: number): void {
 export function goneBytes(): ValidationError {
   return new ValidationError(
     'The bytes of the content are no longer there: their ArrayBuffer was transferred to somebody else, or resized.',
+  )
+}
+
+/** @throws ValidationError for what is no number of bytes: a `Blob` of a program's own may say anything */
+function checkSize(size: unknown): number {
+  if (typeof size === 'number' && Number.isSafeInteger(size) && size >= 0) return size
+  const said = typeof size === 'number' ? size : describe(size)
+  throw new ValidationError(`The size of the content is ${said}, which is no number of bytes.`)
+}
+
+function wrongSize(size: number, came: string): ValidationError {
+  return new ValidationError(
+    `The content says that it has ${size} bytes, and gives ${came}: its size must be that of its stream.`,
   )
 }
 

@@ -12,7 +12,7 @@ import {
   pattern,
   textOf,
 } from './contents.ts'
-import { equal, equalBytes, isTrue, rejects } from './expect.ts'
+import { equal, equalBytes, isTrue, rejects, within } from './expect.ts'
 import { type StorageHarness, storageTest, type TestRunner } from './harness.ts'
 
 /** Every kind of content, and what happens to the source. */
@@ -96,6 +96,28 @@ export function testContent(runner: TestRunner, harness: StorageHarness): void {
       const contents = ['a\ud83d', '\udc6a', halves('a\ud83d'), halves('\ud83d', 'b')]
       for (const content of contents) await rejects(storage.save('a', content), 'ValidationError')
       equal(await namesIn(storage), [], 'the files')
+    })
+
+    test('refuses a Blob whose size is not that of its bytes', async ({ storage, largeSize }) => {
+      await storage.save('old', 'alpha')
+      const sizes = [
+        [5, 10],
+        [10, 5],
+        [5, 0],
+        [0, 5],
+        [largeSize, 5],
+        [5, largeSize],
+        [largeSize, largeSize - 1],
+        [largeSize, largeSize + 1],
+        [5, Number.NaN],
+        [5, -1],
+      ] as const
+      for (const [real, said] of sizes) {
+        const work = storage.save('old', new MistakenBlob(real, said), { overwrite: true })
+        await rejects(within(work, `a Blob of ${real} bytes that says ${said}`), 'ValidationError')
+      }
+      equal(await textOf(storage, 'old'), 'alpha', 'the file')
+      equal(await namesIn(storage), ['old'], 'the files')
     })
 
     test('copies a stored file of the same storage, also onto itself', async ({ storage }) => {
@@ -290,5 +312,19 @@ async function* reusingBuffer(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
     buffer.set(chunk)
     yield buffer.subarray(0, chunk.byteLength)
     buffer.fill(0xee)
+  }
+}
+
+/** A Blob of a program's own that is wrong about its size. */
+class MistakenBlob extends Blob {
+  readonly #said: number
+
+  constructor(real: number, said: number) {
+    super([pattern(real)])
+    this.#said = said
+  }
+
+  override get size(): number {
+    return this.#said
   }
 }
