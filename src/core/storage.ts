@@ -1,12 +1,5 @@
 import { linkSignals, untilAborted } from './abort.ts'
-import type {
-  Backend,
-  Capabilities,
-  FileProperties,
-  OperationOptions,
-  WriteCondition,
-  WriteOptions,
-} from './backend.ts'
+import type { Backend, OperationOptions, WriteOptions } from './backend.ts'
 import { compareUtf8 } from './bytes.ts'
 import { type Content, type ContentSource, toContent } from './content.ts'
 import { copyThrough } from './copy.ts'
@@ -26,6 +19,20 @@ import type { FileStat } from './file-stat.ts'
 import type { Commit } from './file-writer.ts'
 import { heldNames } from './held-names.ts'
 import {
+  type CleanupOptions,
+  checkCondition,
+  checkMethodOptions,
+  checkReadingOptions,
+  checkUrlOptions,
+  conditionOf,
+  type ListOptions,
+  type OpenOptions,
+  progressOf,
+  type SaveOptions,
+  signalOf,
+  type UrlOptions,
+} from './method-options.ts'
+import {
   alternativeName,
   fitsLimits,
   generateFilename,
@@ -42,58 +49,13 @@ import {
 } from './names.ts'
 import type { OpenFiles } from './open-file.ts'
 import type { OpenHandles } from './open-handles.ts'
-import {
-  type ArgumentTypes,
-  checkArguments,
-  kindOf,
-  type OptionSchema,
-  resolveOptions,
-  showArgument,
-} from './options.ts'
+import { kindOf, type OptionSchema, resolveOptions, showArgument } from './options.ts'
 import { checkProperties } from './properties.ts'
 import { quoteName } from './quote.ts'
 import { fileOverwriteOption, maxNameLengthOption } from './storage-options.ts'
 import { StoredFile } from './stored-file.ts'
 
-export interface SaveOptions extends OperationOptions, FileProperties {
-  /** Longest name in code points; a longer one loses the end of its root, never its extension. */
-  readonly maxLength?: number | undefined
-  /** Canned ACL, such as `public-read`. Storages without ACLs refuse it. */
-  readonly acl?: string | undefined
-  /** Whether a file of that name is replaced; default: the storage's `fileOverwrite`. */
-  readonly overwrite?: boolean | undefined
-  /** Version (`FileStat.etag`) that must be there to be replaced. Implies `overwrite`. */
-  readonly ifMatch?: string | undefined
-  /**
-   * `loaded` and `total` in bytes; `total` is missing for streams. What it throws does not touch
-   * the save: it is an uncaught exception, as of an event listener.
-   */
-  readonly onProgress?:
-    | ((progress: { readonly loaded: number; readonly total?: number }) => void)
-    | undefined
-}
-
-/** All but `signal` only for writing. */
-export type OpenOptions = Omit<SaveOptions, 'onProgress'>
-
-export interface UrlOptions extends OperationOptions {
-  /** Seconds, at least 1. Public URLs (disk, memory, custom domains) do not expire. */
-  readonly expiresIn?: number | undefined
-  readonly parameters?: Record<string, string | number | Record<string, string>> | undefined
-  readonly method?: 'GET' | 'HEAD' | 'PUT' | undefined
-  /** Lets the browser download instead of show: under this name, or `true`: the file's own. */
-  readonly download?: string | true | undefined
-}
-
-export interface ListOptions extends OperationOptions {
-  /** Whether files in folders below are listed, too. Default false. */
-  readonly recursive?: boolean | undefined
-}
-
-export interface CleanupOptions extends OperationOptions {
-  /** Seconds, default 86,400. */
-  readonly olderThan?: number | undefined
-}
+export type { CleanupOptions, ListOptions, OpenOptions, SaveOptions, UrlOptions }
 
 /** What every storage can be told. */
 export interface StorageOptions {
@@ -185,7 +147,7 @@ export class Storage {
     try {
       // Before everything that may fail, so that a stream is ended whatever the reason.
       source = toContent(content, signal)
-      checkArguments('save', saveArguments, options)
+      checkMethodOptions('save', options)
       signal?.throwIfAborted()
       const target = this.#target(name ?? nameOf(source), options)
       return await untilAborted(this.#store(target, source, options), signal)
@@ -255,7 +217,7 @@ export class Storage {
   async *list(folder = '', options: ListOptions = {}): AsyncGenerator<FileStat> {
     const signal = signalOf(options)
     try {
-      checkArguments('list', listArguments, options)
+      checkMethodOptions('list', options)
       signal?.throwIfAborted()
       const recursive = options.recursive ?? false
       const pages = this.backend
@@ -434,7 +396,7 @@ export class Storage {
   ): Promise<OpenFiles['w' | 'wb']> {
     const signal = signalOf(options)
     try {
-      checkArguments('open', openArguments, options)
+      checkMethodOptions('open', options)
       signal?.throwIfAborted()
       checkCondition(options, this.backend.capabilities)
       const target = this.#target(name, { ...options, overwrite: true })
@@ -678,7 +640,7 @@ export class Storage {
   ): Promise<T> {
     const signal = signalOf(options)
     try {
-      checkArguments(operation, methodArguments[operation] ?? signalOnly, options)
+      checkMethodOptions(operation, options)
       signal?.throwIfAborted()
       return await untilAborted(work(), signal)
     } catch (error) {
@@ -715,107 +677,11 @@ function checkedOptions(backend: unknown, options: unknown): StorageOptions {
   return resolveOptions('Storage', storageSchema, options)
 }
 
-const signalOnly: ArgumentTypes<OperationOptions> = { signal: 'signal' }
-const openArguments: ArgumentTypes<OpenOptions> = {
-  maxLength: 'number',
-  contentType: 'string',
-  contentEncoding: 'string',
-  cacheControl: 'string',
-  contentDisposition: 'string',
-  metadata: 'object',
-  acl: 'string',
-  overwrite: 'boolean',
-  ifMatch: 'string',
-  signal: 'signal',
-}
-const saveArguments: ArgumentTypes<SaveOptions> = { ...openArguments, onProgress: 'function' }
-const listArguments: ArgumentTypes<ListOptions> = { recursive: 'boolean', signal: 'signal' }
-const availableNameArguments: ArgumentTypes<{ maxLength?: number; signal?: AbortSignal }> = {
-  maxLength: 'number',
-  signal: 'signal',
-}
-const urlArguments: ArgumentTypes<UrlOptions> = {
-  expiresIn: 'number',
-  parameters: 'object',
-  method: 'string',
-  download: 'unknown',
-  signal: 'signal',
-}
-const cleanupArguments: ArgumentTypes<CleanupOptions> = { olderThan: 'number', signal: 'signal' }
-/** Of the methods that go through `#run` and take more than a signal. */
-const methodArguments: Readonly<Record<string, ArgumentTypes<OperationOptions> | undefined>> = {
-  open: openArguments,
-  url: urlArguments,
-  getAvailableName: availableNameArguments,
-  cleanupUploads: cleanupArguments,
-}
-
-/** From JavaScript the options and the signal may be anything; {@link checkArguments} says so. */
-function signalOf(options: OperationOptions | null): AbortSignal | undefined {
-  const signal: unknown = options?.signal
-  return signal instanceof AbortSignal ? signal : undefined
-}
-
 function nameOf(source: ContentSource): string {
   if (source.name !== undefined) return source.name
   throw new SuspiciousFileOperation(
     'The content has no name of its own: give save() a name instead of null.',
   )
-}
-
-function conditionOf(options: SaveOptions): WriteCondition {
-  return options.ifMatch === undefined ? undefined : { ifMatch: options.ifMatch }
-}
-
-function progressOf(
-  source: ContentSource,
-  onProgress: SaveOptions['onProgress'],
-): WriteOptions['onProgress'] {
-  if (onProgress === undefined) return undefined
-  const { size } = source
-  return loaded => {
-    try {
-      onProgress(size === undefined ? { loaded } : { loaded, total: size })
-    } catch (error) {
-      // As of an event listener: the bytes are stored, whatever their observer does.
-      queueMicrotask(() => {
-        throw error
-      })
-    }
-  }
-}
-
-function checkCondition(options: SaveOptions, capabilities: Capabilities): void {
-  if (options.ifMatch === undefined) return
-  if (options.overwrite === false) {
-    throw new ValidationError(
-      'Options "ifMatch" and "overwrite: false" contradict each other: ifMatch replaces a version.',
-    )
-  }
-  if (!capabilities.ifMatch)
-    throw new UnsupportedError('This storage cannot check a version (ifMatch) when it writes.')
-}
-
-function checkReadingOptions(options: OpenOptions): void {
-  for (const [name, value] of Object.entries(options)) {
-    if (name === 'signal' || value === undefined) continue
-    throw new ValidationError(`Option "${name}" of open() is only for writing.`)
-  }
-}
-
-function checkUrlOptions(options: UrlOptions): void {
-  const { expiresIn, method, download } = options
-  if (expiresIn !== undefined && !(Number.isSafeInteger(expiresIn) && expiresIn >= 1)) {
-    throw new ValidationError(
-      `expiresIn is a whole number of seconds of at least 1, not ${expiresIn}.`,
-    )
-  }
-  if (method !== undefined && !['GET', 'HEAD', 'PUT'].includes(method)) {
-    throw new ValidationError(`method is 'GET', 'HEAD' or 'PUT', not ${showArgument(method)}.`)
-  }
-  if (download !== undefined && download !== true && typeof download !== 'string') {
-    throw new ValidationError('download is a file name or true.')
-  }
 }
 
 function nameTaken(name: string): FileExistsError {
