@@ -43,6 +43,7 @@ export class FileScope {
   #creations: Creation[] = []
   #removals: Timed[] = []
   #named: Timed[] = []
+  #undone: (() => void)[] = []
   #isSettled = false
 
   constructor(parent?: FileScope | undefined) {
@@ -59,6 +60,16 @@ export class FileScope {
     this.#removals.push({ ...removal, at: this.#tick() })
   }
 
+  /** What is to be done in memory if the database rolls back. */
+  onRollback(undo: () => void): void {
+    this.#undone.push(undo)
+  }
+
+  /** Number of scopes that it is in, itself included. */
+  get depth(): number {
+    return 1 + (this.#parent?.depth ?? 0)
+  }
+
   /** A row was written that names the file: whatever another row did before, it stays. */
   named(storage: Storage, name: string): void {
     this.#keep({ storage, name, at: this.#tick() })
@@ -66,7 +77,7 @@ export class FileScope {
 
   /** The database has committed. Never rejects: what cannot be removed is left to `stowage gc`. */
   async commit(): Promise<void> {
-    const { creations, removals, named } = this.#take()
+    const { creations, removals, named, undone } = this.#take()
     const outer = this.#outer
     if (outer === undefined) {
       for (const creation of creations) creation.kept ||= creation.settled
@@ -79,11 +90,13 @@ export class FileScope {
     for (const naming of named) outer.#keep(naming)
     for (const creation of creations) outer.#inherit(creation)
     outer.#removals.push(...removals)
+    outer.#undone.push(...undone)
   }
 
   /** The database has rolled back. Never rejects, so that the first error is the one that is seen. */
   async rollback(): Promise<void> {
-    const { creations } = this.#take()
+    const { creations, undone } = this.#take()
+    for (const undo of undone.toReversed()) undo()
     const gone = unheld(creations)
     for (const { revert } of gone.toReversed()) revert?.()
     const outer = this.#outer
@@ -125,8 +138,15 @@ export class FileScope {
     creations: readonly Creation[]
     removals: readonly Timed[]
     named: readonly Timed[]
+    undone: readonly (() => void)[]
   } {
-    const taken = { creations: this.#creations, removals: this.#removals, named: this.#named }
+    const taken = {
+      creations: this.#creations,
+      removals: this.#removals,
+      named: this.#named,
+      undone: this.#undone,
+    }
+    this.#undone = []
     this.#named = []
     this.#creations = []
     this.#removals = []

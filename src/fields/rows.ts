@@ -39,10 +39,15 @@ export class FileProperty<Row extends object> {
     this.#slot = Symbol(property)
   }
 
-  /** Puts an accessor on the prototype of the rows, beside what an ORM says about its property. */
+  /**
+   * Puts an accessor on the prototype of the rows, beside what an ORM says about its property.
+   *
+   * @param set what an assignment does; where rows are loaded by it, nobody can tell that from a program's
+   */
   defineOn(
     prototype: object,
     attributes: Pick<PropertyDescriptor, 'configurable' | 'enumerable'> = {},
+    set: 'set' | 'assign' = 'set',
   ): void {
     const file = this
     Object.defineProperty(prototype, this.property, {
@@ -51,7 +56,7 @@ export class FileProperty<Row extends object> {
         return file.get(this)
       },
       set(this: Row, value: FileInput | undefined) {
-        file.set(this, value)
+        file[set](this, value)
       },
     })
   }
@@ -86,6 +91,11 @@ export class FileProperty<Row extends object> {
       slot.assign(value)
     } else if (typeof value === 'string' || (value === null && !slot)) this.load(row, value)
     else this.get(row).assign(value)
+  }
+
+  /** What a program gives, and nobody else. `undefined` is no value. */
+  assign(row: Row, value: FileInput | undefined): void {
+    if (value !== undefined) this.get(row).assign(value)
   }
 
   /** What the database has in the column; a file that was asked for is no longer that of the row. */

@@ -19,6 +19,10 @@ export type Values = Record<string, unknown>
 export interface Database {
   /** A database shares it with its transactions. */
   readonly dialect?: Dialect
+  /** Of a transaction: 0, and 1 more for each one that it is in. */
+  readonly nestedIndex?: number
+  /** Of one with replicas. */
+  readonly $primary?: Database
   select(fields?: Values): { from(table: Table): Query }
   insert(table: Table): { values(values: Values): Query }
   update(table: Table): { set(values: Values): Query }

@@ -1,0 +1,147 @@
+import { type Column, getTableColumns, type Table } from 'drizzle-orm'
+import { columnName, type FieldFile } from '../../fields/field-file.ts'
+import type { FileField } from '../../fields/file-field.ts'
+import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
+import type { RowFiles } from '../../fields/row-writes.ts'
+import { FileProperty, PropertyHost, pendingName, rowFields } from '../../fields/rows.ts'
+import { fieldKey } from './column.ts'
+import type { Values } from './database.ts'
+import { primaryKeys } from './schema.ts'
+
+/** What a row had when it was read; a row without is new. */
+export const loadedKey: unique symbol = Symbol('stowage.drizzle.loaded')
+/** The table that a row was read, built or written by last. */
+const tableKey: unique symbol = Symbol('stowage.drizzle.table')
+
+export type Row = Values & { [loadedKey]?: Values | undefined; [tableKey]?: RowTable | undefined }
+
+/** What the files of a row need of its table. */
+export interface RowTable {
+  readonly countsInside: boolean
+  save(row: object): Promise<void>
+  uses(storage: unknown, name: string, isOver: boolean): Promise<number>
+}
+
+/** By table: a row of one `fileTable` is taken by every other one of the same table. */
+const known = new WeakMap<Table, TableRows>()
+
+/** The rows of a table: columns are own properties, files are accessors of the class. */
+export class TableRows {
+  readonly columns: Readonly<Record<string, Column>>
+  readonly keys: readonly string[]
+  readonly files: ReadonlyMap<string, FileProperty<Row>>
+  readonly #Row: new () => Row
+
+  constructor(table: Table) {
+    this.columns = getTableColumns(table)
+    this.keys = primaryKeys(table)
+    this.files = new Map(
+      Object.entries(this.columns).flatMap(([key, column]) => {
+        const field = (column as Column & { [fieldKey]?: FileField })[fieldKey]
+        if (field === undefined) return []
+        return [[key, new FileProperty<Row>(key, field, (row, own) => new TableHost(row, own))]]
+      }),
+    )
+    this.#Row = rowClass(this.files)
+  }
+
+  static of(table: Table): TableRows {
+    const rows = known.get(table) ?? new TableRows(table)
+    known.set(table, rows)
+    return rows
+  }
+
+  /** A row of the table, which is the table's from now on; a new one of plain values. */
+  own(row: object, table: RowTable): Row {
+    const own: Row = row instanceof this.#Row ? row : this.set(new this.#Row(), row)
+    own[tableKey] = table
+    return own
+  }
+
+  /** What a program gives. */
+  set(row: Row, values: object): Row {
+    for (const [key, value] of Object.entries(values))
+      if (value !== undefined || !this.files.has(key)) row[key] = value
+    return row
+  }
+
+  /** What the database gave. */
+  load(row: Row, values: Values): Row {
+    row[loadedKey] = values
+    for (const [key, value] of Object.entries(values)) {
+      const file = this.files.get(key)
+      if (file === undefined) row[key] = value
+      else if (!holds(file.peek(row), value)) file.load(row, text(value))
+    }
+    return row
+  }
+
+  /** What the columns are to hold; what nobody has set is left to the database. */
+  values(row: Row): Values {
+    const values: Values = {}
+    for (const key of Object.keys(this.columns)) {
+      const file = this.files.get(key)
+      const value = file === undefined ? row[key] : file.value(row)
+      if (value !== undefined && value !== pendingName) values[key] = value
+    }
+    return values
+  }
+
+  /** The files that somebody has looked at, or given. */
+  touched(row: Row): RowFiles {
+    return [...this.files].flatMap(([key, property]) => {
+      const file = property.peek(row)
+      return file === undefined ? [] : [[key, file] as const]
+    })
+  }
+
+  all(row: Row): RowFiles {
+    return [...this.files].map(([key, property]) => [key, property.get(row)])
+  }
+}
+
+function rowClass(files: ReadonlyMap<string, FileProperty<Row>>): new () => Row {
+  const Row = class {
+    toJSON(): Values {
+      const row = this as object as Row
+      return { ...row, ...Object.fromEntries([...files.keys()].map(key => [key, row[key]])) }
+    }
+  }
+  for (const file of files.values()) file.defineOn(Row.prototype, {}, 'assign')
+  const fields = Object.fromEntries([...files].map(([key, { field }]) => [key, field]))
+  Object.defineProperty(Row.prototype, rowFields, { value: fields })
+  return Row as new () => object as new () => Row
+}
+
+/** A row as its files see it. */
+class TableHost extends PropertyHost<Row> {
+  get countsInside(): boolean {
+    return this.#table.countsInside
+  }
+
+  async persist(): Promise<void> {
+    await this.#table.save(this.owner)
+  }
+
+  scope(): FileScope | undefined {
+    return currentScope()
+  }
+
+  async uses(name: string, storage: unknown, isOver: boolean): Promise<number> {
+    return await this.#table.uses(storage, name, isOver)
+  }
+
+  get #table(): RowTable {
+    const table = this.owner[tableKey]
+    if (table === undefined) throw new TypeError('a row belongs to a table')
+    return table
+  }
+}
+
+function holds(file: FieldFile | undefined, name: unknown): boolean {
+  return file !== undefined && (file[columnName] ?? '') === name
+}
+
+export function text(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}

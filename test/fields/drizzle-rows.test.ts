@@ -1,0 +1,237 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClient } from '@libsql/client'
+import { drizzle } from 'drizzle-orm/libsql'
+import { integer, sqliteTable, text, withReplicas } from 'drizzle-orm/sqlite-core'
+import { MemoryStorage, UnsupportedError, ValidationError } from 'stowage'
+import { fileColumn, fileTable } from 'stowage/drizzle'
+import { FileField, fileTransaction, ImageField } from 'stowage/fields'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+
+const storage = new MemoryStorage({})
+const small = new FileField({
+  storage,
+  validators: [
+    async file => {
+      if (file.name === 'bad.txt') throw new ValidationError('bad')
+    },
+  ],
+})
+const users = sqliteTable('users', {
+  id: integer('id').primaryKey({ autoIncrement: true }),
+  title: text('title'),
+  avatar: fileColumn(small),
+  photo: fileColumn(new ImageField({ storage, widthColumn: 'width' })),
+  width: integer('width'),
+})
+const ddl = `CREATE TABLE users (id integer PRIMARY KEY AUTOINCREMENT, title text UNIQUE,
+  avatar text NOT NULL DEFAULT '', photo text NOT NULL DEFAULT '', width integer)`
+const notes = 'CREATE TABLE notes (id integer PRIMARY KEY, user integer REFERENCES users(id))'
+
+const file = (name: string): File => new File([name], name)
+const gif = (name: string, width: number): File =>
+  new File([Uint8Array.from([71, 73, 70, 56, 57, 97, width, 0, 1, 0, 0, 0, 0])], name)
+
+let folder: string
+let client: ReturnType<typeof createClient>
+let db: ReturnType<typeof drizzle>
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'stowage-drizzle-'))
+  client = createClient({ url: `file:${join(folder, 'db')}` })
+  db = drizzle(client)
+  await client.execute(ddl)
+  await client.execute(notes)
+})
+
+afterEach(async () => {
+  client.close()
+  rmSync(folder, { recursive: true })
+  for await (const { name } of storage.list('')) await storage.delete(name)
+})
+
+const stored = async (): Promise<string[]> => (await storage.listdir(''))[1].toSorted()
+const named = async (): Promise<unknown[]> =>
+  (await client.execute('SELECT avatar FROM users ORDER BY id')).rows.map(row => row['avatar'])
+const inTransaction = async <T>(
+  work: (rows: ReturnType<typeof rowsOf>, tx: Parameters<typeof fileTable>[0]) => Promise<T>,
+): Promise<T> => await fileTransaction(() => db.transaction(async tx => await work(rowsOf(tx), tx)))
+const rowsOf = (handle: Parameters<typeof fileTable>[0]) => fileTable(handle, users)
+
+async function one(values: Parameters<ReturnType<typeof rowsOf>['build']>[0]) {
+  const [row] = await rowsOf(db).insert(values ?? {})
+  if (row === undefined) throw new Error('no row was inserted')
+  return row
+}
+
+describe('a row of one file table that another one writes', () => {
+  it('keeps the content that waits', async () => {
+    const row = await one({ title: 'a', avatar: file('old.txt') })
+    row.avatar.assign(file('new.txt'))
+    await inTransaction(async rows => await rows.update(row, { title: 'b' }))
+    expect(row.title).toBe('b')
+    expect(await named()).toEqual(['new.txt'])
+    expect(await stored()).toEqual(['new.txt'])
+  })
+
+  it('shows what it has got there', async () => {
+    const row = await one({ title: 'a', avatar: file('old.txt') })
+    await inTransaction(async rows => await rows.update(row, { avatar: file('new.txt') }))
+    expect(row.avatar.name).toBe('new.txt')
+    const built = rowsOf(db).build({ title: 'n', avatar: file('n.txt') })
+    await inTransaction(async rows => await rows.insert(built))
+    expect(built.id).toBe(2)
+    expect(built.avatar.name).toBe('n.txt')
+    expect(await named()).toEqual(['new.txt', 'n.txt'])
+  })
+
+  it('is saved by its files in the transaction', async () => {
+    await one({ title: 'a', avatar: file('old.txt') })
+    await expect(
+      inTransaction(async rows => {
+        const [row] = await rows.find()
+        await row?.avatar.save('new.txt', 'new')
+        throw new Error('enough')
+      }),
+    ).rejects.toThrow('enough')
+    expect(await named()).toEqual(['old.txt'])
+    expect(await stored()).toEqual(['old.txt'])
+  })
+})
+
+describe('many rows', () => {
+  it('lose the files of those that were deleted before one could not be', async () => {
+    const a = await one({ title: 'a', avatar: file('a.txt') })
+    const b = await one({ title: 'b', avatar: file('b.txt') })
+    await client.execute('PRAGMA foreign_keys = on')
+    await client.execute({ sql: 'INSERT INTO notes VALUES (1, ?)', args: [b.id] })
+    await expect(rowsOf(db).delete(a, b)).rejects.toThrow()
+    expect(await named()).toEqual(['b.txt'])
+    expect(await stored()).toEqual(['b.txt'])
+  })
+
+  it.each([
+    ['a file that is refused', { title: 'b', avatar: file('bad.txt') }],
+    ['a row that the database refuses', { title: 'a', avatar: file('b.txt') }],
+  ])('keep the files of those that stand when a transaction goes on after %s', async (_, bad) => {
+    await inTransaction(async rows => {
+      await rows.insert({ title: 'a', avatar: file('a.txt') }, bad).catch(() => {})
+    })
+    expect(await named()).toEqual(['a.txt'])
+    expect(await stored()).toEqual(['a.txt'])
+  })
+})
+
+describe('what an update says', () => {
+  it.each([true, false])('of undefined is nothing, looked at: %s', async looks => {
+    await one({ title: 'a', avatar: file('a.txt') })
+    const [row] = await rowsOf(db).find()
+    if (row === undefined) throw new Error('no row')
+    if (looks) expect(row.avatar.name).toBe('a.txt')
+    await rowsOf(db).update(row, { title: 'b', avatar: undefined })
+    expect(row.avatar.name).toBe('a.txt')
+    expect(await named()).toEqual(['a.txt'])
+    expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it.each([true, false])('of null empties the column, looked at: %s', async looks => {
+    await one({ title: 'a', avatar: file('a.txt') })
+    const [row] = await rowsOf(db).find()
+    if (row === undefined) throw new Error('no row')
+    if (looks) expect(row.avatar.name).toBe('a.txt')
+    await rowsOf(db).update(row, { avatar: null })
+    expect(await named()).toEqual([''])
+    expect(await stored()).toEqual([])
+  })
+
+  it('of a name lets the old file go, and measures the new one', async () => {
+    await storage.save('wide.gif', gif('wide.gif', 9))
+    await one({ title: 'a', avatar: file('a.txt'), photo: gif('a.gif', 3) })
+    const [row] = await rowsOf(db).find()
+    if (row === undefined) throw new Error('no row')
+    await rowsOf(db).update(row, { avatar: '', photo: 'wide.gif' })
+    expect(row.width).toBe(9)
+    expect((await client.execute('SELECT width FROM users')).rows[0]?.['width']).toBe(9)
+    expect(await stored()).toEqual(['wide.gif'])
+    const added = await one({ title: 'b', photo: 'wide.gif' })
+    expect(added.width).toBe(9)
+  })
+})
+
+describe('a transaction that rolled back', () => {
+  it('is done over with the same rows', async () => {
+    const row = await one({ title: 'a', avatar: file('a.txt') })
+    const attempt = async (fails: boolean) =>
+      await inTransaction(async rows => {
+        await rows.update(row, { title: 'b', avatar: file('b.txt') })
+        if (fails) throw new Error('enough')
+      })
+    await expect(attempt(true)).rejects.toThrow('enough')
+    expect(await stored()).toEqual(['a.txt'])
+    await attempt(false)
+    expect((await rowsOf(db).find())[0]?.title).toBe('b')
+    expect(await stored()).toEqual(['b.txt'])
+    const removal = async (fails: boolean) =>
+      await inTransaction(async rows => {
+        await rows.delete(row)
+        if (fails) throw new Error('enough')
+      })
+    await expect(removal(true)).rejects.toThrow('enough')
+    expect(await stored()).toEqual(['b.txt'])
+    await removal(false)
+    expect(await named()).toEqual([])
+    expect(await stored()).toEqual([])
+  })
+
+  it('keeps what another one has committed before', async () => {
+    const row = await one({ title: 'a', avatar: file('a.txt') })
+    const twice = fileTransaction(async () => {
+      await db.transaction(async tx => {
+        await rowsOf(tx).update(row, { avatar: file('b.txt') })
+      })
+      throw new Error('enough')
+    })
+    await expect(twice).rejects.toThrow('enough')
+    expect(await named()).toEqual(['b.txt'])
+    expect(await stored()).toContain('b.txt')
+  })
+
+  it('is refused where it is a savepoint whose end nobody tells', async () => {
+    rowsOf(db)
+    const inner = async (isWrapped: boolean) =>
+      await fileTransaction(() =>
+        db.transaction(async tx => {
+          await rowsOf(tx).insert({ title: 'a', avatar: file('a.txt') })
+          const savepoint = () =>
+            tx.transaction(async nested => {
+              await rowsOf(nested).insert({ title: 'b', avatar: file('b.txt') })
+              throw new Error('enough')
+            })
+          const failure: unknown = await (isWrapped
+            ? fileTransaction(savepoint)
+            : savepoint()
+          ).catch(error => error)
+          return failure
+        }),
+      )
+    expect(await inner(false)).toBeInstanceOf(UnsupportedError)
+    await client.execute('DELETE FROM users')
+    await storage.delete('a.txt')
+    expect(await inner(true)).toMatchObject({ message: 'enough' })
+    expect(await named()).toEqual(['a.txt'])
+    expect(await stored()).toEqual(['a.txt'])
+  })
+})
+
+it('counts on the primary who uses a file, since a replica may not know it yet', async () => {
+  const behind = createClient({ url: `file:${join(folder, 'replica')}` })
+  await behind.execute(ddl)
+  const rows = rowsOf(withReplicas(db, [drizzle(behind)]))
+  const [a] = await rows.insert({ title: 'a', avatar: file('a.txt') })
+  await rows.insert({ title: 'b', avatar: a?.avatar ?? null })
+  if (a !== undefined) await rows.delete(a)
+  expect(await named()).toEqual(['a.txt'])
+  expect(await stored()).toEqual(['a.txt'])
+  behind.close()
+})
