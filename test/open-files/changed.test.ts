@@ -1,6 +1,7 @@
 import { S3Storage } from 'stowage/s3'
 import { FaultProxy, S3Server } from 'stowage/testing'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CarelessService } from '../s3-engines/careless-service.ts'
 
 const size = 3_000_000
 const old = new Uint8Array(size).fill(65)
@@ -110,4 +111,15 @@ describe('a file that changed after it was opened is a FileChangedError for', ()
       expect([await other.exists('b'), server.openUploads()]).toEqual([false, 0])
     },
   )
+})
+
+describe('a file that changed while it was read', () => {
+  it('is not mixed with the other version by a service that ignores conditions', async () => {
+    await using service = await CarelessService.start()
+    const keys = { accessKey: 'a', secretKey: 'b', bucketName: 'media' }
+    const retries = { baseDelay: 1 }
+    const careless = new S3Storage({ ...keys, endpointUrl: service.endpoint, retries })
+    const file = await careless.file('a')
+    await expect(file.bytes()).rejects.toMatchObject({ name: 'FileChangedError', file: 'a' })
+  })
 })

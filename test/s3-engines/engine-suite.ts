@@ -5,6 +5,7 @@ import type { S3Storage, S3StorageOptions } from '../../src/s3.ts'
 import { FaultProxy } from '../../src/testing/fault-proxy/fault-proxy.ts'
 import type { ProxiedRequest, ProxyFault } from '../../src/testing/fault-proxy/proxy-fault.ts'
 import { S3Server } from '../../src/testing/s3-server/s3-server.ts'
+import { CarelessService } from './careless-service.ts'
 
 /** Where a storage under test goes, and with which keys. */
 export interface Place {
@@ -107,6 +108,13 @@ export function testSdkEngine(connect: Connect): void {
       const bytes = await (await storage.file('a.bin')).bytes()
       expect(Buffer.compare(bytes, large)).toBe(0)
       expect(proxy.story.length).toBeGreaterThan(0)
+    })
+
+    it('is not taken up in another version by a service that ignores conditions', async () => {
+      await using service = await CarelessService.start()
+      const storage = direct({}, { endpoint: service.endpoint })
+      const file = await storage.file('a.bin')
+      await expect(file.bytes()).rejects.toMatchObject({ name: 'FileChangedError' })
     })
   })
 

@@ -48,6 +48,7 @@ import {
   minPartSize,
   type S3Settings,
 } from './options.ts'
+import { PageCircle } from './page-circle.ts'
 import { knownPartSize } from './part-buffers.ts'
 import { type Part, PartReader } from './part-reader.ts'
 import type { PostCondition, PostForm } from './post-policy.ts'
@@ -240,6 +241,7 @@ export class S3Backend implements Backend {
   async *list(options: ListOptions): AsyncGenerator<ListPage> {
     const prefix = this.#prefix + options.folder
     const delimiter = options.recursive ? undefined : '/'
+    const circle = new PageCircle('a listing')
     let token: string | undefined
     do {
       const page = await (this.#opened ?? (await this.#open())).listObjects({
@@ -248,7 +250,7 @@ export class S3Backend implements Backend {
         token,
         signal: options.signal,
       })
-      checkPage(page, prefix, token)
+      checkPage(page, prefix, circle)
       const objects = page.objects.filter(
         ({ key }) => key !== prefix && !isTemporaryKey(key, this.#prefix),
       )
@@ -368,10 +370,11 @@ export class S3Backend implements Backend {
   ): Promise<readonly string[]> {
     const prefix = temporaryPrefix(this.#prefix)
     const keys: string[] = []
+    const circle = new PageCircle('a listing')
     let token: string | undefined
     do {
       const page = await engine.listObjects({ prefix, delimiter: undefined, token, signal })
-      checkPage(page, prefix, token)
+      checkPage(page, prefix, circle)
       for (const { key, lastModified } of page.objects)
         if (isTemporaryKey(key, this.#prefix) && lastModified <= before) keys.push(key)
       token = page.nextToken
@@ -671,13 +674,12 @@ function rangeOf({ start, end }: ReadOptions): GetOptions['range'] {
  *
  * @throws IntegrityError
  */
-function checkPage(page: ListResult, prefix: string, token: string | undefined): void {
+function checkPage(page: ListResult, prefix: string, circle: PageCircle): void {
   const inside =
     page.objects.every(({ key }) => key.startsWith(prefix)) &&
-    page.prefixes.every(folder => folder.startsWith(prefix))
+    page.prefixes.every(folder => folder.startsWith(prefix) && folder.endsWith('/'))
   if (!inside) throw new IntegrityError('The service listed what was not asked for.')
-  if (page.nextToken !== undefined && page.nextToken === token)
-    throw new IntegrityError('The service sends the same page of a listing again and again.')
+  if (page.nextToken !== undefined) circle.check(page.nextToken)
 }
 
 /** Whether a version can stand in If-Match, as one (RFC 9110, section 8.8.3). */

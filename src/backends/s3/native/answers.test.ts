@@ -122,6 +122,69 @@ describe('Retry-After', () => {
   )
 })
 
+describe('pages that go in circles', () => {
+  const listing = (next: string, entries = ''): Answer => ({
+    body: `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>${next}</NextContinuationToken>${entries}</ListBucketResult>`,
+  })
+
+  it.each([1, 2, 3, 7])('end a listing (%i pages)', async pages => {
+    answer = () => listing(`page-${asked.length % pages}`)
+    await expect(connect().listdir('')).rejects.toMatchObject({
+      name: 'IntegrityError',
+      message: 'The service sends the same page of a listing again and again.',
+    })
+    expect(asked.length).toBeLessThan(4 * pages + 4)
+  })
+
+  it('are not found in a long listing', async () => {
+    answer = () =>
+      asked.length < 300 ? listing(`page-${asked.length}`) : { body: '<ListBucketResult/>' }
+    expect(await connect().listdir('')).toEqual([[], []])
+  })
+
+  it('end the search for uploads', async () => {
+    answer = () => ({
+      body: `<ListMultipartUploadsResult><IsTruncated>true</IsTruncated><NextKeyMarker>${asked.length % 3}</NextKeyMarker></ListMultipartUploadsResult>`,
+    })
+    await expect(connect().cleanupUploads()).rejects.toMatchObject({
+      name: 'IntegrityError',
+      message: 'The service sends the same page of uploads again and again.',
+    })
+  })
+})
+
+describe('a folder that does not end with a slash', () => {
+  it('is none', async () => {
+    const folders = '<CommonPrefixes><Prefix>x</Prefix></CommonPrefixes>'
+    answer = () => ({ body: `<ListBucketResult>${folders}</ListBucketResult>` })
+    await expect(connect().listdir('')).rejects.toMatchObject({ name: 'IntegrityError' })
+  })
+})
+
+describe('a page of HTML', () => {
+  const page: Answer = {
+    headers: { 'content-type': 'text/html', etag: '"x"' },
+    body: '\n<!DOCTYPE html><html><body>Please log in</body></html>',
+  }
+
+  it.each<[operation: string, run: (storage: S3Storage) => Promise<unknown>]>([
+    ['delete', storage => storage.delete('a')],
+    ['save', storage => storage.save('a', 'x')],
+  ])('that comes instead of the answer is no success (%s)', async (_operation, run) => {
+    answer = () => page
+    await expect(run(connect())).rejects.toMatchObject({
+      name: 'IntegrityError',
+      message: expect.stringContaining('page of HTML'),
+    })
+  })
+
+  it('that is long does not hide the status', async () => {
+    answer = () => ({ status: 403, body: `<html>${' '.repeat(300 * 1024)}` })
+    await expect(connect().listdir('')).rejects.toMatchObject({ name: 'PermissionDeniedError' })
+    expect(asked).toHaveLength(1)
+  })
+})
+
 describe('an error within a 200', () => {
   const md5 = createHash('md5').digest('hex')
   const composite = createHash('md5')

@@ -47,6 +47,7 @@ import {
 } from '../list-xml.ts'
 import { accessHeaders, type ObjectParameters, parameterHeaders } from '../object-parameters.ts'
 import { signedUrl, unsignedUrl } from '../object-url.ts'
+import { PageCircle } from '../page-circle.ts'
 import { md5Base64 } from '../platform/hashes.ts'
 import { type PostForm, signPostForm } from '../post-policy.ts'
 import type { ProviderProfile } from '../profiles.ts'
@@ -251,6 +252,7 @@ export class NativeEngine implements S3Engine {
   }
 
   async *listUploads(prefix: string, options: RequestOptions): AsyncGenerator<OpenUpload> {
+    const circle = new PageCircle('uploads')
     let marker = ''
     for (;;) {
       const query = `encoding-type=url${marker}&prefix=${encodeRfc3986(prefix)}&uploads=`
@@ -261,10 +263,8 @@ export class NativeEngine implements S3Engine {
       yield* page.uploads
       if (!page.truncated) return
       const { nextKeyMarker = '', nextUploadIdMarker = '' } = page
-      const next = `&key-marker=${encodeRfc3986(nextKeyMarker)}&upload-id-marker=${encodeRfc3986(nextUploadIdMarker)}`
-      if (next === marker)
-        throw new IntegrityError('The service sends the same page of uploads again and again.')
-      marker = next
+      marker = `&key-marker=${encodeRfc3986(nextKeyMarker)}&upload-id-marker=${encodeRfc3986(nextUploadIdMarker)}`
+      circle.check(marker)
     }
   }
 
@@ -601,14 +601,24 @@ function readCopySource(response: TransportResponse): {
 }
 
 async function readNothing(response: TransportResponse): Promise<void> {
+  if (lengthOf(response) === 0) {
+    await response.body.bytes()
+    return
+  }
   // An answer of unknown length may be one without an end.
-  if (lengthOf(response) <= maxIdleBytes) await response.body.bytes()
-  else await readBounded(response.body, maxIdleBytes)
+  const text = await readBounded(response.body, maxIdleBytes)
+  if (/^\s*<(?:!doctype html|html)\b/i.test(text)) throw pageOfHtml()
+}
+
+/** A proxy's page, such as that of a login, comes with 200, too, but the service was not asked. */
+function pageOfHtml(): IntegrityError {
+  return new IntegrityError(
+    'The answer is a page of HTML: something on the way to the service answered in its place.',
+  )
 }
 
 async function readStored(response: TransportResponse): Promise<void> {
   await readNothing(response)
-  // A proxy's page of HTML comes with 200, too, but has stored nothing.
   requiredETag(response, 'the object')
 }
 

@@ -356,7 +356,8 @@ export class Requester {
   }
 
   async #refusal(response: TransportResponse, request: S3Request): Promise<Refusal> {
-    const text = await readBounded(response.body, maxErrorBytes)
+    // What is too long is no document of S3; the status says what it can.
+    const text = await readBounded(response.body, maxErrorBytes).catch(withoutText)
     return this.refusal(response, request, parseErrorDocument(text))
   }
 
@@ -436,6 +437,11 @@ function timeOf(connection: Connection | undefined): Date {
 
 function isRefused({ status }: TransportResponse, { accepted }: S3Request): boolean {
   return status >= 300 && status !== accepted
+}
+
+function withoutText(error: unknown): string {
+  if (error instanceof IntegrityError) return ''
+  throw error
 }
 
 function isOverload(status: number): boolean {

@@ -238,6 +238,18 @@ describe('time-outs', () => {
     })
   })
 
+  it('end a request that is answered by interim answers without an end', async () => {
+    const putting = createServer(socket => {
+      const timer = setInterval(() => socket.write('HTTP/1.1 102 Processing\r\n\r\n'), 20)
+      socket.on('error', () => undefined).on('close', () => clearInterval(timer))
+    })
+    const endpointUrl = `http://127.0.0.1:${await portOf(putting)}`
+    await expect(connect({ endpointUrl, timeouts }).stat('a')).rejects.toMatchObject({
+      name: 'UnavailableError',
+      message: expect.stringContaining('no answer in time'),
+    })
+  })
+
   it('end an answer that stalls in its middle', async () => {
     const file = await connect({ endpointUrl: server.endpoint }).save('b.txt', 'x')
     const storage = await stalling('answer-body')

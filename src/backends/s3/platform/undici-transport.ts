@@ -77,6 +77,8 @@ export class UndiciTransport implements Transport {
 
 /** What sends the requests to one host. */
 interface Origin {
+  /** Milliseconds that an answer may take; 0 for no limit. */
+  readonly patience: number
   /** A connection that nobody uses, to be opened where it is not. */
   take(): Connection
   give(connection: Connection): void
@@ -101,6 +103,7 @@ async function openOrigin(url: string, settings: ConnectionSettings): Promise<Or
   if (proxy !== undefined) return new ProxiedOrigin(undici, proxy, { connect, limits })
   const connector = undici.buildConnector(connect)
   return new OwnConnections(
+    timeouts.headers,
     connection =>
       new undici.Client(url, {
         ...limits,
@@ -117,12 +120,14 @@ async function openOrigin(url: string, settings: ConnectionSettings): Promise<Or
  * opens up to twice as many, for it takes a connection for busy in the turn in which it becomes free.
  */
 class OwnConnections implements Origin {
+  readonly patience: number
   readonly #clientOf: (connection: { opened: number }) => Client
   readonly #all: Client[] = []
   /** The one that was used last comes first: those that are too many close in time. */
   readonly #free: Connection[] = []
 
-  constructor(clientOf: (connection: { opened: number }) => Client) {
+  constructor(patience: number, clientOf: (connection: { opened: number }) => Client) {
+    this.patience = patience
     this.#clientOf = clientOf
   }
 
@@ -148,6 +153,7 @@ class OwnConnections implements Origin {
 
 /** Behind a proxy, through tunnels that undici's agent keeps. */
 class ProxiedOrigin implements Origin {
+  readonly patience: number
   readonly #connection: Connection
 
   constructor(
@@ -161,6 +167,7 @@ class ProxiedOrigin implements Origin {
       readonly limits: { readonly headersTimeout: number; readonly bodyTimeout: number }
     },
   ) {
+    this.patience = limits.headersTimeout
     const token = proxyAuthorization(proxy)
     // The way to the service is open when the proxy has answered.
     const opening = { headersTimeout: connect.timeout, bodyTimeout: connect.timeout }
@@ -275,6 +282,8 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   #resume: (() => void) | undefined
   #abort: ((reason?: Error) => void) | undefined
   #onSignal: (() => void) | undefined
+  /** When the last of the request went, as far as it did. */
+  #sent = performance.now()
 
   constructor(
     origin: Origin,
@@ -313,8 +322,10 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     try {
       for await (const chunk of body.chunks()) {
         if (this.#settled()) return
+        this.#sent = performance.now()
         yield chunk
       }
+      this.#sent = performance.now()
     } catch (error) {
       this.#fail(error)
       throw error
@@ -361,12 +372,16 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   onConnect(abort: (reason?: Error) => void): void {
     this.#abort = abort
     this.#connected = true
+    this.#sent = performance.now()
     if (!this.#isWhole()) this.#fail(goneBytes())
     if (this.#settled() || this.#request.signal?.aborted === true) abort()
   }
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void): boolean {
-    if (status < 200) return true
+    if (status < 200) {
+      this.#waitOn()
+      return true
+    }
     this.status = status
     this.#headers = new RawHeaders(rawHeaders)
     this.#resume = resume
@@ -392,6 +407,13 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     const { signal, origin } = this.#request
     this.#giveBack()
     this.#fail(signal?.aborted === true ? signal.reason : explain(error, origin, this.#state()))
+  }
+
+  /** undici begins to wait anew with each interim answer, and they may go on for ever. */
+  #waitOn(): void {
+    const { patience } = this.#origin
+    if (patience === 0 || performance.now() - this.#sent <= patience) return
+    this.#abort?.(Object.assign(new Error(), { code: 'UND_ERR_HEADERS_TIMEOUT' }))
   }
 
   /** Memory that was given away while the request waited for a connection would be sent as nothing. */
