@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { RequestWindow } from './request-window.ts'
+import { type RequestKind, RequestWindow } from './request-window.ts'
 
 /** Takes as many places as are free. */
 function fill(window: RequestWindow): Promise<void>[] {
@@ -56,6 +56,37 @@ describe('the window of requests', () => {
     }
     expect(window.limit).toBeGreaterThan(64)
     expect(window.limit).toBeLessThanOrEqual(200)
+  })
+
+  it('gives streamed requests half of the places, and all together no more than there are', () => {
+    const window = new RequestWindow(4)
+    const enter = (kind: RequestKind): boolean => window.enter(undefined, kind) === undefined
+    expect([enter('streamed'), enter('streamed'), enter('streamed')]).toEqual([true, true, false])
+    expect([enter('plain'), enter('plain'), enter('plain')]).toEqual([true, true, false])
+    expect(window.inFlight).toBe(4)
+    // Of those that wait, the plain one can go, and the streamed one before it cannot.
+    window.leave(false, 0, 'plain')
+    expect([window.inFlight, enter('plain')]).toEqual([4, false])
+    window.leave(false, 0, 'streamed')
+    expect([window.inFlight, enter('streamed')]).toEqual([4, false])
+  })
+
+  it.each([
+    ['there is one place', 1, 0],
+    ['the window was halved', 4, 2],
+  ])('lets a plain request pass streamed ones when %s', (_when, max, cuts) => {
+    const window = new RequestWindow(max)
+    const streams = Math.max(1, max >> 1)
+    for (let i = 0; i < streams; i++) void window.enter(undefined, 'streamed')
+    for (let i = 0; i < cuts; i++) {
+      void window.enter(undefined)
+      window.leave(true, i)
+    }
+    expect(window.limit).toBeLessThanOrEqual(streams)
+    expect(window.enter(undefined)).toBeUndefined()
+    expect(window.enter(undefined)).toBeInstanceOf(Promise)
+    window.leave(false, window.cuts)
+    expect(window.inFlight).toBe(streams + 1)
   })
 
   it('keeps no place for a request that was cancelled while it waited', async () => {

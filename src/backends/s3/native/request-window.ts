@@ -4,13 +4,24 @@ const firstLimit = 64
 const worthIt = 1.03
 
 /**
+ * Whether a request's body is read while it is sent, from what may be the same storage: such a
+ * request may have to wait for one that is not.
+ */
+export type RequestKind = 'streamed' | 'plain'
+
+/**
  * How many requests of a storage are in flight at a time. The window widens while that makes more
  * of them per second succeed, and is halved when the service says that there are too many.
+ *
+ * Streamed requests take half of the places at most, and where they have all that there are (there is
+ * but one, or the window was halved), one plain request goes beside them: else both might wait for
+ * ever, the one for what its body is read from, the other for its place.
  */
 export class RequestWindow {
   readonly #max: number
   #limit: number
   #inFlight = 0
+  #streamed = 0
   readonly #waiting: Turn[] = []
   /** Since the last look at the rate. */
   #done = 0
@@ -41,13 +52,13 @@ export class RequestWindow {
    * Takes a place. `undefined` when one was free; else it is taken when the promise resolves.
    * An abort rejects it with `signal.reason`, and takes no place.
    */
-  enter(signal: AbortSignal | undefined): Promise<void> | undefined {
-    if (this.#inFlight < this.#limit) {
-      this.#inFlight++
+  enter(signal: AbortSignal | undefined, kind: RequestKind = 'plain'): Promise<void> | undefined {
+    if (this.#hasPlace(kind)) {
+      this.#take(kind)
       return undefined
     }
     this.#wasFull = true
-    return this.#wait(signal)
+    return this.#wait(signal, kind)
   }
 
   /**
@@ -56,25 +67,39 @@ export class RequestWindow {
    *
    * @param cuts what {@link cuts} was when the request went
    */
-  leave(overloaded: boolean, cuts: number): void {
+  leave(overloaded: boolean, cuts: number, kind: RequestKind = 'plain'): void {
     this.#inFlight--
+    if (kind === 'streamed') this.#streamed--
     if (overloaded && cuts === this.#cuts) this.#halve()
     else if (!overloaded && ++this.#done >= this.#limit) this.#adapt()
-    while (this.#inFlight < this.#limit) {
-      const next = this.#waiting.shift()
+    for (;;) {
+      const index = this.#waiting.findIndex(turn => this.#hasPlace(turn.kind))
+      const [next] = index < 0 ? [] : this.#waiting.splice(index, 1)
       if (next === undefined) return
-      this.#inFlight++
+      this.#take(next.kind)
       next.start()
     }
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<void> {
+  #hasPlace(kind: RequestKind): boolean {
+    const isFree = this.#inFlight < this.#limit
+    if (kind === 'plain') return isFree || this.#inFlight === this.#streamed
+    return isFree && this.#streamed < Math.max(1, this.#limit >> 1)
+  }
+
+  #take(kind: RequestKind): void {
+    this.#inFlight++
+    if (kind === 'streamed') this.#streamed++
+  }
+
+  #wait(signal: AbortSignal | undefined, kind: RequestKind): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(turn), 1)
         reject(signal?.reason)
       }
       const turn: Turn = {
+        kind,
         start() {
           signal?.removeEventListener('abort', onAbort)
           resolve()
@@ -115,5 +140,6 @@ export class RequestWindow {
 }
 
 interface Turn {
+  readonly kind: RequestKind
   start(): void
 }

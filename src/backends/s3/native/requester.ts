@@ -102,11 +102,6 @@ export class Requester {
   readonly #options: RequesterOptions
   readonly #transport: Transport
   readonly #window: RequestWindow
-  /**
-   * Of requests whose body is read while it is sent. What it is read from may be this storage: if
-   * both waited for the same places, neither would ever end.
-   */
-  readonly #streams: RequestWindow
   readonly #budget = new RetryBudget()
   #connection: Connection | undefined
   #opening: Promise<Connection> | undefined
@@ -115,7 +110,6 @@ export class Requester {
     this.#options = options
     this.#transport = options.transport
     this.#window = new RequestWindow(options.maxRequests)
-    this.#streams = new RequestWindow(options.maxRequests)
   }
 
   get bucketName(): string {
@@ -180,8 +174,9 @@ export class Requester {
   async #once<T>(request: S3Request, read: ReadAnswer<T>, attempt: number): Promise<T> {
     const started = requestEvents.hasSubscribers ? performance.now() : 0
     try {
-      const window = isStreamed(request) ? this.#streams : this.#window
-      const busy = window.enter(request.signal)
+      const window = this.#window
+      const kind = isStreamed(request) ? 'streamed' : 'plain'
+      const busy = window.enter(request.signal, kind)
       if (busy !== undefined) await busy
       const { cuts } = window
       let response: TransportResponse | undefined
@@ -189,7 +184,7 @@ export class Requester {
         response = await this.#send(request)
       } finally {
         // The place is free as soon as there is an answer, or none to come.
-        window.leave(response !== undefined && isOverload(response.status), cuts)
+        window.leave(response !== undefined && isOverload(response.status), cuts, kind)
       }
       if (isRefused(response, request)) throw await this.#refusal(response, request)
       const result = await read(response)
