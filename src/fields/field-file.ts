@@ -26,8 +26,11 @@ export interface FieldHost {
   persist?(file: FieldFile): Promise<void>
   /** The scope of the transaction that the row is written in, if one is open. */
   scope?(): FileScope | undefined
-  /** Number of rows in the database that name a file of this storage; `isOver`: so is the transaction. */
-  uses?(name: string, storage: Storage, isOver: boolean): Promise<number>
+  /**
+   * Number of rows in the database that name a file of this storage; `isOver`: so is the transaction, and
+   * others are to be asked. `undefined` where that cannot be told.
+   */
+  uses?(name: string, storage: Storage, isOver: boolean): Promise<number | undefined>
   /** Writes that run at once may share one transaction, and overwrite each other unseen. */
   readonly sharesTransactions?: boolean | undefined
   /** `uses` is answered by a transaction's own handle, and only while that is open. */
@@ -310,7 +313,8 @@ export class FieldFile {
     return this.#activity.unwritten || this.#activity.pending !== undefined
   }
 
-  async [beforeWrite](scope: FileScope): Promise<void> {
+  /** @param uses counts for a file of no row, which a query was given */
+  async [beforeWrite](scope: FileScope, uses?: FieldHost['uses']): Promise<void> {
     const pending = this.#activity.pending
     this.#own.unwritten = false
     if (pending === undefined) {
@@ -327,7 +331,7 @@ export class FieldFile {
     this.#own.storing = storing
     try {
       const upload = await storing
-      if (first) this.#apply(scope, upload)
+      if (first) this.#apply(scope, upload, uses)
       else if (this.#activity.creation?.name === upload.name) scope.created(this.#activity.creation)
     } finally {
       this.#own.storing = undefined
@@ -344,7 +348,10 @@ export class FieldFile {
     this.#own.unsaved = false
     this.#own.columns = noColumns
     if (this.#activity.creation !== undefined)
-      this.#activity.creation.settled = this.#host.sharesTransactions !== true
+      Object.assign(this.#activity.creation, {
+        settled: this.#host.sharesTransactions !== true,
+        written: true,
+      })
     if (this.#stored !== null && this.#stored !== previous) scope.named(this.storage, this.#stored)
     gone.delete(this.#stored ?? '')
     for (const name of gone) await this.#remove(scope, name, alsoDefault)
@@ -473,10 +480,9 @@ export class FieldFile {
   }
 
   /** The row in memory has the new file; if that file goes again, it has what it had before. */
-  #apply(scope: FileScope, { name, columns }: StoredUpload): Creation {
+  #apply(scope: FileScope, { name, columns }: StoredUpload, uses = this.#host.uses): Creation {
     const before = this.#snapshot()
     const { storage } = this
-    const uses = this.#host.countsInside === true ? undefined : this.#counter(name)
     if (before.unsaved && before.stored !== null) this.#forget(before.stored)
     this.#setStored(name, columns)
     this.#own.unsaved = true
@@ -484,9 +490,10 @@ export class FieldFile {
       storage,
       name,
       settled: false,
+      written: false,
       holders: 0,
       kept: false,
-      uses,
+      uses: this.#counter(name, uses),
       revert: () => {
         if (this.#stored === name) this.#restore(before)
       },
@@ -496,8 +503,7 @@ export class FieldFile {
     return creation
   }
 
-  #counter(name: string): ((isOver: boolean) => Promise<number>) | undefined {
-    const { uses } = this.#host
+  #counter(name: string, uses = this.#host.uses): Creation['uses'] {
     return uses && (isOver => uses.call(this.#host, name, this.storage, isOver))
   }
 

@@ -6,10 +6,10 @@ export interface Removal {
   readonly storage: Storage
   readonly name: string
   /**
-   * Rows that name the file, asked right before it is removed; a file in use stays. `isOver`: so is
-   * the whole transaction.
+   * Number of rows that name the file, asked right before it is removed; a file in use stays. `isOver`:
+   * so is the whole transaction. `undefined`: nobody can tell.
    */
-  readonly uses?: ((isOver: boolean) => Promise<number>) | undefined
+  readonly uses?: ((isOver: boolean) => Promise<number | undefined>) | undefined
   /** Puts the row in memory back to what it was before; called when a new file goes again. */
   readonly revert?: (() => void) | undefined
 }
@@ -18,6 +18,8 @@ export interface Removal {
 export interface Creation extends Removal {
   /** Whether a row was written with it, or somebody asked for no row to be written. */
   settled: boolean
+  /** Whether it is settled since a row was written with it. */
+  written: boolean
   /**
    * Scopes in which the row is being written with it: two transactions may save one row object at
    * once. The file goes when the last of them has rolled back; `kept`, it stays for good.
@@ -45,6 +47,11 @@ export class FileScope {
   #named: Timed[] = []
   #undone: (() => void)[] = []
   #isSettled = false
+  /**
+   * Whether a scope inside has rolled back. If that was no savepoint, what it did may stand all the same;
+   * and PostgreSQL, where a statement has failed, turns the commit into a rollback without a word.
+   */
+  #isDoubtful = false
 
   constructor(parent?: FileScope | undefined) {
     this.#parent = parent
@@ -80,13 +87,15 @@ export class FileScope {
     const { creations, removals, named, undone } = this.#take()
     const outer = this.#outer
     if (outer === undefined) {
-      for (const creation of creations) creation.kept ||= creation.settled
+      for (const creation of creations)
+        creation.kept ||= creation.settled && !(this.#isDoubtful && creation.written)
       // Beside what was replaced, a failed write that the application has got over, inside a
       // transaction that went on. Each name once: it may be another file's as soon as it is free.
-      await removeUnused([...removals, ...unheld(creations)])
+      await removeUnused([...removals, ...unheld(creations)], this.#isDoubtful ? 'leave' : 'remove')
       for (const creation of creations) creation.kept ||= creation.holders <= 0
       return
     }
+    outer.#isDoubtful ||= this.#isDoubtful
     for (const naming of named) outer.#keep(naming)
     for (const creation of creations) outer.#inherit(creation)
     outer.#removals.push(...removals)
@@ -95,15 +104,18 @@ export class FileScope {
 
   /** The database has rolled back. Never rejects, so that the first error is the one that is seen. */
   async rollback(): Promise<void> {
-    const { creations, undone } = this.#take()
+    const { creations, removals, undone } = this.#take()
     for (const undo of undone.toReversed()) undo()
     const gone = unheld(creations)
     for (const { revert } of gone.toReversed()) revert?.()
     const outer = this.#outer
-    const doubtful = await removeUnused(gone, outer !== undefined)
+    const doubtful = await removeUnused(gone, outer === undefined ? 'remove' : 'wait')
+    if (outer === undefined) return
+    outer.#isDoubtful = true
+    outer.#removals.push(...removals.filter(({ uses }) => uses !== undefined))
     for (const creation of doubtful) {
       creation.settled = false
-      outer?.created(creation)
+      outer.created(creation)
     }
   }
 
@@ -204,33 +216,38 @@ function unheld(creations: readonly Creation[]): Creation[] {
 }
 
 /**
- * @param mayWait whether somebody asks again later
+ * @param unknown what to do where nobody can tell whether the file is used: `wait` for somebody who asks
+ *   again when the whole transaction is over
  * @returns those to ask for again: a transaction may see rows that are long gone, or nothing at all
  */
 async function removeUnused<R extends Removal>(
   removals: readonly R[],
-  mayWait = false,
+  unknown: 'remove' | 'leave' | 'wait',
 ): Promise<R[]> {
   const seen = new Map<Storage, Set<string>>()
   const doubtful: R[] = []
   for (const removal of removals) {
-    const names = seen.get(removal.storage) ?? new Set<string>()
-    if (names.has(removal.name)) continue
-    seen.set(removal.storage, names.add(removal.name))
+    const { storage, name } = removal
+    const names = seen.get(storage) ?? new Set<string>()
+    if (names.has(name)) continue
+    seen.set(storage, names.add(name))
     try {
-      if (!(await isUsed(removal, !mayWait))) await remove(removal)
-      else if (mayWait) doubtful.push(removal)
+      const uses = await removal.uses?.(unknown !== 'wait')
+      if (uses === 0 || (uses === undefined && mayGo(removal, unknown))) await remove(removal)
+      else if (unknown === 'wait') doubtful.push(removal)
+      else if (uses === undefined) warnOf(name, 'Nobody can tell whether a row names it.')
     } catch (error) {
       // PostgreSQL answers nothing more in a transaction in which a statement has failed.
-      if (mayWait) doubtful.push(removal)
-      else warnOf(removal.name, error)
+      if (unknown === 'wait') doubtful.push(removal)
+      else warnOf(name, error)
     }
   }
   return doubtful
 }
 
-async function isUsed({ uses }: Removal, isOver: boolean): Promise<boolean> {
-  return uses !== undefined && (await uses(isOver)) > 0
+/** Of a file of which nobody knows who uses it. */
+function mayGo({ uses }: Removal, unknown: 'remove' | 'leave' | 'wait'): boolean {
+  return unknown === 'remove' || (unknown === 'wait' && uses === undefined)
 }
 
 /** The row is written already: a file that cannot be removed now must not look like a failed write. */

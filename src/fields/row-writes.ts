@@ -1,4 +1,10 @@
-import { afterDelete, afterWrite, beforeWrite, type FieldFile } from './field-file.ts'
+import {
+  afterDelete,
+  afterWrite,
+  beforeWrite,
+  type FieldFile,
+  type FieldHost,
+} from './field-file.ts'
 import { type FileScope, inScope } from './lifecycle.ts'
 import type { FileProperty } from './rows.ts'
 
@@ -55,14 +61,16 @@ export type RowFiles = readonly (readonly [property: string, file: FieldFile])[]
  * go that it had before.
  *
  * @param write resolves to its result and to what the row has had
+ * @param uses counts for files of no row, which the write was given
  */
 export async function writeRow<T>(
   open: FileScope | undefined,
   files: RowFiles,
   write: (scope: FileScope) => Promise<readonly [result: T, previous: Names]>,
+  uses?: FieldHost['uses'],
 ): Promise<T> {
   return await inScope(open, async scope => {
-    for (const [, file] of files) await file[beforeWrite](scope)
+    for (const [, file] of files) await file[beforeWrite](scope, uses)
     const [result, previous] = await write(scope)
     for (const [property, file] of files) await file[afterWrite](scope, previous[property] ?? null)
     return result

@@ -162,7 +162,7 @@ export abstract class PropertyHost<Row extends object> implements FieldHost {
 
   abstract persist(): Promise<void>
   abstract scope(): FileScope | undefined
-  abstract uses(name: string, storage: Storage, isOver: boolean): Promise<number>
+  abstract uses(name: string, storage: Storage, isOver: boolean): Promise<number | undefined>
 }
 
 /** On a row: its files, made at their first access. */

@@ -301,7 +301,7 @@ class PrismaExtension {
       const value = isValues(data[column]) ? data[column]['set'] : data[column]
       const file = this.#file(model, column, value, data)
       files.set(column, file)
-      await file[beforeWrite](scope)
+      await file[beforeWrite](scope, (name, storage) => this.uses(storage, name))
       data[column] = file[columnName] ?? ''
       Object.assign(data, file[changedColumns])
     }

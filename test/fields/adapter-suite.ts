@@ -8,7 +8,7 @@ import {
   UnsupportedError,
   ValidationError,
 } from 'stowage'
-import { devalueFiles, FieldFile, fileCodec, superjsonFiles } from 'stowage/fields'
+import { devalueFiles, FieldFile, fileCodec, fileTransaction, superjsonFiles } from 'stowage/fields'
 import { SuperJSON } from 'superjson'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Fields, fieldsOn, type Row, type Session, type Unit } from './harness/session.ts'
@@ -382,6 +382,23 @@ export function testAdapter(name: string, harness: Harness): void {
             await saved('c', 'gamma', nested)
           })
         })
+        await expectNoOrphan()
+      })
+
+      it('keeps what stands of work that failed, where that was no savepoint', async () => {
+        await saved('old', 'alpha')
+        await session.transaction(async unit => {
+          const work = fileTransaction(async () => {
+            await saved('a', 'beta', unit)
+            const old = await unit.find('old')
+            old.normal.assign(new ContentFile('gamma', 'new.txt'))
+            await unit.save(old)
+            throw new Error('enough')
+          })
+          await expect(work).rejects.toThrow('enough')
+        })
+        expect(await (await session.find('a')).normal.text()).toBe('beta')
+        expect(await (await session.find('old')).normal.text()).toBe('gamma')
         await expectNoOrphan()
       })
 

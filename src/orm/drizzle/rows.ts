@@ -19,7 +19,7 @@ export type Row = Values & { [loadedKey]?: Values | undefined; [tableKey]?: RowT
 export interface RowTable {
   readonly countsInside: boolean
   save(row: object): Promise<void>
-  uses(storage: unknown, name: string, isOver: boolean): Promise<number>
+  uses(storage: unknown, name: string, isOver: boolean): Promise<number | undefined>
 }
 
 /** By table: a row of one `fileTable` is taken by every other one of the same table. */
@@ -127,7 +127,7 @@ class TableHost extends PropertyHost<Row> {
     return currentScope()
   }
 
-  async uses(name: string, storage: unknown, isOver: boolean): Promise<number> {
+  async uses(name: string, storage: unknown, isOver: boolean): Promise<number | undefined> {
     return await this.#table.uses(storage, name, isOver)
   }
 

@@ -126,10 +126,10 @@ export class FileTable<T extends Table> implements RowTable {
     else await this.#update(own)
   }
 
-  /** Number of rows of all file tables that name the file; once a transaction is over, others have to be asked. */
-  async uses(storage: unknown, name: string, isOver: boolean): Promise<number> {
-    const outside = this.#isTransaction && isOver ? this.#files.outside : undefined
-    return await this.#files.uses(outside ?? this.#primary, storage, name)
+  /** Number of rows of all file tables that name the file, `undefined` if nobody is left to be asked. */
+  async uses(storage: unknown, name: string, isOver: boolean): Promise<number | undefined> {
+    const db = this.#isTransaction && isOver ? this.#files.outside : this.#primary
+    return db && (await this.#files.uses(db, storage, name))
   }
 
   /** A transaction of which nobody knows the database: it has to count while it is open. */
