@@ -41,6 +41,11 @@ export interface StoredManifest {
 
 export const defaultManifestName = 'staticfiles.json'
 const defaultRefresh = 10
+/**
+ * New manifests whose lacking names are remembered. A server that sees more of them, each with fewer
+ * names, runs old code for long, or never ends: what it remembers must not grow without end.
+ */
+const rememberedReleases = 10
 
 /** How the files' storage writes URLs, found out once, so that URLs need not wait for it. */
 interface UrlForm {
@@ -66,10 +71,10 @@ export class StaticManifest {
   #checked = 0
   #loading: Promise<StoredManifest> | undefined
   /**
-   * What the manifest led to before somebody put another one in force that lacks these names: a server
-   * of the old release goes on for a while, and its pages are asked for.
+   * Names that manifests lacked which were put in force meanwhile, and what they led to before, the
+   * last ones first: a server of the old release goes on for a while, and its pages are asked for.
    */
-  #earlier: ReadonlyMap<string, string> = new Map()
+  #earlier: readonly ReadonlyMap<string, string>[] = []
   #form: UrlForm | undefined
 
   /** @param plainUrl URL of a file as it is stored; default: as `files` gives it */
@@ -130,7 +135,7 @@ export class StaticManifest {
   async url(name: string, options: UrlOptions = {}): Promise<string> {
     const { signal } = options
     const { paths } = await this.load({ signal })
-    const found = findName(paths, name) ?? findName(this.#earlier, name)
+    const found = findName(paths, name) ?? this.#findEarlier(name)
     if (found === undefined) return await this.#plainUrl(this.#lenient(name), options)
     const url = await this.#plainUrl(found.stored, options)
     if (found.suffix.startsWith('?') && url.includes('?')) throw noQuery(name)
@@ -172,7 +177,7 @@ export class StaticManifest {
       )
     if (this.#isDue()) void this.load().catch(() => {})
     const { paths } = this.#stored.manifest
-    const found = findName(paths, name) ?? findName(this.#earlier, name) ?? this.#plain(name)
+    const found = findName(paths, name) ?? this.#findEarlier(name) ?? this.#plain(name)
     const path = filepathToUri(found.stored)
     return prefix + (strictEscapes === true ? escapeStrictly(path) : path) + found.suffix
   }
@@ -205,8 +210,16 @@ export class StaticManifest {
 
   #rememberNames(before: Manifest, after: Manifest): void {
     if (before === after) return
-    const all = [...this.#earlier, ...before.paths]
-    this.#earlier = new Map(all.filter(([name]) => !after.paths.has(name)))
+    const dropped = new Map([...before.paths].filter(([name]) => !after.paths.has(name)))
+    if (dropped.size > 0) this.#earlier = [dropped, ...this.#earlier].slice(0, rememberedReleases)
+  }
+
+  #findEarlier(name: string): { stored: string; suffix: string } | undefined {
+    for (const paths of this.#earlier) {
+      const found = findName(paths, name)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 
   #lenient(name: string): string {

@@ -127,6 +127,28 @@ describe('staticUrl', () => {
     }
   })
 
+  it('remembers names of the last ten new manifests that lack some, and no more', async () => {
+    const files = new MemoryStorage({ baseUrl: '/s/' })
+    const running = new ManifestStaticStorage(files, { refresh: 0 })
+    const put = async (name: string, created = '') => {
+      const manifest = {
+        version: '1.1',
+        paths: { 'a.css': 'a.1.css', [name]: `${name}.1` },
+        created,
+      }
+      await files.save('staticfiles.json', JSON.stringify(manifest), { overwrite: true })
+      return await staticUrl('a.css', { storage: running })
+    }
+    for (let release = 0; release <= 11; release++) await put(`${release}.js`)
+    // One that lacks nothing does not count.
+    for (let again = 0; again < 10; again++) await put('11.js', String(again))
+    expect(await staticUrl('1.js', { storage: running })).toBe('/s/1.js.1')
+    expect(await staticUrl('10.js', { storage: running })).toBe('/s/10.js.1')
+    await expect(staticUrl('0.js', { storage: running })).rejects.toMatchObject({
+      name: 'FileNotFoundError',
+    })
+  })
+
   it('goes on with what it has while the storage cannot be asked', async () => {
     const files = new MemoryStorage({ baseUrl: '/s/' })
     await files.save('staticfiles.json', '{"version":"1.1","paths":{"a.css":"a.1.css"}}')
