@@ -15,6 +15,21 @@ const pause = 500
 /** Names that are deleted together: so many S3 takes with one request. */
 const batch = 1000
 
+/** What time is taken from. */
+export interface Clock {
+  /** Milliseconds since some moment. */
+  now(): number
+  sleep(time: number, signal: AbortSignal | undefined): Promise<void>
+  /** A signal that aborts after some milliseconds. */
+  timeout(time: number): AbortSignal
+}
+
+const systemClock: Clock = {
+  now: () => performance.now(),
+  sleep: (time, signal) => setTimeout(time, undefined, signal && { signal }),
+  timeout: time => AbortSignal.timeout(time),
+}
+
 /**
  * The manifest, once no other run is deleting: a listing would show files that go a moment later. A
  * run that died meanwhile is waited for a minute, and only once.
@@ -23,16 +38,17 @@ export async function readSettled(
   place: StaticManifest,
   signal: AbortSignal | undefined,
   onWait: () => void,
+  clock: Clock = systemClock,
 ): Promise<StoredManifest> {
   let stored = await place.read({ signal })
   if (stored.manifest.pruning?.running === true) onWait()
-  let started = performance.now()
+  let started = clock.now()
   while (stored.manifest.pruning?.running === true) {
-    if (performance.now() - started > longestWait) return stored
-    await setTimeout(pause, undefined, signal && { signal })
+    if (clock.now() - started > longestWait) return stored
+    await clock.sleep(pause, signal)
     const { created } = stored.manifest
     stored = await place.read({ signal })
-    if (stored.manifest.created !== created) started = performance.now()
+    if (stored.manifest.created !== created) started = clock.now()
   }
   return stored
 }
@@ -47,9 +63,10 @@ export async function prune(
   place: StaticManifest,
   manifest: Manifest,
   signal: AbortSignal | undefined,
+  clock: Clock = systemClock,
 ): Promise<void> {
   const names = manifest.pruning?.names ?? []
-  const limit = AbortSignal.timeout(longestPruning)
+  const limit = clock.timeout(longestPruning)
   const both = linkSignals(signal, limit)
   let done = 0
   try {
