@@ -439,6 +439,9 @@ export class FieldFile {
     if (before.stored !== null && (before.unsaved || isDefault)) this.#forget(before.stored)
     this.#own.deletion = { default: alsoDefault }
     if (!persist) return await this.#deleteUnsaved(before.stored, alsoDefault)
+    this.#host.scope?.()?.onRollback(() => {
+      if (this.#stored === null && !this[isPending]) this.#restore(before)
+    })
     try {
       await this.#host.persist?.(this)
     } catch (error) {

@@ -72,6 +72,11 @@ export class FileScope {
     this.#undone.push(undo)
   }
 
+  /** Whether the whole transaction is over. */
+  get isOver(): boolean {
+    return this.#parent?.isOver ?? this.#isSettled
+  }
+
   /** Number of scopes that it is in, itself included. */
   get depth(): number {
     return 1 + (this.#parent?.depth ?? 0)

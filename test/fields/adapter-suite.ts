@@ -385,6 +385,19 @@ export function testAdapter(name: string, harness: Harness): void {
         await expectNoOrphan()
       })
 
+      it('shows a file again whose deletion it undid', async () => {
+        await saved('a', 'alpha')
+        let row: Row | undefined
+        const run = session.transaction(async unit => {
+          row = await unit.find('a')
+          await row.normal.delete()
+          throw new Error('enough')
+        })
+        await expect(run).rejects.toThrow('enough')
+        expect(row?.normal.name).toBe('tests/a.txt')
+        await expectNoOrphan()
+      })
+
       it('keeps what stands of work that failed, where that was no savepoint', async () => {
         await saved('old', 'alpha')
         await session.transaction(async unit => {

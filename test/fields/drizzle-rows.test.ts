@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@libsql/client'
+import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
 import { integer, sqliteTable, text, withReplicas } from 'drizzle-orm/sqlite-core'
 import { MemoryStorage, UnsupportedError, ValidationError } from 'stowage'
-import { fileColumn, fileTable } from 'stowage/drizzle'
+import { fileColumn, fileName, fileTable } from 'stowage/drizzle'
 import { FileField, fileTransaction, ImageField } from 'stowage/fields'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
@@ -197,6 +198,51 @@ describe('a transaction that rolled back', () => {
     expect(await stored()).toContain('b.txt')
   })
 
+  it('shows a file again whose deletion was undone', async () => {
+    const row = await one({ title: 'a', avatar: file('a.txt') })
+    const attempt = inTransaction(async rows => {
+      const [own] = await rows.find()
+      await own?.avatar.delete()
+      await rows.update(row, { avatar: null })
+      throw new Error('enough')
+    })
+    await expect(attempt).rejects.toThrow('enough')
+    const [again] = await rowsOf(db).find()
+    expect(again?.avatar.name).toBe('a.txt')
+    expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it('keeps a file that was overwritten and that the row still names', async () => {
+    const overwriting = sqliteTable('users', {
+      id: integer('id').primaryKey({ autoIncrement: true }),
+      avatar: fileColumn(new FileField({ storage, overwrite: true })),
+    })
+    const [row] = await fileTable(db, overwriting).insert({ avatar: file('a.txt') })
+    const attempt = fileTransaction(() =>
+      db.transaction(async tx => {
+        if (row === undefined) throw new Error('no row')
+        await fileTable(tx, overwriting).update(row, { avatar: file('a.txt') })
+        throw new Error('enough')
+      }),
+    )
+    await expect(attempt).rejects.toThrow('enough')
+    expect(await named()).toEqual(['a.txt'])
+    expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it('leaves rows that can be written once it is over', async () => {
+    rowsOf(db)
+    const row = await inTransaction(async rows => {
+      const [own] = await rows.insert({ title: 'a', avatar: file('a.txt') })
+      if (own === undefined) throw new Error('no row')
+      return own
+    })
+    await row.avatar.save('b.txt', 'b')
+    await fileTransaction(() => row.avatar.save('c.txt', 'c'))
+    expect(await named()).toEqual(['c.txt'])
+    expect(await stored()).toEqual(['c.txt'])
+  })
+
   it('is refused where it is a savepoint whose end nobody tells', async () => {
     rowsOf(db)
     const inner = async (isWrapped: boolean) =>
@@ -222,6 +268,24 @@ describe('a transaction that rolled back', () => {
     expect(await named()).toEqual(['a.txt'])
     expect(await stored()).toEqual(['a.txt'])
   })
+})
+
+it('writes what was changed inside a value, and finds rows by the name of a file', async () => {
+  const shaped = sqliteTable('shaped', {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    meta: text('meta', { mode: 'json' }).$type<{ x: number }>(),
+    avatar: fileColumn(new FileField({ storage })),
+  })
+  await client.execute(
+    `CREATE TABLE shaped (id integer PRIMARY KEY, meta text, avatar text NOT NULL DEFAULT '')`,
+  )
+  const rows = fileTable(db, shaped)
+  await rows.insert({ meta: { x: 1 }, avatar: file('a.txt') })
+  const [row] = await rows.find(eq(shaped.avatar, fileName('a.txt')))
+  if (row?.meta == null) throw new Error('no row')
+  row.meta.x = 2
+  await rows.update(row)
+  expect((await client.execute('SELECT meta FROM shaped')).rows[0]?.['meta']).toBe('{"x":2}')
 })
 
 it('counts on the primary who uses a file, since a replica may not know it yet', async () => {

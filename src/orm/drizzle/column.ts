@@ -5,13 +5,18 @@ import { customType as sqliteType } from 'drizzle-orm/sqlite-core'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 
-declare const fileName: unique symbol
+declare const nameKey: unique symbol
 
 /**
  * Name of a file, as `db.select()` gives it. Only `fileTable` writes it: a statement that went past
  * it would leave files behind, and does not compile.
  */
-export type FileName = string & { readonly [fileName]: true }
+export type FileName = string & { readonly [nameKey]: true }
+
+/** A name for conditions: `eq(users.avatar, fileName('me.png'))`. */
+export function fileName(name: string): FileName {
+  return name as FileName
+}
 
 /** A column for tables of PostgreSQL, MySQL and SQLite alike; never null, `''` stands for no file. */
 export interface FileColumnBuilder {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { type Column, getTableColumns, type Table } from 'drizzle-orm'
 import { columnName, type FieldFile } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
@@ -69,6 +70,7 @@ export class TableRows {
   load(row: Row, values: Values): Row {
     row[loadedKey] = values
     for (const [key, value] of Object.entries(values)) {
+      if (canBeCopied(value)) row[loadedKey] = { ...row[loadedKey], [key]: structuredClone(value) }
       const file = this.files.get(key)
       if (file === undefined) row[key] = value
       else if (!holds(file.peek(row), value)) file.load(row, text(value))
@@ -85,6 +87,14 @@ export class TableRows {
       if (value !== undefined && value !== pendingName) values[key] = value
     }
     return values
+  }
+
+  /** What a write has to change, also inside a value that is an object. */
+  changes(row: Row): Values {
+    const before = row[loadedKey] ?? {}
+    return Object.fromEntries(
+      Object.entries(this.values(row)).filter(([key, value]) => !isSame(value, before[key])),
+    )
   }
 
   /** The files that somebody has looked at, or given. */
@@ -137,6 +147,23 @@ class TableHost extends PropertyHost<Row> {
     return table
   }
 }
+
+function isSame(value: unknown, before: unknown): boolean {
+  return value === before || (canBeCopied(value) && isDeepStrictEqual(value, before))
+}
+
+/** JSON, dates and bytes may be changed in place. */
+function canBeCopied(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false
+  return copied.includes(Object.getPrototypeOf(value))
+}
+
+const copied: readonly unknown[] = [
+  Object.prototype,
+  Array.prototype,
+  Date.prototype,
+  Uint8Array.prototype,
+]
 
 function holds(file: FieldFile | undefined, name: unknown): boolean {
   return file !== undefined && (file[columnName] ?? '') === name

@@ -12,7 +12,7 @@ import {
 } from 'drizzle-orm'
 import { MySqlTable } from 'drizzle-orm/mysql-core'
 import { SQLiteTable } from 'drizzle-orm/sqlite-core'
-import { UnsupportedError } from '../../core/errors.ts'
+import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
 import { vanished } from '../../fields/bypass.ts'
 import type { FieldFile, FileInput } from '../../fields/field-file.ts'
 import { FileModel } from '../../fields/file-models.ts'
@@ -62,16 +62,19 @@ export function fileTable<T extends Table>(db: AnyDatabase, table: T): FileTable
 }
 
 export class FileTable<T extends Table> implements RowTable {
-  readonly #db: Database
+  readonly #given: Database
   readonly #table: T
   readonly #rows: TableRows
   readonly #files: DatabaseFiles
+  /** Of the transaction that the table was made of. */
+  readonly #scope: FileScope | undefined
 
   constructor(db: AnyDatabase, table: T) {
-    this.#db = db as Database
+    this.#given = db as Database
+    this.#scope = this.#isTransaction ? currentScope() : undefined
     this.#table = table
     this.#rows = TableRows.of(table)
-    this.#files = DatabaseFiles.of(this.#db)
+    this.#files = DatabaseFiles.of(this.#given)
     const { columns, files } = this.#rows
     const named = [...files].map(([property, { field }]) => {
       return { property, field, column: this.#files.nameOf(this.#column(property)) }
@@ -128,7 +131,8 @@ export class FileTable<T extends Table> implements RowTable {
 
   /** Number of rows of all file tables that name the file, `undefined` if nobody is left to be asked. */
   async uses(storage: unknown, name: string, isOver: boolean): Promise<number | undefined> {
-    const db = this.#isTransaction && isOver ? this.#files.outside : this.#primary
+    const isOutside = this.#isTransaction && (isOver || this.#scope?.isOver === true)
+    const db = isOutside ? this.#files.outside : this.#primary
     return db && (await this.#files.uses(db, storage, name))
   }
 
@@ -138,7 +142,17 @@ export class FileTable<T extends Table> implements RowTable {
   }
 
   get #isTransaction(): boolean {
-    return this.#db.nestedIndex !== undefined
+    return this.#given.nestedIndex !== undefined
+  }
+
+  /** A row may outlive the transaction that it came from. */
+  get #db(): Database {
+    if (this.#scope?.isOver !== true) return this.#given
+    if (this.#files.outside !== undefined) return this.#files.outside
+    throw new UnsupportedError(
+      'The transaction that this row came from is over: give the row to the fileTable() of the database.',
+      { operation: 'transaction' },
+    )
   }
 
   /** A replica may not have yet what was written. */
@@ -160,6 +174,7 @@ export class FileTable<T extends Table> implements RowTable {
     await writeRow(this.#writeScope(), this.#rows.all(row), async scope => {
       const before = row[loadedKey]
       const values = this.#rows.values(row)
+      if (is(this.#table, MySqlTable)) this.#checkKeys(values)
       const insert = this.#primary.insert(this.#table).values(values)
       const [written] = is(this.#table, MySqlTable)
         ? await this.#inserted(values, insert)
@@ -179,6 +194,20 @@ export class FileTable<T extends Table> implements RowTable {
     return (await this.#primary.select().from(this.#table).where(own)) as Values[]
   }
 
+  /** @throws ImproperlyConfigured for a key that nobody would know */
+  #checkKeys(values: Values): void {
+    const unknown = this.#rows.keys.find(key => {
+      const column = this.#column(key)
+      const isTold = column.defaultFn !== undefined || Reflect.get(column, 'autoIncrement') === true
+      return values[key] === undefined && !isTold
+    })
+    if (unknown === undefined) return
+    throw new ImproperlyConfigured(
+      `MySQL does not tell the key "${unknown}" that it makes for "${getTableName(this.#table)}": give it a value, or the column $defaultFn.`,
+      { setting: unknown },
+    )
+  }
+
   async #update(row: Row): Promise<void> {
     const fresh = [...this.#rows.files].flatMap(([key, file]) =>
       file.column(row) === pendingName ? [key] : [],
@@ -186,13 +215,10 @@ export class FileTable<T extends Table> implements RowTable {
     const touched = this.#rows.touched(row)
     await writeRow(this.#writeScope(), touched, async scope => {
       const before = row[loadedKey] ?? {}
-      const values = this.#rows.values(row)
-      const changed = Object.keys(values).filter(
-        key => values[key] !== before[key] || fresh.includes(key),
-      )
-      if (changed.length === 0) return [undefined, namesOf(before)]
-      const set = Object.fromEntries(changed.map(key => [key, values[key]]))
-      const files = changed.filter(key => this.#rows.files.has(key))
+      const written = fresh.map(key => [key, this.#rows.files.get(key)?.value(row)])
+      const set: Values = { ...this.#rows.changes(row), ...Object.fromEntries(written) }
+      if (Object.keys(set).length === 0) return [undefined, namesOf(before)]
+      const files = Object.keys(set).filter(key => this.#rows.files.has(key))
       const previous = await this.#swap(before, files, async condition =>
         this.#affected(this.#primary.update(this.#table).set(set).where(condition)),
       )
@@ -238,8 +264,10 @@ export class FileTable<T extends Table> implements RowTable {
   async #affected(query: Query): Promise<number> {
     if (!is(this.#table, MySqlTable))
       return ((await this.#files.run(query.returning({ one: sql`1` }))) as unknown[]).length
-    const [result] = (await this.#files.run(query)) as [{ readonly affectedRows: number }]
-    return result.affectedRows
+    const [result] = (await this.#files.run(query)) as [MySqlResult]
+    // Without the flag FOUND_ROWS the number is that of rows that the statement has changed.
+    const matched = /matched: (\d+)/.exec(result.info ?? '')?.[1]
+    return matched === undefined ? result.affectedRows : Number(matched)
   }
 
   /** The row as others have committed it, which a transaction that has read it before may not see. */
@@ -268,6 +296,12 @@ export class FileTable<T extends Table> implements RowTable {
   #typed(row: Row): FileRow<T> {
     return row as object as FileRow<T>
   }
+}
+
+interface MySqlResult {
+  readonly affectedRows: number
+  /** `Rows matched: 1  Changed: 0  Warnings: 0`. */
+  readonly info?: string
 }
 
 function namesOf(values: Values): Names {
