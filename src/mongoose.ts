@@ -1,1 +1,1 @@
-export { filePlugin } from './orm/mongoose.ts'
+export { filePlugin } from './orm/mongoose/plugin.ts'
