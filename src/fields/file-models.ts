@@ -66,6 +66,25 @@ export class FileModel {
   }
 }
 
+/** Rows of one table that have to be read at most to count those that name a file. */
+export const mostUses = 100
+
+/**
+ * Number of rows that name the file as it is spelt: databases may compare without regard to case, and
+ * storages do not.
+ *
+ * @param rows those that the database takes for equal, {@link mostUses} at most
+ */
+export function countUses(
+  rows: readonly object[],
+  properties: readonly string[],
+  name: string,
+): number {
+  // There may be more of them.
+  if (rows.length >= mostUses) return rows.length
+  return rows.filter(row => properties.some(property => Reflect.get(row, property) === name)).length
+}
+
 /** All tables of a database whose rows have files; a file of one may be named by rows of another. */
 export class FileModels<Handle> {
   readonly #models = new Map<unknown, readonly [handle: Handle, model: FileModel]>()

@@ -87,6 +87,11 @@ export class FileScope {
     this.#keep({ storage, name, at: this.#tick() })
   }
 
+  /** A statement has failed: as {@link #isDoubtful} says, a commit may not be one. MySQL does so after a deadlock. */
+  doubt(): void {
+    this.#isDoubtful = true
+  }
+
   /** The database has committed. Never rejects: what cannot be removed is left to `stowage gc`. */
   async commit(): Promise<void> {
     const { creations, removals, named, undone } = this.#take()
@@ -96,7 +101,8 @@ export class FileScope {
         creation.kept ||= creation.settled && !(this.#isDoubtful && creation.written)
       // Beside what was replaced, a failed write that the application has got over, inside a
       // transaction that went on. Each name once: it may be another file's as soon as it is free.
-      await removeUnused([...removals, ...unheld(creations)], this.#isDoubtful ? 'leave' : 'remove')
+      const gone = [...removals, ...unheld(creations).toReversed()]
+      await removeUnused(gone, this.#isDoubtful ? 'leave' : 'remove')
       for (const creation of creations) creation.kept ||= creation.holders <= 0
       return
     }
