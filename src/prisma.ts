@@ -1,1 +1,2 @@
-export { type FileExtension, fileData, fileExtension, type PrismaFiles } from './orm/prisma.ts'
+export { type FileExtension, fileExtension, type PrismaFiles } from './orm/prisma/extension.ts'
+export { fileData } from './orm/prisma/file-data.ts'

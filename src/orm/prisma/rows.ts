@@ -1,19 +1,7 @@
-import type { FieldHost } from '../fields/field-file.ts'
-import type { FileField } from '../fields/file-field.ts'
-import type { FileFields } from '../fields/rows.ts'
-
-export type Values = Record<string, unknown>
-
-/** Of Prisma's model of the data, as much as is needed here. */
-export interface DataModel {
-  readonly models: Readonly<Record<string, ModelShape>>
-}
-
-export interface ModelShape {
-  /** Of its table, where that is another one. */
-  readonly dbName?: string | null
-  readonly fields: readonly { name: string; kind: string; type: string; dbName?: string | null }[]
-}
+import type { FieldHost } from '../../fields/field-file.ts'
+import type { FileField } from '../../fields/file-field.ts'
+import type { FileModels } from '../../fields/file-models.ts'
+import { type DataModel, isValues, type Query, type Values, valuesOf } from './client.ts'
 
 /** Where the files are in what a query gives. */
 export interface RowPlan {
@@ -41,14 +29,10 @@ type HostOf = (model: string, row: Values, shown: Values) => FieldHost
  */
 export class PrismaRows {
   readonly #models: DataModel['models']
-  readonly #files: Readonly<Record<string, FileFields>>
+  readonly #files: FileModels<string>
   readonly #hostOf: HostOf
 
-  constructor(
-    models: DataModel['models'],
-    files: Readonly<Record<string, FileFields>>,
-    hostOf: HostOf,
-  ) {
+  constructor(models: DataModel['models'], files: FileModels<string>, hostOf: HostOf) {
     this.#models = models
     this.#files = files
     this.#hostOf = hostOf
@@ -58,7 +42,7 @@ export class PrismaRows {
   plan(model: string, args: Values): RowPlan | undefined {
     const [own, relations] = this.#relations(model, args)
     const { select } = args
-    const columns = Object.entries(this.#files[model] ?? {}).filter(
+    const columns = Object.entries(this.#files.of(model)?.fields ?? {}).filter(
       ([column]) => !isValues(select) || select[column] === true,
     )
     if (columns.length === 0 && relations.length === 0) return undefined
@@ -110,7 +94,7 @@ export class PrismaRows {
 
   /** `uploadTo` may look at any of them, and the key finds the row again. */
   #plainColumns(model: string): string[] {
-    const files = this.#files[model] ?? {}
+    const files = this.#files.of(model)?.fields ?? {}
     return (this.#models[model]?.fields ?? []).flatMap(({ name, kind }) =>
       kind === 'object' || name in files ? [] : [name],
     )
@@ -139,10 +123,12 @@ function without(row: Values, columns: readonly string[]): Values {
   return shown
 }
 
-export function valuesOf(value: unknown): Values {
-  return isValues(value) ? value : {}
-}
-
-export function isValues(value: unknown): value is Values {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** Of what a query really gives. */
+export function planOf(plan: RowPlan, { __internalParams }: Query): RowPlan | undefined {
+  // `select` and `include` stand between the names of the relations.
+  const names = (__internalParams?.dataPath ?? []).filter((_step, index) => index % 2 === 1)
+  return names.reduce<RowPlan | undefined>(
+    (found, name) => found?.relations.find(([relation]) => relation === name)?.[1],
+    plan,
+  )
 }
