@@ -88,6 +88,15 @@ function checkFiles() {
   )
   const tests = filesBelow(folder).filter(path => /\.test\.|\/fixtures\/|\/\.ci\//.test(path))
   expectNone('files of tests in the package', tests)
+  // npm warns of each of them, and asks its user to allow it.
+  const { scripts } = JSON.parse(
+    readFileSync(join(app, 'node_modules/stowage/package.json'), 'utf8'),
+  )
+  const atInstall = ['preinstall', 'install', 'postinstall', 'prepublish', 'prepare']
+  expectNone(
+    'scripts that run where the package is installed',
+    atInstall.filter(name => name in scripts),
+  )
 }
 
 function checkSize() {
