@@ -1,5 +1,6 @@
 import { loadConfig } from '../config/configured-storage.ts'
 import { StorageStandIn } from '../config/stand-in.ts'
+import { print } from './output.ts'
 
 /** Removes what dead processes left in a configured storage, and prints what was removed. */
 export async function cleanupUploads(options: {
@@ -13,9 +14,7 @@ export async function cleanupUploads(options: {
   const storage = new StorageStandIn(options.storage)
   const removed = await storage.cleanupUploads({ olderThan: options.olderThan })
   for (const line of removed) {
-    process.stdout.write(
-      `${options.json === true ? JSON.stringify({ removed: line }) : `removed ${line}`}\n`,
-    )
+    print(options.json === true ? JSON.stringify({ removed: line }) : `removed ${line}`)
   }
   return true
 }

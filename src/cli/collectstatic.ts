@@ -6,6 +6,7 @@ import type { Storage } from '../core/storage.ts'
 import { type CollectOptions, type CollectResult, collectStatic } from '../static/collect.ts'
 import { rollbackStatic } from '../static/rollback.ts'
 import { formatWarning } from '../static/warning.ts'
+import { print, say, visible } from './output.ts'
 import { ProgressBar } from './progress-bar.ts'
 
 /** Options as the command line gives them: Django's, and our own. */
@@ -96,7 +97,7 @@ async function isAgreed(
   if (destination !== undefined && (await isEmpty(storage))) return true
   const what =
     clear === true ? 'DELETE ALL OTHER FILES in this location' : 'overwrite existing files'
-  const place = destination === undefined ? '.' : `:\n\n    ${destination}\n`
+  const place = destination === undefined ? '.' : `:\n\n    ${visible(destination)}\n`
   const question = `
 You have requested to collect static files at the destination
 location as specified in your settings${place}
@@ -192,12 +193,4 @@ function parseLevel(text: string): number {
 function parseCount(text: string): number {
   if (/^[1-9]\d{0,6}$/.test(text)) return Number(text)
   throw new InvalidArgumentError('It is a whole number of at least 1.')
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
-}
-
-function say(line: string): void {
-  process.stderr.write(`${line}\n`)
 }

@@ -1,6 +1,7 @@
 import { loadConfig, loadedStorage } from '../config/configured-storage.ts'
 import { diagnose } from '../doctor/diagnose.ts'
 import type { Check, Outcome } from '../doctor/diagnosis.ts'
+import { print } from './output.ts'
 
 /** Looks at a configured storage and prints what is found; whether nothing failed. */
 export async function doctor(options: {
@@ -11,17 +12,20 @@ export async function doctor(options: {
   await loadConfig({ file: options.config })
   // Not `storages[…]`: an alias such as `then` would find no storage, and nobody would be told.
   const storage = loadedStorage(options.storage)
-  const print = options.json === true ? printJson : printText
-  const { ok, checks, storage: name } = await diagnose(storage, { onCheck: print })
+  const onCheck = options.json === true ? printJson : printText
+  const { ok, checks, storage: name } = await diagnose(storage, { onCheck })
   const failed = checks.filter(({ outcome }) => outcome === 'failed').length
   const warnings = checks.filter(({ outcome }) => outcome === 'warning').length
   if (options.json === true) printJson({ storage: name, ok, failed, warnings })
-  else process.stdout.write(`\n${name}: ${failed} failed, ${warnings} to look at\n`)
+  else {
+    print('')
+    print(`${name}: ${failed} failed, ${warnings} to look at`)
+  }
   return ok
 }
 
 function printJson(value: object): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`)
+  print(JSON.stringify(value))
 }
 
 const marks: Readonly<Record<Outcome, string>> = {
@@ -32,6 +36,6 @@ const marks: Readonly<Record<Outcome, string>> = {
 }
 
 function printText({ step, outcome, found, advice }: Check): void {
-  process.stdout.write(`${marks[outcome]} ${step.padEnd(18)} ${found}\n`)
-  if (advice !== undefined) process.stdout.write(`${' '.repeat(28)}${advice}\n`)
+  print(`${marks[outcome]} ${step.padEnd(18)} ${found}`)
+  if (advice !== undefined) print(`${' '.repeat(28)}${advice}`)
 }

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { loadConfig } from '../config/configured-storage.ts'
 import { configuredRoots } from '../static/collect-settings.ts'
 import { findStatic } from '../static/find-static.ts'
+import { print, say } from './output.ts'
 
 interface Options {
   readonly config?: string
@@ -43,7 +44,7 @@ async function report(name: string, paths: readonly string[], options: Options):
   if (json === true) {
     print(JSON.stringify({ name, paths }))
   } else if (paths.length === 0) {
-    process.stderr.write(`No matching file found for '${name}'.\n`)
+    say(`No matching file found for '${name}'.`)
   } else if (verbosity === 0) {
     for (const path of paths) print(path)
   } else {
@@ -58,8 +59,4 @@ async function report(name: string, paths: readonly string[], options: Options):
 function parseLevel(text: string): number {
   if (/^[0-3]$/.test(text)) return Number(text)
   throw new InvalidArgumentError('It is 0, 1, 2 or 3.')
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`)
 }

@@ -5,6 +5,7 @@ import { loadConfig } from '../config/configured-storage.ts'
 import { StorageStandIn } from '../config/stand-in.ts'
 import { ValidationError } from '../core/errors.ts'
 import { collectGarbage } from '../fields/garbage.ts'
+import { print } from './output.ts'
 
 /** Options of `stowage gc`. */
 export interface GcOptions {
@@ -39,8 +40,7 @@ export async function gc(options: GcOptions): Promise<boolean> {
     delete: options.delete ?? false,
   })) {
     if (state === 'missing') complete = false
-    const line = options.json === true ? JSON.stringify({ name, state }) : `${state} ${name}`
-    process.stdout.write(`${line}\n`)
+    print(options.json === true ? JSON.stringify({ name, state }) : `${state} ${name}`)
   }
   return complete
 }

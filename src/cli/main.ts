@@ -6,6 +6,7 @@ import { runDemo } from './demo/demo.ts'
 import { doctor } from './doctor.ts'
 import { defineFindstatic } from './findstatic.ts'
 import { gc } from './gc.ts'
+import { say } from './output.ts'
 
 /** Exit statuses: done, failed, wrong usage. */
 const done = 0
@@ -15,7 +16,7 @@ const wrongUsage = 2
 const program = new Command('stowage')
   .description('File storage for TypeScript: disk, memory and S3 behind one Storage.')
   .exitOverride()
-  .configureOutput({ outputError: (text, write) => write(text) })
+  .configureOutput({ outputError: text => say(text.trimEnd()) })
 
 program
   .command('demo')
@@ -69,14 +70,36 @@ program
 defineCollectstatic(program)
 defineFindstatic(program)
 
-// Whoever reads us may have read enough (`| head`): the work goes on, its words go nowhere.
+let settled = false
+let unwritable = false
+
+// Whoever reads us may have read enough (`| head`): the work goes on, its words go nowhere. So does
+// work whose words cannot be written, but that is no success.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  if (error.code === 'EPIPE' || unwritable) return
+  unwritable = true
+  say(`stowage: Standard output cannot be written: ${error.message}`)
+})
+process.stderr.on('error', () => undefined)
+
+process.on('exit', code => {
+  if (code !== done) return
+  // Node ends when nothing is left that could go on, and calls that a success.
+  if (!settled)
+    say(
+      'stowage: The command ended before its work was done: a module that it runs waits for what never comes, or ends the process.',
+    )
+  if (!settled || unwritable) process.exitCode = failed
 })
 
-program.parseAsync().catch((error: unknown) => {
-  process.exitCode = report(error)
-})
+program
+  .parseAsync()
+  .catch((error: unknown) => {
+    process.exitCode = report(error)
+  })
+  .finally(() => {
+    settled = true
+  })
 
 function parseSeconds(text: string): number {
   if (/^\d+$/.test(text)) return Number(text)
@@ -85,6 +108,6 @@ function parseSeconds(text: string): number {
 
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? done : wrongUsage
-  process.stderr.write(`stowage: ${error instanceof Error ? error.message : String(error)}\n`)
+  say(`stowage: ${error instanceof Error ? error.message : String(error)}`)
   return failed
 }

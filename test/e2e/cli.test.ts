@@ -74,6 +74,32 @@ describe('the command stowage', () => {
     expect(stderr).toMatch(/^stowage: .*nope.*\n$/)
   })
 
+  it.each([
+    ['waits for what never comes', 'await new Promise(() => {})'],
+    ['ends the process', 'process.exit(0)'],
+  ])('does not end with 0 where the configuration %s', async (_what, code) => {
+    await writeFile(join(folder, 'ending.mjs'), `${code}\nexport default {}`)
+    const { status, stdout, stderr } = await stowage('doctor', '--config', 'ending.mjs')
+    expect([status, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^stowage: The command ended before its work was done: .*\n$/)
+  })
+
+  it('lets no control character of a configuration into a message', async () => {
+    await writeFile(join(folder, 'red.mjs'), 'export default { "a\\x1b[31m": 1 }')
+    const { status, stderr } = await stowage('doctor', '--config', 'red.mjs')
+    expect([status, stderr]).toEqual([1, expect.stringContaining('a\\u001b[31m')])
+  })
+
+  it.runIf(process.platform === 'linux')('says in one line what it cannot write to', async () => {
+    const command = `"${process.execPath}" "${binary}" doctor > /dev/full`
+    const { code, stderr } = await run('sh', ['-c', command], { cwd: folder }).then(
+      () => ({ code: 0, stderr: '' }),
+      (error: { code: number; stderr: string }) => error,
+    )
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^stowage: Standard output cannot be written: ENOSPC.*\n$/)
+  })
+
   it('cleans up a storage, in words and as JSON', async () => {
     await leaveTemporaryFile()
     expect(await stowage('cleanup-uploads')).toMatchObject({ status: 0, stdout: '' })
