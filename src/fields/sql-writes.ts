@@ -130,7 +130,8 @@ class Reader {
     if (mark === ';') this.#end()
     else if (mark === ',') part.isFresh = part.clause !== 'rest'
     else if (mark === '(' || mark === '[') this.#open(part, mark)
-    else {
+    // MariaDB takes `.users` for the one of the present database.
+    else if (mark !== '.') {
       part.isFresh = false
       if (mark === ')' || mark === ']') this.#close(part)
     }
@@ -213,7 +214,8 @@ class Reader {
   #begins(part: Part, verb: string): boolean {
     const [previous, next] = [this.#previous, this.#next]
     if (next === undefined) return false
-    if (next.kind === 'mark' && !(verb === 'update' && next.text === '(')) return false
+    if (next.kind === 'mark' && next.text !== '.' && !(verb === 'update' && next.text === '('))
+      return false
     if (previous === undefined) return true
     if (previous.kind === 'mark' ? opening.has(previous.text) : part.clause !== 'columns') {
       if (previous.kind === 'mark' || isWord(previous, starts)) return true
@@ -266,7 +268,9 @@ class Reader {
   /** Text that is done: `DO $$ … $$`, `EXECUTE IMMEDIATE '…'`, `PREPARE x FROM '…'`. */
   #code(text: string): void {
     const before = this.#previous?.text
+    // A text that is done may have others done: `EXECUTE '…'`.
     const isDone =
+      this.#depth > 0 ||
       this.#first === 'do' ||
       before === 'immediate' ||
       (before === 'from' && this.#first === 'prepare')
