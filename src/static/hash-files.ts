@@ -43,8 +43,8 @@ const keptLimit = 32 * 1024 * 1024
 /** Failures that are named; the rest is counted. */
 const maxNamed = 20
 
-/** Files with their hashes, and their bytes as they are to be stored. */
-export class HashedFiles {
+/** What is known of files when all are hashed. */
+interface HashedContent {
   readonly files: ReadonlyMap<string, SourceFile>
   /** Hashed name by name. */
   readonly paths: ReadonlyMap<string, string>
@@ -55,18 +55,22 @@ export class HashedFiles {
   readonly warnings: readonly StaticWarning[]
   /** See {@link rulesOf}. */
   readonly rules: string
-  readonly #render: (file: SourceFile) => Uint8Array
+  /** Bytes of a file with its references rewritten. @throws FileChangedError */
+  render(file: SourceFile): Uint8Array
+}
 
-  constructor(content: {
-    readonly files: ReadonlyMap<string, SourceFile>
-    readonly paths: ReadonlyMap<string, string>
-    readonly sources: CollectedState['sources']
-    readonly problems: CollectedState['problems']
-    readonly integrity: ReadonlyMap<string, string>
-    readonly warnings: readonly StaticWarning[]
-    readonly rules: string
-    readonly render: (file: SourceFile) => Uint8Array
-  }) {
+/** Files with their hashes, and their bytes as they are to be stored. */
+export class HashedFiles implements HashedContent {
+  readonly files: HashedContent['files']
+  readonly paths: HashedContent['paths']
+  readonly sources: HashedContent['sources']
+  readonly problems: HashedContent['problems']
+  readonly integrity: HashedContent['integrity']
+  readonly warnings: HashedContent['warnings']
+  readonly rules: string
+  readonly #render: HashedContent['render']
+
+  constructor(content: HashedContent) {
     this.files = content.files
     this.paths = content.paths
     this.sources = content.sources
@@ -77,7 +81,6 @@ export class HashedFiles {
     this.#render = content.render
   }
 
-  /** Bytes of a file with its references rewritten. @throws FileChangedError */
   render(file: SourceFile): Uint8Array {
     return this.#render(file)
   }

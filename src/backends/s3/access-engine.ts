@@ -14,6 +14,7 @@ import type {
   PutOptions,
   RequestOptions,
   S3Engine,
+  StrayOptions,
   StreamContent,
   Upload,
   UploadedPart,
@@ -67,10 +68,7 @@ class AccessEngine implements S3Engine {
     return this.#about(key, access => this.#engine.createUpload(key, { ...options, access }))
   }
 
-  abortStrays(
-    key: string,
-    options: RequestOptions & { readonly from: number; readonly but: string | undefined },
-  ): Promise<void> {
+  abortStrays(key: string, options: StrayOptions): Promise<void> {
     return this.#about(key, access => this.#engine.abortStrays(key, { ...options, access }))
   }
 

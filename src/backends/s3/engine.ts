@@ -114,6 +114,14 @@ export interface CreateBucketOptions extends OperationOptions {
   readonly acls: boolean
 }
 
+/** Which uploads are strays. */
+export interface StrayOptions extends RequestOptions {
+  /** Milliseconds since 1970, by the service's clock. */
+  readonly from: number
+  /** The one that is no stray. */
+  readonly but: string | undefined
+}
+
 /**
  * One implementation of an S3 client, by the operations of the S3 API. Keys are whole keys. Errors
  * are those of `core/errors.ts`: a missing object is `FileNotFoundError`, a missing bucket
@@ -133,10 +141,7 @@ export interface S3Engine {
    * Aborts what a lost answer of {@link createUpload} may have left: uploads of the key, begun
    * since `from`, to which nothing was sent.
    */
-  abortStrays(
-    key: string,
-    options: RequestOptions & { readonly from: number; readonly but: string | undefined },
-  ): Promise<void>
+  abortStrays(key: string, options: StrayOptions): Promise<void>
   uploadPart(
     key: string,
     uploadId: string,

@@ -15,6 +15,7 @@ import type {
   PutOptions,
   RequestOptions,
   S3Engine,
+  StrayOptions,
   StreamContent,
   Upload,
   UploadedPart,
@@ -95,10 +96,7 @@ class GuardedEngine implements S3Engine {
     return this.#engine.createUpload(key, options)
   }
 
-  abortStrays(
-    key: string,
-    options: RequestOptions & { readonly from: number; readonly but: string | undefined },
-  ): Promise<void> {
+  abortStrays(key: string, options: StrayOptions): Promise<void> {
     return this.#engine.abortStrays(key, options)
   }
 

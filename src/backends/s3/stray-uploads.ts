@@ -1,13 +1,5 @@
 import { cleanupSignal } from './cleanup-signal.ts'
-import type { OpenUpload, RequestOptions, S3Engine } from './engine.ts'
-
-/** Which uploads are strays. */
-export interface StrayOptions extends RequestOptions {
-  /** Milliseconds since 1970, by the service's clock. */
-  readonly from: number
-  /** The one that is no stray. */
-  readonly but: string | undefined
-}
+import type { OpenUpload, S3Engine, StrayOptions } from './engine.ts'
 
 /** How far apart two readings of one clock may be, in milliseconds. */
 const clockGrain = 2000

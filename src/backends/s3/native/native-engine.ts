@@ -25,6 +25,7 @@ import type {
   PutOptions,
   RequestOptions,
   S3Engine,
+  StrayOptions,
   StreamContent,
   Upload,
   UploadedPart,
@@ -51,7 +52,7 @@ import { PageCircle } from '../page-circle.ts'
 import { md5Base64 } from '../platform/hashes.ts'
 import { type PostForm, signPostForm } from '../post-policy.ts'
 import type { ProviderProfile } from '../profiles.ts'
-import { abortStrayUploads, forgetStrays, type StrayOptions } from '../stray-uploads.ts'
+import { abortStrayUploads, forgetStrays } from '../stray-uploads.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import { readBounded } from './body.ts'
 import { type ChecksumPlan, checksumOf } from './checksums.ts'

@@ -27,6 +27,7 @@ import type {
   PutOptions,
   RequestOptions,
   S3Engine,
+  StrayOptions,
   StreamContent,
   Upload,
   UploadedPart,
@@ -42,7 +43,7 @@ import { accessHeaders, type ObjectParameters, parameterHeaders } from '../objec
 import { PageCircle } from '../page-circle.ts'
 import type { PostForm } from '../post-policy.ts'
 import type { ProviderProfile } from '../profiles.ts'
-import { abortStrayUploads, forgetStrays, type StrayOptions } from '../stray-uploads.ts'
+import { abortStrayUploads, forgetStrays } from '../stray-uploads.ts'
 import { withoutUndefined } from '../without-undefined.ts'
 import {
   type DeliveredRange,
