@@ -140,12 +140,41 @@ describe('MikroORM', () => {
   }
 
   it('refuses rows that the database deletes by itself, unless their files stay', async () => {
-    const refused = await open(newField(), true)
-    expect(() => refused.orm.em.fork().create(refused.Photo, {})).toThrow('ON DELETE CASCADE')
-    await refused.orm.close()
+    await expect(open(newField(), true)).rejects.toThrow('ON DELETE CASCADE')
     const { orm, Photo } = await open(newField('keep'), true)
     expect(() => orm.em.fork().create(Photo, {})).not.toThrow()
     await orm.close()
+  })
+
+  it('refuses what the database deletes by itself without being told in the entity', async () => {
+    const Album = defineEntity({ name: 'Album', properties: { id: p.integer().primary() } })
+    const Photo = defineEntity({
+      name: 'Photo',
+      properties: {
+        id: p.integer().primary(),
+        file: fileProperty(newField()),
+        album: () => p.manyToOne(Album),
+      },
+    })
+    const Cover = defineEntity({
+      name: 'Cover',
+      properties: { album: () => p.oneToOne(Album).primary(), file: fileProperty(newField()) },
+    })
+    const init = async (photo: typeof Photo | typeof Cover, options: object = {}) => {
+      const orm = await MikroORM.init({
+        dbName: join(folder, 'db'),
+        entities: [Album, photo],
+        subscribers: [new FileSubscriber()],
+        ...options,
+      })
+      await orm.close()
+    }
+    await init(Photo)
+    await expect(
+      init(Photo, { schemaGenerator: { defaultDeleteRule: 'cascade' } }),
+    ).rejects.toThrow('ON DELETE CASCADE')
+    // Its key is that of the album.
+    await expect(init(Cover)).rejects.toThrow('ON DELETE CASCADE')
   })
 
   it('stores the files of rows that are saved with another one, and deletes them with it', async () => {

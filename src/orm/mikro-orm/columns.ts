@@ -1,4 +1,4 @@
-import { type EntityManager, type EntityMetadata, helper } from '@mikro-orm/core'
+import type { EntityManager, EntityMetadata } from '@mikro-orm/core'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileProperty, rowFields } from '../../fields/rows.ts'
 
@@ -27,8 +27,4 @@ export function columnsOf(row: object): readonly Property[] {
 /** Those of an entity class. */
 export function columnsOfClass({ prototype }: EntityMetadata): readonly Property[] {
   return columnsOf(prototype as object)
-}
-
-export function managerOf(row: Row & Made): EntityManager | undefined {
-  return helper(row).__em ?? row[managerKey]
 }

@@ -1,18 +1,40 @@
-import type { EntityManager, EntityMetadata } from '@mikro-orm/core'
-import { isStorageError } from '../../core/errors.ts'
-import { FileModel, FileModels } from '../../fields/file-models.ts'
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Configuration, EntityManager, EntityMetadata, EntityProperty } from '@mikro-orm/core'
+import { ImproperlyConfigured, isStorageError, UnsupportedError } from '../../core/errors.ts'
+import { countUses, FileModel, FileModels, mostUses } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import { refuseUnstored } from '../../fields/statements.ts'
 import { columnsOfClass } from './columns.ts'
+import { type Connection, TransactionScopes, watchStatements } from './connection.ts'
 
 /** On a driver: its files. */
 const filesKey: unique symbol = Symbol('stowage.mikro-orm.files')
 
+/** What to use where somebody goes past it. */
+const instead = 'entities and flush(), with a FileSubscriber'
+
 /** Of a driver of SQL, as much as is needed here. */
 interface Driver {
   [filesKey]?: DriverFiles
+  readonly config: Configuration
+  readonly replicas: readonly Connection[]
   convertException: (error: Error) => Error
-  getConnection(): { execute: (...args: unknown[]) => unknown }
+  getConnection(): Connection
+  getSchemaName(meta: EntityMetadata, options: { schema?: string | undefined }): string | undefined
+}
+
+/** Of a manager of SQL. */
+interface SqlManager {
+  createQueryBuilder(entity: unknown, alias: undefined, connection: 'write'): Query
+}
+
+interface Query {
+  withSchema(schema: string | undefined): Query
+  select(properties: readonly string[]): Query
+  where(condition: object): Query
+  limit(count: number): Query
+  cache(config: false): Query
+  execute(): Promise<readonly object[]>
 }
 
 /** The files of one database. */
@@ -27,27 +49,26 @@ export function filesOf(em: { getDriver(): object }): DriverFiles {
  * the entities, as native queries, query builders and raw SQL do.
  */
 export class DriverFiles {
-  /** Of the transactions that are open; a {@link FileSubscriber} opens and settles them. */
-  readonly scopes = new WeakMap<object, FileScope>()
   readonly #driver: Driver
+  readonly #scopes = new TransactionScopes()
   readonly #entities = new Set<EntityMetadata>()
   #models: FileModels<EntityMetadata> | undefined
-  /** Transactions that are between the events before and after a write of entities. */
-  readonly #writing = new WeakSet<object>()
+  /** Schemas in which rows were written, by the entity at the root of theirs. */
+  readonly #schemas = new Map<EntityMetadata, Set<string | undefined>>()
+  /** Whether a statement is that of a flush, which has looked at its rows. */
+  readonly #flushing = new AsyncLocalStorage<true>()
 
   constructor(driver: Driver) {
     this.#driver = driver
-    const connection = driver.getConnection()
-    const { execute } = connection
-    connection.execute = async (...args) => {
-      const [query, values, , transaction] = args
-      this.#check(query, values, transaction)
-      return await Reflect.apply(execute, connection, args)
+    for (const connection of [driver.getConnection(), ...driver.replicas]) {
+      watchStatements(connection, (sql, values) => this.#check(sql, values))
+      this.#scopes.watch(connection)
     }
     // What a statement fails with becomes an error of the driver.
     const { convertException } = driver
     driver.convertException = error =>
       isStorageError(error) ? error : convertException.call(driver, error)
+    this.#checkOnceDiscovered()
   }
 
   /** An entity was discovered that has files; the names of its columns are told later. */
@@ -56,17 +77,52 @@ export class DriverFiles {
     this.#models = undefined
   }
 
+  /** A row of the entity is written in a schema. */
+  meetSchema(meta: EntityMetadata, schema: string | undefined): void {
+    const known = this.#schemas.get(meta.root) ?? new Set()
+    this.#schemas.set(meta.root, known.add(this.#driver.getSchemaName(meta, { schema })))
+  }
+
+  /** @throws UnsupportedError for a transaction whose end nobody would tell */
   scopeOf(em: EntityManager): FileScope | undefined {
     const transaction: object | undefined = em.getTransactionContext()
-    return transaction && this.scopes.get(transaction)
+    if (transaction === undefined) return undefined
+    const scope = this.#scopes.of(transaction)
+    if (scope !== undefined) return scope
+    throw new UnsupportedError(
+      'The transaction of the EntityManager was not begun by MikroORM, which therefore tells nobody how it ends: use em.transactional(), or em.begin() and em.commit().',
+      { operation: 'transaction' },
+    )
   }
 
-  begin(em: EntityManager): void {
-    this.#writing.add(em.getTransactionContext() ?? this.#driver)
+  /** The transaction of a manager, which keeps it a little longer than the database does. */
+  #transactionOf(em: EntityManager): object | undefined {
+    const transaction: object | undefined = em.getTransactionContext()
+    return this.#scopes.isOpen(transaction) ? transaction : undefined
   }
 
-  end(em: EntityManager): void {
-    this.#writing.delete(em.getTransactionContext() ?? this.#driver)
+  isOpen(em: EntityManager): boolean {
+    return this.#transactionOf(em) !== undefined
+  }
+
+  /** Whether rows of a manager that are written now belong into the transaction of another one. */
+  isFor(running: EntityManager, em: EntityManager): boolean {
+    if (running.getDriver() !== em.getDriver()) return false
+    const transaction = this.#transactionOf(running)
+    const own = this.#transactionOf(em)
+    return (
+      transaction !== undefined && (own === undefined || this.#scopes.isInside(transaction, own))
+    )
+  }
+
+  /** Whether this runs inside {@link flush}. */
+  get isFlushing(): boolean {
+    return this.#flushing.getStore() === true
+  }
+
+  /** Runs the statements by which a flush writes its rows. */
+  async flush(write: () => Promise<void>): Promise<void> {
+    await this.#flushing.run(true, write)
   }
 
   /** Number of rows that name a file, as the manager sees them. */
@@ -74,8 +130,17 @@ export class DriverFiles {
     return await this.models.uses(storage, async (meta, properties) => {
       const own = properties.filter(property => !isCountedWithRoot(meta, property))
       if (own.length === 0) return 0
-      const where = { $or: own.map(property => ({ [property]: name })) }
-      return await em.count(meta.class, where as never, { filters: false })
+      let total = 0
+      for (const schema of this.#schemasOf(meta, em)) {
+        const query = (em as object as SqlManager)
+          .createQueryBuilder(meta.class, undefined, 'write')
+          .withSchema(schema)
+          .select(own)
+          .where({ $or: own.map(property => ({ [property]: name })) })
+        const rows = await query.limit(mostUses).cache(false).execute()
+        total += countUses(rows, own, name)
+      }
+      return total
     })
   }
 
@@ -86,11 +151,43 @@ export class DriverFiles {
     return this.#models
   }
 
-  #check(query: unknown, values: unknown, transaction: unknown): void {
-    if (this.#writing.has(Object(transaction ?? this.#driver))) return
-    refuseUnstored(values, 'A write that goes past flush()', 'em.persist() and flush()')
-    const sql = typeof query === 'string' ? query : Reflect.get(Object(query), 'sql')
-    this.models.refuseStatement(String(sql), 'em.remove() and flush()')
+  /** An entity of every schema has rows in those alone that somebody names. */
+  #schemasOf(meta: EntityMetadata, { schema }: EntityManager): Set<string | undefined> {
+    const schemas = new Set(this.#schemas.get(meta.root))
+    if (schema !== undefined) schemas.add(this.#driver.getSchemaName(meta, { schema }))
+    if (meta.schema !== '*') schemas.add(this.#driver.getSchemaName(meta, {}))
+    return schemas
+  }
+
+  #check(sql: string, values: unknown): void {
+    refuseUnstored(values, 'A write that goes past flush()', instead)
+    if (!this.isFlushing) this.models.refuseStatement(sql, instead)
+  }
+
+  /** Once all entities are known, and before a row is read. */
+  #checkOnceDiscovered(): void {
+    const { config } = this.#driver
+    const discovery = config.get('discovery')
+    config.set('discovery', {
+      ...discovery,
+      afterDiscovered: (...args) => {
+        for (const meta of this.#entities) this.#checkEntity(meta)
+        return discovery.afterDiscovered?.(...args)
+      },
+    })
+  }
+
+  #checkEntity(meta: EntityMetadata): void {
+    if (meta.root.inheritanceType === 'tpt') throw spread(meta)
+    if (meta.relations.some(relation => this.#isCascaded(relation)))
+      this.models.of(meta)?.refuseCascade(meta.className, 'let MikroORM remove them (cascade)')
+  }
+
+  #isCascaded({ kind, owner, ...relation }: EntityProperty): boolean {
+    if (kind !== 'm:1' && !(kind === '1:1' && owner)) return false
+    const { defaultDeleteRule } = this.#driver.config.get('schemaGenerator')
+    const rule = relation.deleteRule ?? defaultDeleteRule
+    return rule === 'cascade' && relation.createForeignKeyConstraint !== false
   }
 }
 
@@ -110,4 +207,11 @@ function modelOf(meta: EntityMetadata): FileModel {
     return { property, field, column: names?.[0] }
   })
   return new FileModel(meta.tableName, columns)
+}
+
+function spread({ className, root }: EntityMetadata): ImproperlyConfigured {
+  return new ImproperlyConfigured(
+    `${className} has files, and a row in each of several tables (inheritance 'tpt' of ${root.className}), of which MikroORM writes one at a time: use inheritance in one table (discriminatorColumn), or give the files to an entity of their own.`,
+    { setting: 'inheritance' },
+  )
 }

@@ -6,6 +6,7 @@ import {
   type Platform,
   type PropertyChain,
   p,
+  TransactionContext,
   type TransformContext,
   Type,
 } from '@mikro-orm/core'
@@ -19,7 +20,8 @@ import { FileProperty, PropertyHost, rowFields } from '../../fields/rows.ts'
 import {
   columnsKey,
   columnsOf,
-  managerOf,
+  type Made,
+  managerKey,
   type Property,
   type Prototype,
   type Row,
@@ -131,10 +133,11 @@ class EntityHost extends PropertyHost<Row> {
     return em && filesOf(em).scopeOf(em)
   }
 
-  async uses(name: string, storage: unknown): Promise<number> {
+  async uses(name: string, storage: unknown, isOver: boolean): Promise<number> {
     const em = this.#em()
-    const own = em.fork({ clear: true, keepTransactionContext: isOpen(em.getTransactionContext()) })
-    return await filesOf(own).uses(own, storage, name)
+    const files = filesOf(em)
+    const keepTransactionContext = !isOver && files.isOpen(em)
+    return await files.uses(em.fork({ clear: true, keepTransactionContext }), storage, name)
   }
 
   #em(): EntityManager {
@@ -149,18 +152,17 @@ class EntityHost extends PropertyHost<Row> {
   }
 }
 
+/** The manager that a row is written by: that of the transaction which is running, though it came from another. */
+function managerOf(row: Row & Made): EntityManager | undefined {
+  const own = helper(row).__em ?? row[managerKey]
+  const running = TransactionContext.currentTransactionContext()?.em
+  if (own === undefined || running === undefined) return own
+  return filesOf(own).isFor(running, own) ? running : own
+}
+
 function embedded(model: string, column: string): ImproperlyConfigured {
   return new ImproperlyConfigured(
     `"${column}" is a file in the embeddable of ${model}, which MikroORM tells nobody about: give the files to the entity itself.`,
     { setting: column },
-  )
-}
-
-/** A manager keeps its transaction a little longer than the database does. */
-function isOpen(transaction: object | undefined): boolean {
-  if (transaction === undefined) return false
-  return (
-    Reflect.get(transaction, 'isCommitted') !== true &&
-    Reflect.get(transaction, 'isRolledBack') !== true
   )
 }
