@@ -1,7 +1,7 @@
 import { bypass, cascades } from './bypass.ts'
 import type { FileField } from './file-field.ts'
 import type { FileFields } from './rows.ts'
-import { refuseStatement } from './statements.ts'
+import { type FiledTable, refuseStatement } from './statements.ts'
 
 /** A file column, as its rows and its table name it. */
 export interface FileColumn {
@@ -119,17 +119,21 @@ export class FileModels<Handle> {
     return total
   }
 
-  /** @throws UnsupportedError for a statement that goes past the rows and would leave files behind */
-  refuseStatement(sql: string, instead: string): void {
-    refuseStatement(sql, this.#tables(), instead)
+  /**
+   * @param others further tables whose rows take files along
+   * @throws UnsupportedError for a statement that goes past the rows and would leave files behind
+   */
+  refuseStatement(sql: string, instead: string, others?: () => Iterable<FiledTable>): void {
+    refuseStatement(sql, this.#tables(others), instead)
   }
 
   /** Each once: a table may stand in several schemas. */
-  *#tables(): Generator<FileModel> {
+  *#tables(others: (() => Iterable<FiledTable>) | undefined): Generator<FiledTable> {
     const seen = new Set<FileModel>()
     for (const [, model] of this) {
       if (!seen.has(model)) yield model
       seen.add(model)
     }
+    if (others !== undefined) yield* others()
   }
 }

@@ -1,3 +1,134 @@
+import { DataTypes, Model, type Options, Sequelize, Transaction } from 'sequelize'
+import { MemoryStorage } from 'stowage'
+import { type FieldFile, FileField } from 'stowage/fields'
+import { fileAttribute, registerFiles } from 'stowage/sequelize'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { testDatabases } from './database-suite.ts'
+import { createPlace, dropPlace, execute, kinds, type Place } from './place.ts'
 
 testDatabases('sequelize')
+
+/** Ids of fields are given once in a process. */
+let fields = 0
+
+describe.each(kinds)('Sequelize on %s', kind => {
+  class User extends Model {
+    declare title: string
+    declare avatar: FieldFile
+  }
+
+  let place: Place
+  let storage: MemoryStorage
+  let sequelize: Sequelize
+
+  const optionsOf = ({ url }: Place): Options => {
+    const { hostname, port, username, pathname } = new URL(url)
+    return {
+      dialect: kind === 'postgres' ? 'postgres' : 'mysql',
+      host: hostname,
+      port: Number(port),
+      username,
+      database: pathname.slice(1),
+      logging: false,
+    }
+  }
+
+  const open = (options: Options = optionsOf(place)): Sequelize => {
+    const opened = new Sequelize(options)
+    registerFiles(opened)
+    const avatar = fileAttribute(new FileField({ storage, id: `server ${++fields}` }))
+    const title = DataTypes.STRING
+    User.init({ title, avatar }, { sequelize: opened, tableName: 'users', timestamps: false })
+    return opened
+  }
+
+  const made = async (name: string, transaction?: Transaction): Promise<User> =>
+    await User.create(
+      { title: name, avatar: new File([name], name) },
+      transaction && { transaction },
+    )
+
+  const stored = async (): Promise<string[]> => (await storage.listdir(''))[1].toSorted()
+
+  beforeEach(async () => {
+    storage = new MemoryStorage({})
+    place = await createPlace(kind)
+    sequelize = open()
+    await sequelize.sync()
+  })
+
+  afterEach(async () => {
+    await sequelize.close()
+    await dropPlace(place)
+  })
+
+  it('keeps a file that a row names which a replica does not have yet', async () => {
+    await sequelize.close()
+    const replica = await createPlace(kind)
+    const behind = open(optionsOf(replica))
+    await behind.sync()
+    await behind.close()
+    const { host, port, username, database, ...others } = optionsOf(place)
+    const write = { host, port, username, database } as object
+    const read = [{ ...write, database: optionsOf(replica).database }] as object[]
+    sequelize = open({ ...others, replication: { write, read } })
+    const first = await made('a.txt')
+    const second = await User.create({ avatar: first.avatar })
+    await first.destroy()
+    expect(await stored()).toEqual(['a.txt'])
+    await second.destroy()
+    expect(await stored()).toEqual([])
+    await sequelize.close()
+    await dropPlace(replica)
+  })
+
+  it('counts rows as they are after a transaction inside another one, which sees older ones', async () => {
+    const isolationLevel = Transaction.ISOLATION_LEVELS.REPEATABLE_READ
+    const alone = await made('alone.txt')
+    await sequelize.transaction({ isolationLevel }, async transaction => {
+      await User.findAll({ transaction })
+      await sequelize.transaction(async inner => await alone.destroy({ transaction: inner }))
+      expect(await stored()).toEqual([])
+      const shared = await sequelize.transaction(async inner => {
+        const user = await made('shared.txt', inner)
+        await User.create({ avatar: user.avatar }, { transaction: inner })
+        return user
+      })
+      await sequelize.transaction(async inner => await shared.destroy({ transaction: inner }))
+    })
+    expect(await stored()).toEqual(['shared.txt'])
+  })
+
+  it('leaves no file behind for an error that a transaction gets over, whatever its commit does', async () => {
+    const user = await made('a.txt')
+    await sequelize.transaction(async transaction => {
+      await user.avatar.save('n.txt', 'n')
+      await made('b.txt', transaction)
+      await sequelize.query('SELECT * FROM nowhere', { transaction }).catch(() => {})
+    })
+    const names = (await User.findAll()).map(({ avatar }) => avatar.name)
+    expect(names.toSorted()).toEqual(kind === 'postgres' ? ['a.txt'] : ['b.txt', 'n.txt'])
+    expect(await stored()).toEqual(names.toSorted())
+    expect(names).toContain(user.avatar.name)
+  })
+
+  it('changes the file of a row that a transaction without a callback has locked', async () => {
+    await made('a.txt')
+    const transaction = await sequelize.transaction()
+    const user = await User.findOne({ transaction, lock: true, rejectOnEmpty: true })
+    await user.avatar.save('n.txt', 'n')
+    await transaction.rollback()
+    expect(user.avatar.name).toBe('a.txt')
+    expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it.runIf(kind === 'mariadb')('tells files apart that the database takes for one', async () => {
+    const name = new URL(place.url).pathname.slice(1)
+    await execute(place, `ALTER DATABASE ${name} COLLATE utf8mb4_general_ci`)
+    await sequelize.sync({ force: true })
+    const user = await made('Photo.txt')
+    await made('photo.txt')
+    await user.destroy()
+    expect(await stored()).toEqual(['photo.txt'])
+  })
+})

@@ -7,7 +7,7 @@ import { MikroORM } from '@mikro-orm/libsql'
 import { drizzle } from 'drizzle-orm/libsql'
 import { integer, sqliteTable } from 'drizzle-orm/sqlite-core'
 import libsql from 'libsql'
-import { DataTypes, Model, Sequelize } from 'sequelize'
+import { DataTypes, Model, type ModelOptions, Sequelize } from 'sequelize'
 import { ContentFile, MemoryStorage } from 'stowage'
 import { fileColumn, fileTable } from 'stowage/drizzle'
 import { type FieldFile, FileField } from 'stowage/fields'
@@ -199,44 +199,105 @@ describe('MikroORM', () => {
 })
 
 describe('Sequelize', () => {
-  async function open(field: FileField, hooks: boolean) {
+  class Album extends Model {
+    declare id: number
+  }
+  class Photo extends Model {
+    declare file: FieldFile
+    declare albumId: number
+  }
+
+  function define(field: FileField, options: ModelOptions = {}): Sequelize {
     const sequelize = new Sequelize({
       dialect: 'sqlite',
       dialectModule: sqlite3,
       storage: join(folder, 'db'),
       logging: false,
     })
-    class Album extends Model {
-      declare id: number
-    }
-    class Photo extends Model {
-      declare file: FieldFile
-      declare albumId: number
-    }
     Album.init({}, { sequelize, modelName: 'album', timestamps: false })
     Photo.init(
-      { file: fileAttribute(field), albumId: DataTypes.INTEGER },
-      { sequelize, modelName: 'photo', timestamps: false },
+      { file: fileAttribute(field), albumId: DataTypes.INTEGER, userId: DataTypes.INTEGER },
+      { sequelize, modelName: 'photo', ...options },
     )
-    Album.hasMany(Photo, { foreignKey: 'albumId', onDelete: 'CASCADE', hooks })
+    return sequelize
+  }
+
+  const albumPhotos = { foreignKey: 'albumId', onDelete: 'CASCADE' } as const
+
+  async function open(field: FileField, hooks: boolean, options?: ModelOptions) {
+    const sequelize = define(field, options)
+    Album.hasMany(Photo, { ...albumPhotos, hooks })
     registerSequelize(sequelize)
     await sequelize.sync({ force: true })
-    return { sequelize, Album, Photo }
+    return sequelize
+  }
+
+  const madeAlbum = async (...names: string[]): Promise<Album> => {
+    const album = await Album.create()
+    for (const name of names)
+      await Photo.build({ albumId: album.id }).file.save(`${name}.txt`, name)
+    return album
   }
 
   it('refuses rows that the database deletes by itself, unless their files stay', async () => {
     await expect(open(newField(), false)).rejects.toThrow('ON DELETE CASCADE')
-    const { sequelize } = await open(newField('keep'), false)
+    const sequelize = await open(newField('keep'), false)
+    await sequelize.close()
+  })
+
+  it('refuses them before the first statement, whenever they are defined', async () => {
+    const sequelize = define(newField())
+    registerSequelize(sequelize)
+    Album.hasMany(Photo, albumPhotos)
+    await expect(sequelize.authenticate()).rejects.toThrow('ON DELETE CASCADE')
+    await expect(sequelize.authenticate()).rejects.toThrow('ON DELETE CASCADE')
+    await sequelize.close()
+  })
+
+  it('takes a model and its association in any order', async () => {
+    const sequelize = define(newField())
+    Photo.belongsTo(Album, albumPhotos)
+    registerSequelize(sequelize)
+    Album.hasMany(Photo, { ...albumPhotos, hooks: true })
+    await expect(sequelize.authenticate()).resolves.toBeUndefined()
+    await sequelize.close()
+  })
+
+  it('refuses one association without hooks beside another one with them', async () => {
+    const sequelize = define(newField())
+    class User extends Model {}
+    User.init({}, { sequelize, modelName: 'user' })
+    Album.hasMany(Photo, { ...albumPhotos, hooks: true })
+    User.hasMany(Photo, { foreignKey: 'userId', onDelete: 'CASCADE' })
+    registerSequelize(sequelize)
+    await expect(sequelize.sync()).rejects.toThrow('"userId"')
+    await sequelize.close()
+  })
+
+  it('refuses rows that are deleted at the end of two associations', async () => {
+    const sequelize = define(newField())
+    class Shelf extends Model {}
+    Shelf.init({}, { sequelize, modelName: 'shelf' })
+    Shelf.hasMany(Album, { onDelete: 'CASCADE' })
+    Album.hasMany(Photo, { ...albumPhotos, hooks: true })
+    registerSequelize(sequelize)
+    await expect(sequelize.sync()).rejects.toThrow('"shelfId"')
+    await sequelize.close()
+  })
+
+  it('refuses a table between two others whose rows have files', async () => {
+    const sequelize = define(newField())
+    class User extends Model {}
+    User.init({}, { sequelize, modelName: 'user' })
+    registerSequelize(sequelize)
+    User.belongsToMany(Album, { through: Photo })
+    await expect(sequelize.sync()).rejects.toThrow('ON DELETE CASCADE')
     await sequelize.close()
   })
 
   it('deletes the files of rows that it deletes with another one', async () => {
-    const { sequelize, Album, Photo } = await open(newField(), true)
-    const album = await Album.create()
-    for (const name of ['a', 'b']) {
-      const photo = Photo.build({ albumId: album.id })
-      await photo.file.save(`${name}.txt`, name)
-    }
+    const sequelize = await open(newField(), true)
+    const album = await madeAlbum('a', 'b')
     expect(await stored()).toEqual(['a.txt', 'b.txt'])
     await album.destroy()
     expect(await Photo.count()).toBe(0)
@@ -244,10 +305,33 @@ describe('Sequelize', () => {
     await sequelize.close()
   })
 
+  it('refuses to delete the others in any other way', async () => {
+    const sequelize = await open(newField(), true)
+    await madeAlbum('a')
+    const refused = { name: 'UnsupportedError', message: expect.stringContaining('photo.file') }
+    await expect(Album.destroy({ where: {} })).rejects.toMatchObject(refused)
+    await expect(Album.truncate({ hooks: false })).rejects.toMatchObject(refused)
+    await expect(sequelize.query('DELETE FROM albums')).rejects.toMatchObject(refused)
+    await Album.update({ id: 2 }, { where: { id: 3 } })
+    expect(await stored()).toEqual(['a.txt'])
+    await sequelize.close()
+  })
+
+  it('refuses to delete a row with others that Sequelize does not see, but the database', async () => {
+    const sequelize = await open(newField(), true, { paranoid: true })
+    const album = await madeAlbum('a')
+    const refused = { name: 'UnsupportedError', message: expect.stringContaining('force: true') }
+    await expect(album.destroy()).rejects.toMatchObject(refused)
+    expect(await Photo.count()).toBe(1)
+    expect(await stored()).toEqual(['a.txt'])
+    await album.destroy({ force: true } as object)
+    expect(await stored()).toEqual([])
+    await sequelize.close()
+  })
+
   it('keeps the files of rows that were deleted with another one whose deletion rolled back', async () => {
-    const { sequelize, Album, Photo } = await open(newField(), true)
-    const album = await Album.create()
-    await Photo.build({ albumId: album.id }).file.save('a.txt', 'a')
+    const sequelize = await open(newField(), true)
+    const album = await madeAlbum('a')
     const failure = new Error('roll back')
     const run = sequelize.transaction(async transaction => {
       await album.destroy({ transaction })

@@ -1,13 +1,18 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DataTypes, Model, Sequelize, Transaction } from 'sequelize'
 import { MemoryStorage } from 'stowage'
 import { type FieldFile, FileField, ImageField } from 'stowage/fields'
 import { fileAttribute, registerFiles } from 'stowage/sequelize'
-import { expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { testAdapter } from './adapter-suite.ts'
 import { openSequelize } from './harness/sequelize.ts'
 import { withFolder } from './harness/with-folder.ts'
 import { sqlite3 } from './libsql-as-sqlite3.ts'
+
+/** Ids of fields are given once in a process. */
+let fields = 0
 
 testAdapter('Sequelize on SQLite', {
   open: fields =>
@@ -69,4 +74,211 @@ it('keeps a file that a row of the same table in another schema names', async ()
   await other.destroy()
   expect(await names()).toEqual([])
   await sequelize.close()
+})
+
+describe('what Sequelize has of its own', () => {
+  class User extends Model {
+    declare id: number
+    declare title: string
+    declare avatar: FieldFile
+  }
+  class Photo extends Model {
+    declare file: FieldFile
+  }
+
+  let storage: MemoryStorage
+  let sequelize: Sequelize
+  let folder: string
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'stowage-sequelize-'))
+    storage = new MemoryStorage({})
+    sequelize = new Sequelize({
+      dialect: 'sqlite',
+      dialectModule: sqlite3,
+      storage: join(folder, 'db'),
+      transactionType: Transaction.TYPES.IMMEDIATE,
+      logging: false,
+    })
+    registerFiles(sequelize)
+    const field = () => fileAttribute(new FileField({ storage, id: `sequelize ${++fields}` }))
+    User.init(
+      { title: { type: DataTypes.STRING, unique: true }, avatar: field() },
+      { sequelize, timestamps: false },
+    )
+    Photo.init({ file: field() }, { sequelize, timestamps: false })
+    await sequelize.sync()
+  })
+
+  afterEach(async () => {
+    await sequelize.close()
+    await rm(folder, { recursive: true })
+  })
+
+  const file = (name: string): File => new File([name], `${name}.txt`)
+
+  const stored = async (): Promise<string[]> => (await storage.listdir(''))[1].toSorted()
+
+  /** What is stored is what rows name. */
+  const expectNoOrphan = async (): Promise<void> => {
+    const rows = [...(await User.findAll({ hooks: false } as object)), ...(await Photo.findAll())]
+    const names = rows.map(row => (row instanceof User ? row.avatar : (row as Photo).file).name)
+    expect(await stored()).toEqual(names.filter(name => name !== null).toSorted())
+  }
+
+  const madeUser = async (title = 'a'): Promise<User> =>
+    await User.create({ title, avatar: file(title) })
+
+  it('keeps a file that a row names which hooks of the application hide', async () => {
+    const mine = await madeUser('mine')
+    await User.create({ title: 'theirs', avatar: mine.avatar })
+    for (const hook of ['beforeCount', 'beforeFind'] as const)
+      User.addHook(hook, (options: { where?: object }) => {
+        options.where = { ...options.where, title: 'mine' }
+      })
+    await mine.destroy()
+    expect(await stored()).toEqual(['mine.txt'])
+  })
+
+  it('writes and deletes rows that hooks of the application hide, or expect as rows', async () => {
+    const user = await madeUser('theirs')
+    User.addHook('beforeFind', options => {
+      options.where = { ...options.where, title: 'mine' }
+    })
+    User.addHook('afterFind', (found: unknown) => {
+      for (const row of [found].flat()) if (row) (row as User).getDataValue('title')
+    })
+    await user.avatar.save('b.txt', 'b')
+    expect(await stored()).toEqual(['b.txt'])
+    await user.destroy()
+    expect(await stored()).toEqual([])
+  })
+
+  it.each([
+    ['raw SQL', () => sequelize.query('DELETE FROM Photos')],
+    ['raw SQL that writes names', () => sequelize.query(`UPDATE Photos SET file = ''`)],
+    ['destroy()', () => Photo.destroy({ where: {} })],
+    ['destroy() without hooks', () => Photo.destroy({ where: {}, hooks: false })],
+  ])('refuses %s in the hooks of a row that is written or deleted', async (_, run) => {
+    const user = await madeUser()
+    await Photo.create({ file: file('p') })
+    for (const hook of ['afterDestroy', 'afterUpdate'] as const)
+      User.addHook(hook, async () => {
+        await run()
+      })
+    await expect(user.destroy()).rejects.toThrow('would leave files')
+    await expect(user.avatar.save('b.txt', 'b')).rejects.toThrow('would leave files')
+    expect(await stored()).toEqual(['a.txt', 'p.txt'])
+    await expectNoOrphan()
+  })
+
+  it('stores content that a hook assigns to a row, new or not', async () => {
+    User.addHook('beforeCreate', (user: User) => {
+      user.avatar.assign(file('created'))
+    })
+    User.addHook('beforeUpdate', (user: User) => {
+      user.avatar.assign(file('updated'))
+    })
+    const user = await User.create({ title: 'a' })
+    expect(await stored()).toEqual(['created.txt'])
+    await user.update({ title: 'b' })
+    expect(await user.avatar.text()).toBe('updated')
+    expect(await stored()).toEqual(['updated.txt'])
+    await expectNoOrphan()
+  })
+
+  it.each([['other.txt'], [null]])('follows a hook that sets a file to %s', async name => {
+    await storage.save('other.txt', 'other')
+    User.addHook('beforeUpdate', (user: User) => {
+      user.avatar.assign(name)
+    })
+    const user = await madeUser()
+    await user.update({ title: 'b' })
+    expect((await User.findOne({ rejectOnEmpty: true })).avatar.name).toBe(name)
+    expect(await stored()).toEqual(['other.txt'])
+  })
+
+  it('leaves nothing behind if the statement fails behind a hook that assigned content', async () => {
+    User.addHook('beforeCreate', (user: User) => {
+      user.avatar.assign(file('hook'))
+    })
+    const user = await User.create({ title: 'a' })
+    await expect(User.create({ title: 'a' })).rejects.toThrow('Validation error')
+    expect(user.avatar.name).toBe('hook.txt')
+    await expectNoOrphan()
+  })
+
+  it('refuses bulkCreate of content also without hooks, and where rows would be replaced', async () => {
+    await madeUser()
+    const rows = [{ title: 'a', avatar: file('b') }]
+    for (const options of [
+      { hooks: false },
+      { updateOnDuplicate: ['avatar'] },
+      { updateOnDuplicate: ['avatar'], individualHooks: true },
+    ] as const)
+      await expect(User.bulkCreate(rows, options as object)).rejects.toThrow('bulkCreate()')
+    expect(await User.bulkCreate([{ title: 'b' }], { hooks: false })).toHaveLength(1)
+    await expectNoOrphan()
+  })
+
+  it('has committed although a callback of afterCommit() fails', async () => {
+    const user = await madeUser()
+    const failure = new Error('afterwards')
+    const fresh: User[] = []
+    const run = sequelize.transaction(async transaction => {
+      transaction.afterCommit(() => {
+        throw failure
+      })
+      await user.avatar.save('n.txt', 'n')
+      fresh.push(await madeUser('b'))
+    })
+    await expect(run).rejects.toBe(failure)
+    expect(user.avatar.name).toBe('n.txt')
+    expect(await stored()).toEqual(['b.txt', 'n.txt'])
+    for (const row of fresh) await row.update({ title: 'c' })
+    expect(await stored()).toEqual(['b.txt', 'n.txt'])
+  })
+
+  describe('a transaction without a callback', () => {
+    const found = async (transaction: Transaction): Promise<User> =>
+      await User.findOne({ rejectOnEmpty: true, transaction })
+
+    it('takes along the files of rows that were found or written in it', async () => {
+      const user = await madeUser()
+      const first = await sequelize.transaction()
+      const other = await found(first)
+      await other.avatar.save('n.txt', 'n')
+      await first.rollback()
+      expect(other.avatar.name).toBe('a.txt')
+      expect(await stored()).toEqual(['a.txt'])
+
+      const second = await sequelize.transaction()
+      await user.save({ transaction: second })
+      await user.update({ title: 'b' }, { transaction: second })
+      await user.avatar.delete()
+      const created = await User.create({ title: 'c' }, { transaction: second })
+      await created.avatar.save('c.txt', 'c')
+      await second.commit()
+      expect(await stored()).toEqual(['c.txt'])
+      await user.avatar.save('later.txt', 'later')
+      expect(await stored()).toEqual(['c.txt', 'later.txt'])
+      await expectNoOrphan()
+    })
+
+    it('goes on around a savepoint, which has files of its own', async () => {
+      await madeUser()
+      const outer = await sequelize.transaction()
+      const user = await found(outer)
+      const inner = await sequelize.transaction({ transaction: outer })
+      const same = await found(inner)
+      await same.avatar.save('inner.txt', 'inner')
+      await inner.rollback()
+      await same.avatar.save('outer.txt', 'outer')
+      await user.reload({ transaction: outer })
+      expect(user.avatar.name).toBe('outer.txt')
+      await outer.commit()
+      expect(await stored()).toEqual(['outer.txt'])
+      await expectNoOrphan()
+    })
+  })
 })

@@ -18,9 +18,11 @@ export const registrationKey: unique symbol = Symbol('stowage.sequelize.registra
 
 /** What the files of a row need of its Sequelize. */
 export interface Registration {
-  current(): Transaction | undefined
+  /** The transaction that its files are changed in if nobody names one. */
+  transactionOf(row: Model): Transaction | undefined
   scopeOf(transaction: Transaction): FileScope
-  uses(storage: unknown, name: string): Promise<number>
+  /** @param transaction default: none, which sees what is committed */
+  uses(storage: unknown, name: string, transaction?: Transaction): Promise<number>
 }
 
 /**
@@ -71,16 +73,19 @@ class RowHost implements FieldHost {
 
   async persist(): Promise<void> {
     this.owner.changed(this.attribute as never, true)
-    await this.owner.save()
+    const transaction = this.#files?.transactionOf(this.owner)
+    await this.owner.save(transaction && { transaction })
   }
 
   scope(): FileScope | undefined {
-    const transaction = this.#files?.current()
+    const transaction = this.#files?.transactionOf(this.owner)
     return transaction && this.#files?.scopeOf(transaction)
   }
 
-  async uses(name: string, storage: unknown): Promise<number> {
-    if (this.#files !== undefined) return await this.#files.uses(storage, name)
+  async uses(name: string, storage: unknown, isOver: boolean): Promise<number> {
+    const files = this.#files
+    if (files !== undefined)
+      return await files.uses(storage, name, isOver ? undefined : files.transactionOf(this.owner))
     throw new ImproperlyConfigured(
       `Nobody knows the files of ${this.owner.constructor.name}: call registerFiles(sequelize).`,
       { setting: 'registerFiles' },

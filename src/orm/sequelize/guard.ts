@@ -1,4 +1,4 @@
-import type { Model, ModelStatic, Sequelize } from 'sequelize'
+import type { Model, ModelStatic } from 'sequelize'
 import { bypass } from '../../fields/bypass.ts'
 import { type FieldFile, isPending } from '../../fields/field-file.ts'
 import type { FileModel } from '../../fields/file-models.ts'
@@ -17,37 +17,26 @@ export function guardBulk(model: ModelStatic<Model>, files: FileModel): void {
     if (force === true || !marksDeleted(model))
       files.refuseDeletion('Model.destroy()', 'destroy() of the rows')
   })
+  const refuseContent = (rows: readonly Model[]): void => {
+    const isWaiting = (row: Model): boolean =>
+      names.some(name => (row.get(name as never) as FieldFile | undefined)?.[isPending])
+    if (rows.some(isWaiting)) throw bypass('bulkCreate()', names, oneByOne)
+  }
   model.addHook('beforeBulkCreate', (rows, options) => {
-    if (options.individualHooks === true) return
-    const waits = rows.some(row =>
-      names.some(name => (row.get(name as never) as FieldFile)[isPending]),
-    )
-    const replaces = names.some(name => options.updateOnDuplicate?.includes(name as never))
-    if (waits || replaces) throw bypass('bulkCreate()', names, 'create(), or individualHooks: true')
+    const replaced = names.filter(name => options.updateOnDuplicate?.includes(name as never))
+    if (replaced.length > 0) throw bypass('bulkCreate()', replaced, 'create() or save()')
+    if (options.individualHooks !== true) refuseContent(rows)
   })
+  const { bulkCreate } = model
+  model.bulkCreate = async function (this: ModelStatic<Model>, records, options) {
+    if (options?.hooks === false && options.individualHooks !== true)
+      refuseContent(records.map(values => this.build(values)))
+    return await bulkCreate.call(this, records, options)
+  } as typeof bulkCreate
 }
 
-/** @throws ImproperlyConfigured for rows that the database deletes with those of another table */
-export function refuseCascades(
-  sequelize: Sequelize,
-  model: ModelStatic<Model>,
-  files: FileModel,
-): void {
-  for (const { references, onDelete } of Object.values(model.getAttributes())) {
-    if (references === undefined || !/^cascade$/i.test(onDelete ?? '')) continue
-    const handled = Object.values(sequelize.models)
-      .flatMap(parent => Object.values(parent.associations))
-      .some(association => association.target === model && hasHooks(association))
-    if (!handled) files.refuseCascade(model.name, 'give the association hooks: true')
-  }
-}
+const oneByOne = 'create(), or individualHooks: true'
 
 function marksDeleted({ options }: ModelStatic<Model>): boolean {
   return options.paranoid === true && options.timestamps !== false
-}
-
-/** Whether deleting the parent deletes the rows one by one. */
-function hasHooks(association: object): boolean {
-  const options: unknown = Reflect.get(association, 'options')
-  return typeof options === 'object' && options !== null && Reflect.get(options, 'hooks') === true
 }

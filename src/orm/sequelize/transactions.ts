@@ -1,0 +1,133 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { Model, QueryTypes, type Sequelize, type Transaction } from 'sequelize'
+import { FileScope } from '../../fields/lifecycle.ts'
+
+/** What the options of a statement say. */
+export interface StatementOptions {
+  readonly transaction?: Transaction | null
+  readonly instance?: unknown
+  readonly type?: string
+}
+
+/** The transactions of one Sequelize, the files of each, and the rows that were found in it. */
+export class Transactions {
+  readonly #sequelize: Sequelize
+  readonly #running = new AsyncLocalStorage<Transaction>()
+  readonly #scopes = new WeakMap<Transaction, FileScope>()
+  readonly #committed = new WeakSet<Transaction>()
+  readonly #rows = new WeakMap<Model, Transaction>()
+
+  constructor(sequelize: Sequelize) {
+    this.#sequelize = sequelize
+  }
+
+  follow(): void {
+    this.#followCallbacks()
+    this.#followCommits()
+  }
+
+  /** The transaction that something is done in: the one given, or the one that is running. */
+  current(given?: Transaction | null): Transaction | undefined {
+    return given ?? stillOpen(this.#running.getStore())
+  }
+
+  /** The transaction that the file of a row is changed in if nobody names one. */
+  of(row: Model): Transaction | undefined {
+    const own = stillOpen(this.#rows.get(row))
+    const running = this.current()
+    return own === undefined || isInside(running, own) ? running : own
+  }
+
+  /** A row belongs to a transaction, and so do those that came along with it by `include`. */
+  meet(value: unknown, transaction: Transaction): void {
+    if (Array.isArray(value)) for (const item of value) this.meet(item, transaction)
+    if (!(value instanceof Model) || this.#rows.get(value) === transaction) return
+    this.#rows.set(value, transaction)
+    for (const other of Object.values(value.dataValues as object)) this.meet(other, transaction)
+  }
+
+  /** A statement that runs: the rows that it finds, or its failure, have to do with its transaction. */
+  async watch(run: Promise<unknown>, options: StatementOptions | undefined): Promise<unknown> {
+    const transaction = options?.transaction ?? undefined
+    try {
+      const result = await run
+      if (transaction && options?.type === QueryTypes.SELECT) this.meet(result, transaction)
+      return result
+    } catch (error) {
+      // What it has done until now may be undone, although it can be committed.
+      if (transaction) this.scopeOf(transaction).doubt()
+      throw error
+    }
+  }
+
+  /** The files of a transaction; they settle when it does. */
+  scopeOf(transaction: Transaction): FileScope {
+    const known = this.#scopes.get(transaction)
+    if (known !== undefined) return known
+    const parent = parentOf(transaction)
+    const scope = new FileScope(parent && this.scopeOf(parent))
+    this.#scopes.set(transaction, scope)
+    const { commit, rollback } = transaction
+    transaction.commit = async () => {
+      try {
+        await commit.call(transaction)
+      } finally {
+        // A commit also rejects for a callback of `afterCommit()`, long after the database's word.
+        if (this.#committed.has(transaction)) await scope.commit()
+        else await scope.rollback()
+      }
+    }
+    transaction.rollback = async () => {
+      try {
+        await rollback.call(transaction)
+      } finally {
+        await scope.rollback()
+      }
+    }
+    return scope
+  }
+
+  /** Does the work in the transaction given, or in one of its own. */
+  async within<T>(
+    given: Transaction | undefined,
+    work: (transaction: Transaction) => Promise<T>,
+  ): Promise<T> {
+    return given === undefined ? await this.#sequelize.transaction(work) : await work(given)
+  }
+
+  #followCallbacks(): void {
+    type Run = (transaction: Transaction) => Promise<unknown>
+    const { transaction } = this.#sequelize
+    this.#sequelize.transaction = async (...args: unknown[]) => {
+      const inside = (run: Run): Run => {
+        return own => this.#running.run(own, () => run(own))
+      }
+      const given = args.map(arg => (typeof arg === 'function' ? inside(arg as Run) : arg))
+      return await Reflect.apply(transaction, this.#sequelize, given)
+    }
+  }
+
+  #followCommits(): void {
+    const queries = this.#sequelize.getQueryInterface()
+    const { commitTransaction } = queries
+    queries.commitTransaction = async (transaction, options) => {
+      await commitTransaction.call(queries, transaction, options)
+      this.#committed.add(transaction)
+    }
+  }
+}
+
+function parentOf(transaction: Transaction): Transaction | undefined {
+  return (transaction as { parent?: Transaction }).parent
+}
+
+/** The transaction, or the one around a savepoint that is over. */
+function stillOpen(transaction: Transaction | undefined): Transaction | undefined {
+  if (transaction === undefined || !('finished' in transaction)) return transaction
+  return stillOpen(parentOf(transaction))
+}
+
+function isInside(transaction: Transaction | undefined, outer: Transaction): boolean {
+  if (transaction === undefined || transaction === outer) return transaction === outer
+  return isInside(parentOf(transaction), outer)
+}
