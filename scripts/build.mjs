@@ -16,6 +16,7 @@ import {
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { mergeDeclarations } from './merge-declarations.mjs'
 
 /** Modules that find a neighbour by their own URL, or are found so, and thus keep their place. */
 const inPlace = ['cli/demo/places', 'cli/demo/server']
@@ -47,7 +48,7 @@ function newestSource() {
   const inside = readdirSync(`${root}src`, { withFileTypes: true, recursive: true })
     .filter(entry => entry.isDirectory() || entry.name.endsWith('.ts'))
     .map(entry => `${entry.parentPath}/${entry.name}`)
-  const scripts = ['scripts/build.mjs', 'scripts/break-lines.mjs']
+  const scripts = ['build', 'break-lines', 'merge-declarations'].map(name => `scripts/${name}.mjs`)
   const others = ['tsconfig.base.json', 'tsconfig.build.json', ...scripts]
   return Math.max(
     ...[...inside, ...others.map(path => root + path)].map(path => statSync(path).mtimeMs),
@@ -80,6 +81,11 @@ function declare(output) {
     const path = join(entry.parentPath, entry.name)
     if (entry.isFile() && !reached.has(path)) rmSync(path)
   }
+  mergeDeclarations(
+    output,
+    [...reached],
+    entries.map(entry => join(output, `${entry}.d.ts`)),
+  )
   removeEmptyFolders(output)
   return true
 }
