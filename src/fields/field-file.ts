@@ -53,11 +53,17 @@ export const isPending: unique symbol = Symbol('stowage.isPending')
 /** For adapters: whether the row has to be written, though its column may look as it was loaded. */
 export const isUnwritten: unique symbol = Symbol('stowage.isUnwritten')
 
+/** For adapters: whether somebody has given the row another file since it was read or written. */
+export const isChanged: unique symbol = Symbol('stowage.isChanged')
+/** For adapters: the name that the row has in the database by now. */
+export const refresh: unique symbol = Symbol('stowage.refresh')
+
 /** What a file and its row showed before something that may fail. */
 interface Snapshot {
   readonly stored: string | null
   readonly pending: PendingFile | undefined
   readonly unsaved: boolean
+  readonly changed: boolean
   /** Of the row in memory. */
   readonly shown: StoredUpload['columns']
   /** Those that were still to be written. */
@@ -78,6 +84,8 @@ class Activity {
    * the row had when it was loaded, and that is gone since.
    */
   unwritten = false
+  /** Whether the row in memory was given the stored file, or none, and no write of it has told the database. */
+  changed = false
   /** What a transaction is told about the stored file. */
   creation: Creation | undefined
   /** Names whose time has passed, and which leave with the next write of the row. */
@@ -313,6 +321,16 @@ export class FieldFile {
     return this.#activity.unwritten || this.#activity.pending !== undefined
   }
 
+  get [isChanged](): boolean {
+    return this.#activity.changed || this[isUnwritten]
+  }
+
+  [refresh](name: string | null): void {
+    if (this[isChanged] || name === this.#stored) return
+    this.#stored = name === '' ? null : name
+    this.#closeReader()
+  }
+
   /** @param uses counts for a file of no row, which a query was given */
   async [beforeWrite](scope: FileScope, uses?: FieldHost['uses']): Promise<void> {
     const pending = this.#activity.pending
@@ -346,6 +364,12 @@ export class FieldFile {
     this.#own.forgotten = none
     this.#own.deletion = undefined
     this.#own.unsaved = false
+    if (this.#activity.changed) {
+      this.#own.changed = false
+      scope.onRollback(() => {
+        this.#own.changed = true
+      })
+    }
     this.#own.columns = noColumns
     if (this.#activity.creation !== undefined)
       Object.assign(this.#activity.creation, {
@@ -514,6 +538,7 @@ export class FieldFile {
     this.#stored = name
     this.#own.pending = undefined
     this.#own.unsaved = false
+    this.#own.changed = true
     this.#host.setName(name)
     this.#own.columns = { ...this.#activity.columns, ...columns }
     this.#show(columns)
@@ -541,6 +566,7 @@ export class FieldFile {
       stored: this.#stored,
       pending: this.#activity.pending,
       unsaved: this.#activity.unsaved,
+      changed: this.#activity.changed,
       shown: Object.fromEntries(columns.map(name => [name, owner && Reflect.get(owner, name)])),
       columns: this.#activity.columns,
     }
@@ -550,6 +576,7 @@ export class FieldFile {
     this.#stored = before.stored
     this.#own.pending = before.pending
     this.#own.unsaved = before.unsaved
+    this.#own.changed = before.changed
     this.#own.deletion = undefined
     if (before.stored !== null) this.#remember(before.stored)
     this.#host.setName(before.stored)

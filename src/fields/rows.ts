@@ -1,6 +1,6 @@
 import type { Storage } from '../core/storage.ts'
 import type { FieldFile, FieldHost, FileInput } from './field-file.ts'
-import { columnName, isPending, isUnwritten } from './field-file.ts'
+import { columnName, isChanged, isPending, isUnwritten, refresh } from './field-file.ts'
 import type { FileField } from './file-field.ts'
 import type { FileScope } from './lifecycle.ts'
 
@@ -101,6 +101,20 @@ export class FileProperty<Row extends object> {
   /** What the database has in the column; a file that was asked for is no longer that of the row. */
   load(row: Row, name: string | null | undefined): void {
     this.#write(row, name)
+  }
+
+  /** What the database has in the column by now, for a row that was read before: what somebody has changed stays. */
+  refresh(row: Row, name: string | null): void {
+    const slot = this.#read(row)
+    if (typeof slot === 'object' && slot !== null) slot[refresh](name)
+    else if (slot !== undefined) this.#write(row, name)
+  }
+
+  /** Whether the row has a name that it was read or written with, and nobody has changed since. */
+  isAsRead(row: Row): boolean {
+    const file = this.peek(row)
+    if (file === undefined) return this.#read(row) !== undefined
+    return !this.#untold.has(file) && !file[isChanged]
   }
 
   /** The file, if it was ever asked for. */

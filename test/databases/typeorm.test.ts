@@ -1,3 +1,161 @@
+import { UnsupportedError } from 'stowage'
+import { registerFiles } from 'stowage/typeorm'
+import type { DataSource, DataSourceOptions } from 'typeorm'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Users } from '../fields/harness/typeorm-users.ts'
 import { testDatabases } from './database-suite.ts'
+import { createPlace, disconnectAll, dropPlace, execute, kinds, type Place } from './place.ts'
 
 testDatabases('typeorm')
+
+describe.each(kinds)('TypeORM on %s', kind => {
+  let place: Place
+  let users: Users
+  let source: DataSource
+
+  const open = async (connections = 2): Promise<DataSource> => {
+    const extra = kind === 'postgres' ? { max: connections } : { connectionLimit: connections }
+    return await users.open({ extra } as Partial<DataSourceOptions>)
+  }
+
+  beforeEach(async () => {
+    place = await createPlace(kind)
+    users = new Users({ type: kind, url: place.url })
+  })
+
+  afterEach(async () => {
+    if (source.isInitialized) await source.destroy()
+    await dropPlace(place)
+  })
+
+  it('follows the transaction of a query runner that a row was read by', async () => {
+    source = await open()
+    await users.save(source.manager, 'a')
+    const runner = source.createQueryRunner()
+    await runner.startTransaction()
+    const lock = { mode: 'pessimistic_write' } as const
+    const user = await runner.manager.findOneOrFail(users.User, { where: { title: 'a' }, lock })
+    await user.avatar.save('b.txt', 'b')
+    await runner.rollbackTransaction()
+    expect(user.avatar.name).toBe('a.txt')
+    await users.expectFiles(source, 'a.txt')
+    await runner.startTransaction()
+    await user.avatar.save('c.txt', 'c')
+    await runner.commitTransaction()
+    await runner.release()
+    await users.expectFiles(source, 'c.txt')
+  })
+
+  it('counts rows on the connection that has written, not in an older transaction around it', async () => {
+    source = await open()
+    await users.save(source.manager, 'old')
+    await source.transaction('REPEATABLE READ', async manager => {
+      const old = await users.find(manager, 'old')
+      const first = await users.save(source.manager, 'a')
+      const second = users.make(source.manager, 'b')
+      second.avatar.assign(first.avatar)
+      await source.manager.save(second)
+      await source.manager.remove([first, old])
+    })
+    await users.expectFiles(source, 'a.txt')
+  })
+
+  it('counts rows with one connection alone', async () => {
+    source = await open(1)
+    const user = await users.save(source.manager, 'a')
+    user.avatar.assign(new File(['b'], 'b.txt'))
+    await source.manager.save(user)
+    await users.expectFiles(source, 'b.txt')
+    await source.manager.remove(user)
+    await users.expectFiles(source)
+  })
+
+  it('counts rows on the master, whatever replicas have', async () => {
+    const behind = await createPlace(kind)
+    const replica = await users.open({ url: behind.url } as Partial<DataSourceOptions>)
+    await replica.destroy()
+    const replication = { master: { url: place.url }, slaves: [{ url: behind.url }] }
+    const options = { synchronize: true, dropSchema: true, url: undefined, replication }
+    source = users.source(options as unknown as Partial<DataSourceOptions>)
+    await registerFiles(source)
+    await source.initialize()
+    const first = await users.save(source.manager, 'a')
+    const second = users.make(source.manager, 'b')
+    second.avatar.assign(first.avatar)
+    await source.manager.save(second)
+    await source.manager.remove(first)
+    expect(await users.stored()).toEqual(['a.txt'])
+    await source.manager.remove(second)
+    expect(await users.stored()).toEqual([])
+    await source.destroy()
+    await dropPlace(behind)
+  })
+
+  it('tells names apart that the database takes for equal', async () => {
+    if (kind === 'mariadb') {
+      const name = new URL(place.url).pathname.slice(1)
+      await execute(place, `ALTER DATABASE ${name} COLLATE utf8mb4_general_ci`)
+    }
+    source = await open()
+    const first = await users.save(source.manager, 'a', 'Photo.txt')
+    await users.save(source.manager, 'b', 'photo.txt')
+    await source.manager.remove(first)
+    await users.expectFiles(source, 'photo.txt')
+  })
+
+  it('looks at statements whose answer is a stream', async () => {
+    source = await open()
+    await users.save(source.manager, 'a')
+    const runner = source.createQueryRunner()
+    const streamed = runner.stream('DELETE FROM users RETURNING id')
+    await expect(streamed).rejects.toThrow(UnsupportedError)
+    await runner.release()
+    await users.expectFiles(source, 'a.txt')
+  })
+
+  it('goes with the database where a transaction goes on after an error', async () => {
+    source = await open()
+    const user = await users.save(source.manager, 'a')
+    await source.transaction(async manager => {
+      user.avatar.assign(new File(['b'], 'b.txt'))
+      await manager.save(user)
+      await users.save(manager, 'c')
+      await expect(manager.query('SELECT * FROM nowhere')).rejects.toThrow()
+    })
+    // PostgreSQL has rolled back, and TypeORM says nothing of it.
+    if (kind === 'postgres') {
+      await users.expectFiles(source, 'a.txt')
+      await source.manager.save(user)
+      await users.expectFiles(source, 'b.txt')
+    } else await users.expectFiles(source, 'b.txt', 'c.txt')
+  })
+
+  it('leaves nothing behind when the connection is lost while a row is saved', async () => {
+    source = await open()
+    const user = await users.save(source.manager, 'a')
+    source.subscribers.push({
+      beforeTransactionCommit: async () => {
+        await disconnectAll(place)
+      },
+    })
+    await expect(user.avatar.save('b.txt', 'b')).rejects.toThrow()
+    source.subscribers.pop()
+    await users.expectFiles(source, 'a.txt')
+  })
+
+  it('saves many rows at once, each query after the other', async () => {
+    source = await open()
+    const warnings: string[] = []
+    const listen = ({ message }: Error): number => warnings.push(message)
+    process.on('warning', listen)
+    const all = ['a', 'b', 'c'].map(title => users.make(source.manager, title))
+    await source.manager.save(all)
+    for (const user of all) user.avatar.assign(new File(['new'], `${user.title}2.txt`))
+    await source.manager.save(all)
+    await users.expectFiles(source, 'a2.txt', 'b2.txt', 'c2.txt')
+    await source.manager.remove(all)
+    process.off('warning', listen)
+    await users.expectFiles(source)
+    expect(warnings).toEqual([])
+  })
+})

@@ -4,12 +4,14 @@ import {
   type EntityManager,
   type ObjectLiteral,
   type QueryRunner,
+  type ValueTransformer,
 } from 'typeorm'
 import { ImproperlyConfigured } from '../../core/errors.ts'
+import { columnName, FieldFile, type FileInput } from '../../fields/field-file.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
-import { FileProperty, PropertyHost, rowFields } from '../../fields/rows.ts'
+import { FileProperty, PropertyHost, pendingName, rowFields } from '../../fields/rows.ts'
 
 export type Property = FileProperty<ObjectLiteral>
 
@@ -17,10 +19,15 @@ export type Property = FileProperty<ObjectLiteral>
 export const columnsKey: unique symbol = Symbol('stowage.typeorm.columns')
 /** Data sources that an entity class is registered with. */
 export const sourcesKey: unique symbol = Symbol('stowage.typeorm.sources')
+/** Managers that have made, loaded or written rows of an entity class, each the last one of its row. */
+const managersKey: unique symbol = Symbol('stowage.typeorm.managers')
+/** On a data source: its registration. */
+const registrationKey: unique symbol = Symbol('stowage.typeorm.registration')
 
 export interface Prototype {
   [columnsKey]?: ReadonlyMap<string, Property>
   [sourcesKey]?: ReadonlySet<Registration>
+  [managersKey]?: WeakMap<object, EntityManager>
   [rowFields]?: Readonly<Record<string, FileField>>
 }
 
@@ -33,6 +40,25 @@ export interface Registration {
   uses(storage: unknown, name: string): Promise<number>
 }
 
+export function registrationOf(
+  source: DataSource & { [registrationKey]?: Registration },
+): Registration | undefined {
+  return source[registrationKey]
+}
+
+export function register(files: Registration): void {
+  Object.defineProperty(files.source, registrationKey, { value: files })
+}
+
+/** The manager that has loaded or written a row last, if one has. */
+export function lastManager(row: Prototype & object): EntityManager | undefined {
+  return row[managersKey]?.get(row)
+}
+
+export function rememberManager(row: Prototype & object, manager: EntityManager): void {
+  row[managersKey]?.set(row, manager)
+}
+
 /**
  * Makes a property a file column: `@FileColumn(field) declare avatar: FieldFile`. The column is a
  * `varchar` that is never null; `''` stands for no file. `declare` is needed: a property that the
@@ -42,14 +68,45 @@ export function FileColumn(field: FileField): PropertyDecorator {
   checkField('@FileColumn()', field)
   return (prototype: Prototype & object, key) => {
     const property = String(key)
-    const column: Property = new FileProperty(property, field, (row, of) => new EntityHost(row, of))
+    const column: Property = new EntityFile(property, field, (row, of) => new EntityHost(row, of))
     prototype[columnsKey] = new Map([...(prototype[columnsKey] ?? []), [property, column]])
     prototype[rowFields] = { ...prototype[rowFields], [property]: field }
+    prototype[managersKey] ??= new WeakMap()
     column.defineOn(prototype, { configurable: true })
-    Column({ type: 'varchar', length: field.maxLength, default: field.default ?? '' })(
-      prototype,
-      key,
-    )
+    const transformer = namesOf(column)
+    const options = { length: field.maxLength, default: field.default ?? '', transformer }
+    Column({ type: 'varchar', ...options })(prototype, key)
+  }
+}
+
+/**
+ * TypeORM writes whatever differs from the database. A name that somebody has set is told from one that was
+ * read, which may be an old one by then.
+ */
+class EntityFile extends FileProperty<ObjectLiteral> {
+  override set(row: ObjectLiteral, value: FileInput | undefined): void {
+    const isName = typeof value === 'string' || value === null
+    if (isName && this.peek(row) === undefined && value !== this.column(row))
+      this.get(row).assign(value)
+    else super.set(row, value)
+  }
+}
+
+/** A file where TypeORM would write or look for a name: one that was given as a value, or an entity's own. */
+function namesOf(column: Property): ValueTransformer {
+  return {
+    from: (value: unknown) => value,
+    to: (value: unknown) => {
+      if (!(value instanceof FieldFile)) return value
+      const { owner } = value
+      const isOwn = owner !== null && column.peek(owner) === value
+      const name = isOwn ? column.value(owner) : (value[columnName] ?? '')
+      if (name !== undefined && name !== pendingName) return name
+      throw new ImproperlyConfigured(
+        `"${column.property}" has no name that could be written: call registerFiles(dataSource) for the data source that saves the row.`,
+        { setting: 'registerFiles' },
+      )
+    },
   }
 }
 
@@ -69,14 +126,29 @@ class EntityHost extends PropertyHost<ObjectLiteral> {
     return files?.scopeOf(files.managerOf(this.owner).queryRunner)
   }
 
+  /** Rows of one class may name a file in several databases. */
   async uses(name: string, storage: unknown): Promise<number> {
-    return await this.#files().uses(storage, name)
+    let total = 0
+    for (const files of new Set([this.#files(), ...this.#open()]))
+      total += await files.uses(storage, name)
+    return total
   }
 
+  #open(): Registration[] {
+    const { [sourcesKey]: sources }: Prototype = this.owner
+    return [...(sources ?? [])].filter(({ source }) => source.isInitialized)
+  }
+
+  /** Of the data source that the row is from; a new row may be for any. */
   #registered(): Registration | undefined {
-    const prototype: Prototype = Object.getPrototypeOf(this.owner)
-    const open = [...(prototype[sourcesKey] ?? [])].filter(files => files.source.isInitialized)
-    return open.at(-1)
+    const open = this.#open()
+    const source = lastManager(this.owner)?.dataSource
+    const own = open.find(files => files.source === source)
+    if (own !== undefined || open.length <= 1) return own ?? open[0]
+    throw new ImproperlyConfigured(
+      `Several data sources know the files of ${this.owner.constructor.name}: save() the row with the manager of one, or make it by its create().`,
+      { setting: 'registerFiles' },
+    )
   }
 
   #files(): Registration {

@@ -10,20 +10,24 @@ import type {
   UpdateEvent,
 } from 'typeorm'
 import { bypass, vanished } from '../../fields/bypass.ts'
-import { FileModel, FileModels } from '../../fields/file-models.ts'
+import { countUses, FileModel, FileModels, mostUses } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import { type HeldNames, RowWrites } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
 import { refuseUnstored } from '../../fields/statements.ts'
 import {
-  columnsKey,
-  type Property,
+  lastManager,
   type Prototype,
   type Registration,
+  register,
+  registrationOf,
+  rememberManager,
   sourcesKey,
 } from './column.ts'
-import { refuseEmbedded } from './embedded.ts'
-import { SourceTransactions } from './transactions.ts'
+import { SourceConnections } from './connections.ts'
+import { OwnStatements } from './own-statements.ts'
+import { refuseEmbedded, refuseHidden } from './refusals.ts'
+import { columnsOf, entityOf, refreshRow, refuseGone, selectNames } from './rows.ts'
 
 /**
  * Lets the file columns of a data source follow its rows and transactions. Call it once, before or
@@ -32,14 +36,19 @@ import { SourceTransactions } from './transactions.ts'
  * @throws ImproperlyConfigured for a row that the database deletes by itself (`ON DELETE CASCADE`)
  */
 export async function registerFiles(source: DataSource): Promise<void> {
-  if (source.isInitialized) {
-    new SourceFiles(source).register()
-    return
-  }
+  if (registrationOf(source) !== undefined) return
+  const files = new SourceFiles(source)
+  if (source.isInitialized) files.follow()
+  register(files)
   const initialize = source.initialize
   source.initialize = async () => {
     await initialize.call(source)
-    new SourceFiles(source).register()
+    try {
+      files.follow()
+    } catch (error) {
+      await source.destroy()
+      throw error
+    }
     return source
   }
 }
@@ -60,91 +69,109 @@ interface BeforeQuery {
 /** The files of one data source. */
 class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registration {
   readonly source: DataSource
-  readonly #transactions: SourceTransactions
-  readonly #managers = new WeakMap<object, EntityManager>()
+  readonly #connections: SourceConnections
   readonly #writes = new RowWrites<ObjectLiteral>()
-  readonly #models = new FileModels<EntityMetadata>()
+  readonly #statements = new OwnStatements()
+  /** Those of the metadata that `initialize()` has made last. */
+  #models = new FileModels<EntityMetadata>()
   /** Entities made for rows that are removed and were never loaded, by their keys. */
   readonly #lost = new WeakMap<QueryRunner, Map<string, ObjectLiteral>>()
-  /** Runners that are between the events before and after a write of entities. */
-  readonly #writing = new WeakSet<QueryRunner>()
+  /** Entities that stand for plain objects, which `save()` and `remove()` take too. */
+  readonly #standIns = new WeakMap<ObjectLiteral, ObjectLiteral>()
+  /** The row whose columns TypeORM is filling with what the database has. */
+  #loading: ObjectLiteral | undefined
 
   constructor(source: DataSource) {
     this.source = source
-    this.#transactions = new SourceTransactions(source, runner => {
-      this.#writing.delete(runner)
-      this.#lost.delete(runner)
+    this.#connections = new SourceConnections(source, {
+      onStream: (queryRunner, query, parameters) =>
+        this.beforeQuery({ query, parameters, queryRunner }),
+      onEnd: runner => {
+        this.#statements.forget(runner)
+        this.#lost.delete(runner)
+      },
     })
+    this.#connections.follow()
   }
 
   get isSqlite(): boolean {
     return /sqlite|sqljs|capacitor|expo|cordova|nativescript/.test(this.source.options.type)
   }
 
-  register(): void {
+  /** A transaction settles first, whatever other subscribers make of its end; what they give rows is stored last. */
+  follow(): void {
+    this.#models = new FileModels()
     for (const metadata of this.source.entityMetadatas) this.#add(metadata)
+    this.source.subscribers.unshift(this.#connections)
     this.source.subscribers.push(this)
-    this.#transactions.follow()
   }
 
   /** The manager that a row is written with. */
   managerOf(row: object): EntityManager {
-    const running = this.#transactions.manager
+    const running = this.#connections.manager
     if (running !== this.source.manager) return running
-    const last = this.#managers.get(row)
-    return last?.queryRunner?.isReleased === false ? last : this.source.manager
+    const last = lastManager(row)
+    const isOpen = last?.dataSource === this.source && last.queryRunner?.isReleased === false
+    return isOpen ? last : this.source.manager
   }
 
   scopeOf(runner: QueryRunner | undefined): FileScope | undefined {
-    return this.#transactions.scopeOf(runner)
+    return this.#connections.scopeOf(runner)
   }
 
   async uses(storage: unknown, name: string): Promise<number> {
-    return await this.#models.uses(
-      storage,
-      async ({ target, parentEntityMetadata }, properties) => {
+    return await this.#connections.ask(runner =>
+      this.#models.uses(storage, async ({ target, parentEntityMetadata }, properties) => {
         // Rows of a child entity are in the table of its parent, and counted there.
         const parents = this.#models.of(parentEntityMetadata)?.fields ?? {}
         const own = properties.filter(property => !(property in parents))
         if (own.length === 0) return 0
-        const rows = this.#transactions.manager.createQueryBuilder(target, 'row').withDeleted()
         const named = own.map(property => `row.${property} = :name`).join(' OR ')
-        return await rows.where(named, { name }).getCount()
-      },
+        const rows = selectNames(runner.manager, target, own).where(named, { name })
+        return countUses(await rows.limit(mostUses).getRawMany<ObjectLiteral>(), own, name)
+      }),
     )
   }
 
   async beforeInsert(event: InsertEvent<ObjectLiteral>): Promise<void> {
-    await this.#store(event, event.entity)
+    const files = this.#models.of(event.metadata)
+    if (files === undefined) return
+    const row = this.#rowOf(event.metadata, event.entity)
+    if (lastManager(row)?.dataSource === this.source) await refuseGone(event.metadata, row)
+    await this.#store(event, row)
   }
 
   async beforeUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> {
-    const files = this.#models.of(event.metadata)
+    const { metadata, queryRunner, databaseEntity, entity } = event
+    const files = this.#models.of(metadata)
     if (files === undefined) return
-    const row: ObjectLiteral | undefined = event.entity
-    if (event.databaseEntity === undefined || row === undefined) {
-      files.refuseWrite(row, 'update()', 'save() of the loaded entities')
+    if (databaseEntity === undefined || entity === undefined) {
+      files.refuseWrite(entity, 'update()', 'save() of the loaded entities')
       return
     }
-    const previous = await this.#lock(event, event.databaseEntity)
-    if (previous === undefined) throw vanished(event.metadata.tableName)
+    const row = this.#rowOf(metadata, entity)
+    const previous = await this.#lock(event, databaseEntity)
+    if (previous === undefined) throw vanished(metadata.tableName)
+    for (const [column, name] of previous) refreshRow(row, column, name, databaseEntity)
     this.#writes.begin(row, previous)
     await this.#store(event, row)
-    this.#writing.add(event.queryRunner)
+    this.#statements.announce(queryRunner, 'UPDATE', metadata)
   }
 
   async beforeRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> {
-    const files = this.#models.of(event.metadata)
+    const { metadata, queryRunner, databaseEntity } = event
+    const files = this.#models.of(metadata)
     if (files === undefined) return
-    const row = this.#removedRow(event)
-    if (row === undefined) {
+    const given = this.#removedRow(event)
+    if (given === undefined) {
       files.refuseDeletion('delete()', 'remove() of the loaded entities')
       return
     }
-    this.#managers.set(row, event.manager)
-    const previous = await this.#lock(event, event.databaseEntity ?? row)
+    const row = this.#rowOf(metadata, given)
+    rememberManager(row, event.manager)
+    const previous = await this.#lock(event, databaseEntity ?? given)
     this.#writes.begin(row, previous ?? new Map())
-    this.#writing.add(event.queryRunner)
+    this.#statements.announce(queryRunner, 'DELETE FROM', metadata)
   }
 
   async afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> {
@@ -152,21 +179,24 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
   }
 
   async afterUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> {
-    this.#writing.delete(event.queryRunner)
     if (event.databaseEntity !== undefined) await this.#written(event, event.entity)
   }
 
   async afterRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> {
-    this.#writing.delete(event.queryRunner)
-    const columns = columnsOf(event.metadata)
-    const row = columns.length === 0 ? undefined : this.#removedRow(event)
-    if (row !== undefined) await this.#writes.deleted(row, columns, this.scopeOf(event.queryRunner))
+    const { metadata, queryRunner } = event
+    const columns = columnsOf(metadata)
+    const given = columns.length === 0 ? undefined : this.#removedRow(event)
+    if (given === undefined) return
+    const scope = this.scopeOf(queryRunner)
+    await this.#connections.settling(queryRunner, () =>
+      this.#writes.deleted(this.#known(given), columns, scope),
+    )
   }
 
   /** What goes past the entities, as query builders and raw SQL do. */
   beforeQuery({ query, parameters, queryRunner }: BeforeQuery): void {
     refuseUnstored(parameters, 'save() without listeners', 'save() with its listeners')
-    if (!this.#writing.has(queryRunner))
+    if (!this.#statements.take(queryRunner, query))
       this.#models.refuseStatement(query, 'save() and remove() of the loaded entities')
   }
 
@@ -179,18 +209,45 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
       return own.map(column => [column, file] as const)
     })
     if (columns.length === 0) return
+    refuseHidden(metadata, columns)
     const prototype: Prototype = metadata.target.prototype
-    prototype[sourcesKey] = new Set([...(prototype[sourcesKey] ?? []), this])
-    for (const [column, file] of columns)
+    const others = [...(prototype[sourcesKey] ?? [])].filter(({ source }) => source.isInitialized)
+    prototype[sourcesKey] = new Set([...others, this])
+    for (const [column, file] of columns) {
+      const { setEntityValue } = column
       column.getEntityValue = row =>
         Object.hasOwn(row, file.property) ? row[file.property] : file.value(row)
+      column.setEntityValue = (row, value) => {
+        if (row === this.#loading) file.load(row, value)
+        else setEntityValue.call(column, row, value)
+      }
+    }
     const named = columns.map(([{ databaseName: column }, { property, field }]) => {
       return { property, field, column }
     })
     const files = new FileModel(metadata.tableName, named)
     this.#models.add(metadata, files)
-    if (metadata.foreignKeys.some(({ onDelete }) => onDelete === 'CASCADE'))
+    const { foreignKeys, parentEntityMetadata: parent } = metadata
+    const all = [...foreignKeys, ...(parent?.foreignKeys ?? [])]
+    if (all.some(({ onDelete }) => onDelete === 'CASCADE'))
       files.refuseCascade(`"${metadata.tableName}"`, 'remove the rows before their parent')
+    const { create } = metadata
+    metadata.create = (runner, options) => {
+      const row = create.call(metadata, runner, options)
+      rememberManager(row, runner?.manager ?? this.source.manager)
+      // Said of what is read alone.
+      if (options?.pojo === false) this.#load(row)
+      return row
+    }
+  }
+
+  /** A result is made rows of without a pause. */
+  #load(row: ObjectLiteral): void {
+    if (this.#loading === undefined)
+      queueMicrotask(() => {
+        this.#loading = undefined
+      })
+    this.#loading = row
   }
 
   /** One that another entity has lost (`orphanedRowAction`) is known by its key alone. */
@@ -210,28 +267,42 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     return row
   }
 
-  async #store(event: WriteEvent, row: ObjectLiteral): Promise<void> {
-    const columns = columnsOf(event.metadata)
-    if (columns.length > 0) this.#managers.set(row, event.manager)
-    const scope = this.scopeOf(event.queryRunner)
-    for (const column of columns) {
-      // A plain object that insert() was given.
-      const given: unknown = Object.hasOwn(row, column.property) ? row[column.property] : undefined
-      const waits = column.column(row) === pendingName
-      if (typeof given === 'object' || (waits && scope === undefined))
-        throw bypass(
-          'insert(), or save() of a plain object,',
-          [column.property],
-          'save(), which has a transaction, of an entity that create() has made',
-        )
-    }
-    if (scope !== undefined) await this.#writes.store(row, columns, scope)
+  /** The row before it is written. */
+  #rowOf(metadata: EntityMetadata, given: ObjectLiteral): ObjectLiteral {
+    const row = entityOf(metadata, given)
+    if (row !== given) this.#standIns.set(given, row)
+    return row
   }
 
-  async #written(event: WriteEvent, row: ObjectLiteral | undefined): Promise<void> {
+  /** The same after it was written. */
+  #known(given: ObjectLiteral): ObjectLiteral {
+    return this.#standIns.get(given) ?? given
+  }
+
+  async #store(event: WriteEvent, row: ObjectLiteral): Promise<void> {
     const columns = columnsOf(event.metadata)
-    if (columns.length > 0 && row !== undefined)
-      await this.#writes.written(row, columns, this.scopeOf(event.queryRunner))
+    rememberManager(row, event.manager)
+    // Subscribers that stand behind this one may give the row files, too.
+    await Promise.resolve()
+    const scope = this.scopeOf(event.queryRunner)
+    if (scope !== undefined) return await this.#writes.store(row, columns, scope)
+    const waiting = columns.filter(column => column.column(row) === pendingName)
+    if (waiting.length > 0)
+      throw bypass(
+        'insert(), or save() without a transaction,',
+        waiting.map(({ property }) => property),
+        'save(), which has a transaction',
+      )
+  }
+
+  async #written(event: WriteEvent, given: ObjectLiteral | undefined): Promise<void> {
+    const { metadata, queryRunner } = event
+    const columns = columnsOf(metadata)
+    if (columns.length === 0 || given === undefined) return
+    const scope = this.scopeOf(queryRunner)
+    await this.#connections.settling(queryRunner, () =>
+      this.#writes.written(this.#known(given), columns, scope),
+    )
   }
 
   /** The names that the row has right now, if it is there, with a lock where the database has locks for rows. */
@@ -239,23 +310,16 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     event: WriteEvent,
     row: ObjectLiteral,
   ): Promise<HeldNames<ObjectLiteral> | undefined> {
-    const { metadata, manager } = event
+    const { metadata, manager, queryRunner } = event
     const id = metadata.getEntityIdMap(row)
     if (id === undefined) return undefined
-    const names = columnsOf(metadata)
-    const query = manager.createQueryBuilder(metadata.target, 'row').withDeleted().whereInIds(id)
-    for (const [index, { property }] of names.entries()) {
-      if (index === 0) query.select(`row.${property}`, 'file0')
-      else query.addSelect(`row.${property}`, `file${index}`)
-    }
+    const columns = columnsOf(metadata)
+    const properties = columns.map(({ property }) => property)
+    const query = selectNames(manager, metadata.target, properties).whereInIds(id)
     if (!this.isSqlite) query.setLock('pessimistic_write')
-    const found = await query.getRawOne<Record<string, string | null>>()
-    return found && new Map(names.map((column, index) => [column, found[`file${index}`] ?? null]))
+    const found = await this.#connections.inTurn(queryRunner, () =>
+      query.getRawOne<Record<string, string | null>>(),
+    )
+    return found && new Map(columns.map(column => [column, found[column.property] ?? null]))
   }
-}
-
-/** The file columns of an entity's rows. */
-function columnsOf({ target }: EntityMetadata): readonly Property[] {
-  if (typeof target !== 'function') return []
-  return [...((target.prototype as Prototype)[columnsKey]?.values() ?? [])]
 }

@@ -1,0 +1,174 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import {
+  type DataSource,
+  type EntityManager,
+  type EntitySubscriberInterface,
+  QueryFailedError,
+  type QueryRunner,
+  QueryRunnerAlreadyReleasedError,
+} from 'typeorm'
+import { FileScope } from '../../fields/lifecycle.ts'
+
+interface TransactionEvent {
+  readonly queryRunner: QueryRunner
+}
+
+interface AfterQuery extends TransactionEvent {
+  readonly query: string
+  readonly rawResults?: unknown
+}
+
+/** What a data source does with its connections, as far as files are concerned. */
+export interface ConnectionEvents {
+  /** A statement is about to run that tells no subscriber. */
+  onStream(runner: QueryRunner, query: string, parameters: unknown): void
+  /** A transaction is over. */
+  onEnd(runner: QueryRunner): void
+}
+
+/** The connections of a data source, and what their transactions do to files. */
+export class SourceConnections implements EntitySubscriberInterface {
+  readonly #source: DataSource
+  readonly #events: ConnectionEvents
+  /** The manager of the transaction that `transaction()` is running. */
+  readonly #manager = new AsyncLocalStorage<EntityManager>()
+  /** Whose transaction has just ended here. */
+  readonly #ended = new AsyncLocalStorage<QueryRunner>()
+  readonly #scopes = new WeakMap<QueryRunner, FileScope[]>()
+  /** Those that PostgreSQL has rolled back when it was to commit them. */
+  readonly #aborted = new WeakSet<QueryRunner>()
+  readonly #settling = new WeakMap<QueryRunner, Promise<void>>()
+  readonly #watched = new WeakSet<QueryRunner>()
+  readonly #turns = new WeakMap<QueryRunner, Promise<unknown>>()
+
+  constructor(source: DataSource, events: ConnectionEvents) {
+    this.#source = source
+    this.#events = events
+  }
+
+  follow(): void {
+    const { manager, createQueryRunner } = this.#source
+    this.#source.createQueryRunner = mode => this.#watch(createQueryRunner.call(this.#source, mode))
+    const transaction: EntityManager['transaction'] = manager.transaction
+    type Run = (manager: EntityManager) => Promise<unknown>
+    const inside = (run: Run): Run => {
+      return own => this.#manager.run(own, () => run(own))
+    }
+    manager.transaction = async (...args: unknown[]) => {
+      const given = args.map(arg => (typeof arg === 'function' ? inside(arg as Run) : arg))
+      return await Reflect.apply(transaction, manager, given)
+    }
+  }
+
+  /** Of the transaction that is running here, or of none. */
+  get manager(): EntityManager {
+    const running = this.#manager.getStore()
+    return running?.queryRunner?.isReleased === false ? running : this.#source.manager
+  }
+
+  scopeOf(runner: QueryRunner | undefined): FileScope | undefined {
+    return runner && this.#scopes.get(runner)?.at(-1)
+  }
+
+  /** Work that may settle files: what others see is asked for on the connection itself, which has written. */
+  async settling<T>(runner: QueryRunner, work: () => Promise<T>): Promise<T> {
+    return await this.#ended.run(runner, work)
+  }
+
+  /** Asks the database as it is after the write that is being settled, and never a replica. */
+  async ask<T>(question: (runner: QueryRunner) => Promise<T>): Promise<T> {
+    const ended = this.#ended.getStore()
+    if (ended?.isReleased === false) return await question(ended)
+    const runner = this.#source.createQueryRunner('master')
+    try {
+      return await question(runner)
+    } finally {
+      await runner.release()
+    }
+  }
+
+  /** One after the other: TypeORM tells of all entities at once, and PostgreSQL's connections take one query. */
+  async inTurn<T>(runner: QueryRunner, query: () => Promise<T>): Promise<T> {
+    const turn = Promise.resolve(this.#turns.get(runner)).then(query)
+    this.#turns.set(
+      runner,
+      turn.catch(() => {}),
+    )
+    return await turn
+  }
+
+  afterTransactionStart({ queryRunner }: TransactionEvent): void {
+    const scopes = this.#scopes.get(queryRunner) ?? []
+    this.#scopes.set(queryRunner, [...scopes, new FileScope(scopes.at(-1))])
+  }
+
+  afterQuery({ query, rawResults, queryRunner }: AfterQuery): void {
+    if (query === 'COMMIT' && Reflect.get(Object(rawResults), 'command') === 'ROLLBACK')
+      this.#aborted.add(queryRunner)
+  }
+
+  async afterTransactionCommit({ queryRunner }: TransactionEvent): Promise<void> {
+    const isAborted = this.#aborted.delete(queryRunner)
+    await this.#settle(queryRunner, scope => (isAborted ? scope.rollback() : scope.commit()))
+  }
+
+  async afterTransactionRollback({ queryRunner }: TransactionEvent): Promise<void> {
+    await this.#settle(queryRunner, scope => scope.rollback())
+  }
+
+  #watch(runner: QueryRunner): QueryRunner {
+    if (this.#watched.has(runner)) return runner
+    this.#watched.add(runner)
+    const { release, rollbackTransaction, stream } = runner
+    let isRefused = false
+    runner.rollbackTransaction = async () => {
+      try {
+        await rollbackTransaction.call(runner)
+      } catch (error) {
+        isRefused ||= isOfDatabase(error)
+        throw error
+      }
+    }
+    runner.release = async () => {
+      // Its connection is not given away while rows are counted on it, though a subscriber has thrown.
+      await this.#settling.get(runner)
+      await release.call(runner)
+      if (isRefused) await this.#leaveAll(runner)
+      isRefused = false
+    }
+    runner.stream = async (query, parameters, ...events) => {
+      this.#events.onStream(runner, query, parameters)
+      return await stream.call(runner, query, parameters, ...events)
+    }
+    return runner
+  }
+
+  async #settle(runner: QueryRunner, how: (scope: FileScope) => Promise<void>): Promise<void> {
+    const scope = this.#leave(runner)
+    if (scope === undefined) return
+    const settled = this.settling(runner, () => how(scope))
+    this.#settling.set(runner, settled)
+    await settled
+  }
+
+  /**
+   * A rollback that the database refuses tells nobody that the transaction is over: MySQL has undone all of it
+   * after a deadlock, or the connection is lost.
+   */
+  async #leaveAll(runner: QueryRunner): Promise<void> {
+    for (let open = this.#leave(runner); open !== undefined; open = this.#leave(runner))
+      await open.rollback()
+  }
+
+  #leave(runner: QueryRunner): FileScope | undefined {
+    const scopes = this.#scopes.get(runner) ?? []
+    if (scopes.length <= 1) this.#events.onEnd(runner)
+    this.#scopes.set(runner, scopes.slice(0, -1))
+    return scopes.at(-1)
+  }
+}
+
+/** And not of a subscriber. */
+function isOfDatabase(error: unknown): boolean {
+  return error instanceof QueryFailedError || error instanceof QueryRunnerAlreadyReleasedError
+}

@@ -1,0 +1,60 @@
+import type { EntityManager, EntityMetadata, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
+import { bypass, vanished } from '../../fields/bypass.ts'
+import { columnsKey, type Property, type Prototype } from './column.ts'
+
+/** The file columns of an entity's rows. */
+export function columnsOf({ target }: EntityMetadata): readonly Property[] {
+  if (typeof target !== 'function') return []
+  return [...((target.prototype as Prototype)[columnsKey]?.values() ?? [])]
+}
+
+/** The row itself; for a plain object, which `save()` and `remove()` take too, one with the names that it gives. */
+export function entityOf(metadata: EntityMetadata, given: ObjectLiteral): ObjectLiteral {
+  const { target } = metadata
+  if (typeof target === 'function' && given instanceof target) return given
+  const row = metadata.create()
+  for (const column of columnsOf(metadata)) {
+    const value: unknown = given[column.property]
+    if (typeof value === 'string') column.set(row, value)
+    else if (typeof value === 'object')
+      throw bypass(
+        'insert(), or save() of a plain object,',
+        [column.property],
+        'save() of an entity that create() has made',
+      )
+  }
+  return row
+}
+
+/** A file that nobody has changed here is the one that the row has by now, with the columns that follow from it. */
+export function refreshRow(
+  row: ObjectLiteral,
+  column: Property,
+  name: string | null,
+  current: ObjectLiteral,
+): void {
+  if (!column.isAsRead(row) || column.column(row) === name) return
+  column.refresh(row, name)
+  for (const other of Object.keys(column.field.emptyColumns))
+    if (row[other] !== undefined) row[other] = current[other]
+}
+
+/** A row that was read, and that others have deleted since, would come back with the name of a file that is gone. */
+export async function refuseGone(metadata: EntityMetadata, row: ObjectLiteral): Promise<void> {
+  for (const column of columnsOf(metadata)) {
+    const name = column.isAsRead(row) ? column.column(row) : undefined
+    if (name && name !== column.field.default && !(await column.field.storage.exists(name)))
+      throw vanished(metadata.tableName)
+  }
+}
+
+/** Selects what rows have in some properties from the database itself. */
+export function selectNames(
+  manager: EntityManager,
+  target: EntityMetadata['target'],
+  properties: readonly string[],
+): SelectQueryBuilder<ObjectLiteral> {
+  const query = manager.createQueryBuilder(target, 'row').select([]).withDeleted().cache(false)
+  for (const property of properties) query.addSelect(`row.${property}`, property)
+  return query
+}
