@@ -196,11 +196,16 @@ export function currentScope(): FileScope | undefined {
  * Lets files follow a database transaction. It goes around it:
  * `fileTransaction(() => db.transaction(…))`. Replaced and deleted files are removed after `fn` has
  * resolved, new ones are removed if it rejects. Inside another `fileTransaction` its files settle
- * with the outer one. An ORM whose transactions have hooks (TypeORM, MikroORM, Sequelize) settles
- * its own files with its own transaction, with or without this.
+ * with the outer one. An ORM whose transactions have hooks (TypeORM, MikroORM, Sequelize, Prisma)
+ * settles its own files with its own transaction, with or without this.
  */
 export async function fileTransaction<T>(fn: () => Promise<T>): Promise<T> {
-  return await inScope(currentScope(), scope => scopes().run(scope, fn))
+  return await inScope(currentScope(), scope => runInScope(scope, fn))
+}
+
+/** Does the work with a scope as the {@link currentScope}: that of a transaction which an adapter follows. */
+export async function runInScope<T>(scope: FileScope, work: () => Promise<T>): Promise<T> {
+  return await scopes().run(scope, work)
 }
 
 /** Does the work in a scope inside `open`, or in one of its own, which settles with the work. */

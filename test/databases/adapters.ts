@@ -16,6 +16,7 @@ import { openPrisma } from '../fields/harness/prisma.ts'
 import { openSequelize } from '../fields/harness/sequelize.ts'
 import type { Fields, Session } from '../fields/harness/session.ts'
 import { openTypeorm } from '../fields/harness/typeorm.ts'
+import type { PrismaClient } from '../fixtures/prisma/generated/client.ts'
 import { execute, type Place } from './place.ts'
 import { clientOf } from './prisma-clients.ts'
 
@@ -138,9 +139,13 @@ async function prisma(place: Place, fields: Fields, { create }: Opening): Promis
       `CREATE TABLE ${folders} (id ${autoKey(place)}); ${createDocuments(place)}`,
     )
   }
-  const PrismaClient = await clientOf(place.kind)
-  const base = new PrismaClient({ adapter: prismaAdapter(place) })
-  return await openPrisma(base, fields, { returning: place.kind === 'postgres' })
+  return await openPrisma(await clientFor(place), fields, { returning: place.kind === 'postgres' })
+}
+
+/** Prisma without files. */
+export async function clientFor(place: Place): Promise<PrismaClient> {
+  const Client = await clientOf(place.kind)
+  return new Client({ adapter: prismaAdapter(place) })
 }
 
 function prismaAdapter({ kind, url }: Place): PrismaPg | PrismaMariaDb {
@@ -169,7 +174,7 @@ function autoKey({ kind }: Place): string {
   return kind === 'postgres' ? 'serial PRIMARY KEY' : 'integer PRIMARY KEY AUTO_INCREMENT'
 }
 
-function quoted({ kind }: Place, name: string): string {
+export function quoted({ kind }: Place, name: string): string {
   return kind === 'postgres' ? `"${name}"` : `\`${name}\``
 }
 

@@ -1,3 +1,126 @@
+import { MemoryStorage } from 'stowage'
+import { FileField } from 'stowage/fields'
+import { fileData, fileExtension } from 'stowage/prisma'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import type { PrismaClient } from '../fixtures/prisma/generated/client.ts'
+import { clientFor, quoted } from './adapters.ts'
 import { testDatabases } from './database-suite.ts'
+import { createPlace, dropPlace, execute, kinds, type Place } from './place.ts'
 
 testDatabases('prisma')
+
+const file = (name: string): string => fileData(new File([name], name))
+const failure = new Error('roll back')
+
+describe.each(kinds)('files of Prisma on %s', kind => {
+  let place: Place
+  let base: PrismaClient
+  let storage: MemoryStorage
+
+  beforeAll(async () => {
+    place = await createPlace(kind)
+    const name = (text: string) => quoted(place, text)
+    await execute(
+      place,
+      `CREATE TABLE documents (id integer PRIMARY KEY, title varchar(100) NOT NULL UNIQUE, width integer,
+       height integer, ${name('folderId')} integer, normal varchar(100) ${caseless(place)} NOT NULL DEFAULT '',
+       random varchar(100) NOT NULL DEFAULT '', ${name('default')} varchar(100) NOT NULL DEFAULT '',
+       image varchar(100) NOT NULL DEFAULT '');
+       CREATE TABLE ${name('Page')} (chapter integer, number integer, scan varchar(100) NOT NULL DEFAULT '',
+       ${name('folderId')} integer, PRIMARY KEY (chapter, number))`,
+    )
+    base = await clientFor(place)
+  })
+
+  beforeEach(async () => {
+    storage = new MemoryStorage({})
+    await base.document.deleteMany()
+  })
+
+  afterAll(async () => {
+    await base.$disconnect()
+    await dropPlace(place)
+  })
+
+  const setUp = async () => {
+    const prisma = base.$extends(
+      fileExtension({
+        document: { normal: new FileField({ storage }) },
+        page: { scan: new FileField({ storage }) },
+      }),
+    )
+    await prisma.document.create({ data: { id: 1, title: 'a', normal: file('a.txt') } })
+    await prisma.document.create({ data: { id: 2, title: 'b' } })
+    return { prisma, where: { id: 1 } }
+  }
+  const stored = async (): Promise<string[]> => (await storage.listdir(''))[1]
+  const names = async (): Promise<string[]> => {
+    const rows = await base.document.findMany({ orderBy: { id: 'asc' } })
+    return rows.map(({ normal }) => normal)
+  }
+
+  it('are those of the row whatever a transaction does around a write that is none of its own', async () => {
+    const { prisma, where } = await setUp()
+    const run = prisma.$transaction(async tx => {
+      await tx.document.update({ where: { id: 2 }, data: { normal: file('b.txt') } })
+      await prisma.document.update({ where, data: { normal: file('c.txt') } })
+      throw failure
+    })
+    await expect(run).rejects.toBe(failure)
+    expect(await names()).toEqual(['c.txt', ''])
+    expect(await stored()).toEqual(['c.txt'])
+  })
+
+  it('are those of the row where a statement of the transaction has failed', async () => {
+    const { prisma, where } = await setUp()
+    await prisma.$transaction(async tx => {
+      await tx.document.update({ where, data: { normal: file('b.txt') } })
+      await tx.document.create({ data: { id: 3, title: 'a' } }).catch(() => {})
+    })
+    // PostgreSQL has taken everything back, and said nothing.
+    const name = kind === 'postgres' ? 'a.txt' : 'b.txt'
+    expect(await names()).toEqual([name, ''])
+    expect(await stored()).toEqual([name])
+  })
+
+  it('follow rows with keys of several columns', async () => {
+    const { prisma } = await setUp()
+    const key = { chapter: 1, number: 2 }
+    const where = { chapter_number: key }
+    await prisma.page.create({ data: { ...key, scan: file('b.txt') } })
+    await prisma.page.update({ where, data: { scan: file('c.txt') } })
+    await prisma.$transaction(async tx => {
+      const row = await tx.page.update({ where, data: { scan: file('d.txt') } })
+      await row.scan.save('e.txt', 'e')
+    })
+    expect(await stored()).toEqual(['a.txt', 'e.txt'])
+    await prisma.page.delete({ where })
+    expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it('may be what a row to be updated is found by', async () => {
+    const { prisma } = await setUp()
+    await prisma.$transaction(async tx => {
+      const where = { id: 1, normal: 'a.txt', NOT: { title: 'b' } }
+      await tx.document.update({ where, data: { normal: file('b.txt'), title: 'c' } })
+      await expect(
+        tx.document.update({ where, data: { normal: file('c.txt') } }),
+      ).rejects.toMatchObject({ code: 'P2025' })
+    })
+    expect(await names()).toEqual(['b.txt', ''])
+    expect(await stored()).toEqual(['b.txt'])
+  })
+
+  it('are told apart by the case of their names', async () => {
+    const { prisma, where } = await setUp()
+    await prisma.document.update({ where, data: { normal: file('Photo.png') } })
+    await prisma.document.update({ where: { id: 2 }, data: { normal: file('photo.png') } })
+    await prisma.document.delete({ where })
+    expect(await stored()).toEqual(['photo.png'])
+  })
+})
+
+/** As columns are by default on MariaDB; the tests' server compares by bytes. */
+function caseless({ kind }: Place): string {
+  return kind === 'mariadb' ? 'COLLATE utf8mb4_general_ci' : ''
+}

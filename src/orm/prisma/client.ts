@@ -13,55 +13,68 @@ export interface ModelShape {
   readonly fields: readonly { name: string; kind: string; type: string; dbName?: string | null }[]
 }
 
+/** What Prisma knows a transaction by; all queries of one (`itx`) have the same. */
+export interface TransactionHandle {
+  readonly kind: string
+}
+
+/** Begins when it is awaited, or put into a transaction. */
+export interface PrismaPromise<T> extends PromiseLike<T> {
+  requestTransaction(transaction: TransactionHandle): Promise<T>
+}
+
 export interface Delegate {
-  count(args: Values): Promise<number>
-  findUnique(args: Values): Promise<Values | null>
-  update(args: Values): Promise<unknown>
-  updateMany(args: Values): Promise<{ readonly count: number }>
+  count(args: Values): PrismaPromise<number>
+  findMany(args: Values): PrismaPromise<Values[]>
+  findUnique(args: Values): PrismaPromise<Values | null>
+  update(args: Values): PrismaPromise<unknown>
+  updateMany(args: Values): PrismaPromise<{ readonly count: number }>
 }
 
 /** Of Prisma's client, as much as is needed here. */
 export interface Client {
   readonly _runtimeDataModel: DataModel
   readonly _engineConfig: { readonly inlineSchema?: unknown; readonly activeProvider?: unknown }
+  /** Columns by the members of their models. */
+  readonly _globalOmit?: Readonly<Record<string, Values | undefined>> | undefined
+  /** Without extensions: all that are made of it have the same. */
+  readonly _originalClient: object
+  _createPrismaPromise<T>(work: (given?: TransactionHandle) => Promise<T>): PrismaPromise<T>
   $extends(extension: object): Client
   $transaction(work: unknown, options?: unknown): Promise<unknown>
 }
-
-export type Transact = Client['$transaction']
 
 /** What an extension of queries is called with. */
 export interface Query {
   readonly model: string
   readonly operation: string
   readonly args: Values
-  readonly query: (args: Values) => Promise<unknown>
+  readonly query: (args: Values) => PromiseLike<unknown>
   readonly __internalParams?: {
-    readonly transaction?: { readonly kind: string } | undefined
+    readonly transaction?: TransactionHandle | undefined
     /** Of a relation that is asked for as a method of another query: what is given is its rows. */
     readonly dataPath?: readonly string[]
   }
 }
 
 /** A query in the words of the database. */
-export interface RawQuery {
+export type RawQuery = Pick<Query, '__internalParams'> & {
   readonly args: unknown
-  readonly query: (args: unknown) => Promise<unknown>
+  readonly query: (args: unknown) => PromiseLike<unknown>
 }
 
 export const rawOperations = [
   '$executeRaw',
   '$executeRawUnsafe',
   '$queryRaw',
+  '$queryRawTyped',
   '$queryRawUnsafe',
 ] as const
 
-/** The text of a raw query: a template's, or a plain one with its values behind it. */
+/** The text of a raw query: of an object that Prisma has made, or a plain one with its values behind it. */
 export function statementOf(args: unknown): string {
   const [first] = Array.isArray(args) ? args : [args]
-  return typeof first === 'string'
-    ? first
-    : [Reflect.get(Object(first), 'strings')].flat().join('?')
+  return typeof first === 'string' ? first : String(Reflect.get(Object(first), 'sql'))
 }
 
 /** Name of a model's member of the client. */

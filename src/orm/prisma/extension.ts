@@ -1,30 +1,39 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
+import { UnsupportedError } from '../../core/errors.ts'
 import { bypass } from '../../fields/bypass.ts'
-import { changedColumns, columnName, type FieldFile } from '../../fields/field-file.ts'
+import {
+  changedColumns,
+  columnName,
+  type FieldFile,
+  type FieldHost,
+  type FileInput,
+} from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
-import type { FileModel, FileModels } from '../../fields/file-models.ts'
-import { currentScope, fileTransaction } from '../../fields/lifecycle.ts'
+import { countUses, type FileModel, type FileModels, mostUses } from '../../fields/file-models.ts'
 import { leaveRow, type RowFiles, writeRow } from '../../fields/row-writes.ts'
 import {
   type Client,
   type DataModel,
   type Delegate,
   isValues,
+  type ModelShape,
   memberOf,
+  type PrismaPromise,
   type Query,
   type RawQuery,
   rawOperations,
   statementOf,
-  type Transact,
+  text,
   type Values,
+  valuesOf,
 } from './client.ts'
+import { ClientFiles } from './client-files.ts'
 import { type Database, writeIfSame } from './conditional-write.ts'
-import { fileData, fileOf, isContent } from './file-data.ts'
+import { fileData, fileOf, givenIn, isContent } from './file-data.ts'
 import { PrismaHost, type RowWriter } from './host.ts'
 import { refuseNested } from './nested.ts'
-import { PrismaRows, planOf } from './rows.ts'
-import { checkSchema, type FilesByModel, modelsWithFiles } from './schema.ts'
+import { PrismaRows, planOf, type Shapes } from './rows.ts'
+import { type FilesByModel, type Key, modelsWithFiles, PrismaSchema } from './schema.ts'
+import { type Transaction, Transactions } from './transactions.ts'
 
 /** File columns by model and column, as in `{ user: { avatar: field } }`. */
 export type PrismaFiles<F> = {
@@ -52,7 +61,7 @@ export type FileExtension<F extends PrismaFiles<F>> = (client: object) => {
  * columns are `String @default("")`; `''` stands for no file. `$transaction` with a function
  * carries the files along.
  *
- * @param options.keys unique column of the models that have no `id`
+ * @param options.keys unique column of the models that have neither `@id` nor `@@id`
  * @throws ImproperlyConfigured for unknown models and columns, and for rows that the database deletes
  *   by itself (`onDelete: Cascade`)
  */
@@ -65,204 +74,268 @@ export function fileExtension<const F extends PrismaFiles<F>>(
       .extended as never
 }
 
-/** Operations that give no rows: names stay names there. */
+/** Operations that give no rows. */
 const summaries: readonly string[] = ['aggregate', 'count', 'groupBy']
 
 /** Databases in which a write says whether its condition was met. */
 const returning: readonly unknown[] = ['sqlite', 'postgresql', 'cockroachdb']
 
-class PrismaExtension implements Database, RowWriter {
+class PrismaExtension implements Database, RowWriter, Shapes {
   /** The client whose rows have files. */
   readonly extended: unknown
   readonly isReturning: boolean
-  readonly #files: FileModels<string>
-  readonly #keys: Readonly<Record<string, string | undefined>>
-  readonly #models: DataModel['models']
-  readonly #rows: PrismaRows
+  readonly models: DataModel['models']
+  readonly files: FileModels<string>
   readonly #client: Client
-  /** The client of the interactive transaction that is running. */
-  readonly #transaction = new AsyncLocalStorage<Client>()
-  /** Our own queries are not looked at once more. */
-  readonly #own = new AsyncLocalStorage<true>()
+  readonly #clientFiles: ClientFiles
+  readonly #schema: PrismaSchema
+  readonly #keys: Readonly<Record<string, string | undefined>>
+  readonly #rows: PrismaRows
+  readonly #transactions = new Transactions()
 
   constructor(
     client: Client,
     files: FilesByModel,
     keys: Readonly<Record<string, string | undefined>>,
   ) {
-    this.#models = client._runtimeDataModel.models
-    this.#files = modelsWithFiles(files, this.#models)
+    this.#client = client
     this.#keys = keys
-    checkSchema(client._engineConfig.inlineSchema, this.#files)
+    this.models = client._runtimeDataModel.models
+    this.files = modelsWithFiles(files, this.models)
+    this.#schema = new PrismaSchema(client._engineConfig.inlineSchema)
+    this.#schema.check(this.files)
+    this.#clientFiles = ClientFiles.of(client)
+    this.#clientFiles.add(this.files)
     this.isReturning = returning.includes(client._engineConfig.activeProvider)
     this.#rows = new PrismaRows(
-      this.#models,
-      this.#files,
-      (model, row, shown) => new PrismaHost(this, model, row, shown),
+      this,
+      (model, transaction, row, shown) => new PrismaHost(this, model, transaction, row, shown),
     )
-    const raw = async ({ args, query: run }: RawQuery): Promise<unknown> => {
-      this.#files.refuseStatement(statementOf(args), 'update() and delete() of each row')
-      return await run(args)
-    }
-    const query = {
-      $allModels: { $allOperations: (call: Query) => this.#query(call) },
-      ...Object.fromEntries(rawOperations.map(operation => [operation, raw])),
-    }
-    const own = client.$extends({ name: 'stowage', query })
-    this.#client = own
-    const $transaction: Transact = (work, options) =>
-      this.#transact(own.$transaction.bind(own), work, options)
-    this.extended = own.$extends({ name: 'stowage transactions', client: { $transaction } })
+    this.extended = this.#extend(client)
   }
 
-  readonly #uses = async (name: string, storage: unknown): Promise<number> =>
-    await this.uses(storage, name)
-
-  get isInTransaction(): boolean {
-    return this.#transaction.getStore() !== undefined
+  get running(): Transaction | undefined {
+    return this.#transactions.running
   }
 
-  async uses(storage: unknown, name: string): Promise<number> {
-    return await this.#files.uses(storage, async (model, columns) => {
+  shapeOf(model: string): ModelShape | undefined {
+    return this.models[model]
+  }
+
+  keyOf(model: string): Key {
+    return this.#schema.keyOf(model, this.models[model], this.#keys[memberOf(model)])
+  }
+
+  omitOf(model: string): Values {
+    return this.#client._globalOmit?.[memberOf(model)] ?? {}
+  }
+
+  async ask<T>(
+    model: string,
+    transaction: Transaction | undefined,
+    query: (delegate: Delegate) => PrismaPromise<T>,
+  ): Promise<T> {
+    const promise = query(Reflect.get(this.#client, memberOf(model)) as Delegate)
+    const handle = transaction?.open?.handle
+    return await (handle === undefined ? promise : promise.requestTransaction(handle))
+  }
+
+  async uses(
+    storage: unknown,
+    name: string,
+    transaction: Transaction | undefined,
+  ): Promise<number> {
+    return await this.#clientFiles.uses(storage, async (model, columns) => {
       const where = { OR: columns.map(column => ({ [column]: name })) }
-      return await this.run(model, delegate => delegate.count({ where }))
+      const select = Object.fromEntries(columns.map(column => [column, true]))
+      const found = await this.ask(model, transaction, rows =>
+        rows.findMany({ where, select, take: mostUses }),
+      )
+      // Another extension of the client may have made files of them.
+      const rows = found.map(row =>
+        Object.fromEntries(columns.map(column => [column, text(row[column])])),
+      )
+      return countUses(rows, columns, name)
     })
   }
 
-  async persist(model: string, row: Values, file: FieldFile): Promise<void> {
-    const key = this.keyOf(model)
-    const column = this.#files.of(model)?.properties.find(name => row[name] === file)
-    if (column === undefined) {
+  async persist(
+    model: string,
+    row: Values,
+    file: FieldFile,
+    transaction: Transaction | undefined,
+  ): Promise<void> {
+    const files = this.files.of(model)
+    const column = files?.properties.find(name => row[name] === file)
+    if (files === undefined || column === undefined) {
       throw new UnsupportedError('The row has another file by now; save that one.', {
         operation: 'save',
       })
     }
-    const data = { [column]: fileData(file) }
-    await this.#delegate(model).update({ where: { [key]: row[key] }, data })
+    const { columns, name } = this.keyOf(model)
+    const values = Object.fromEntries(columns.map(key => [key, row[key]]))
+    const call: Query = {
+      model,
+      operation: 'update',
+      args: {
+        where: columns.length === 1 ? values : { [name]: values },
+        data: { [column]: fileData(file) },
+      },
+      query: args => this.ask(model, transaction, rows => rows.update(args)),
+    }
+    await this.#update(call, files, transaction)
   }
 
-  keyOf(model: string): string {
-    const key = this.#keys[memberOf(model)] ?? 'id'
-    if (this.#models[model]?.fields.some(({ name }) => name === key) === true) return key
-    throw new ImproperlyConfigured(
-      `${model} has no column "${key}"; say which one is unique: fileExtension(files, { keys: { ${memberOf(model)}: 'column' } }).`,
-      { setting: 'keys' },
-    )
+  /** With an extension of its queries, and one of its transactions, as whoever it is called on begins them. */
+  #extend(client: Client): unknown {
+    const raw = async (call: RawQuery): Promise<unknown> => {
+      this.files.refuseStatement(statementOf(call.args), 'update() and delete() of each row')
+      return await call.query(call.args)
+    }
+    const transactions = this.#transactions
+    const query = {
+      $allModels: {
+        $allOperations: transactions.watched((call: Query, own) => this.#query(call, own)),
+      },
+      ...Object.fromEntries(
+        rawOperations.map(operation => [operation, transactions.watched(raw)] as const),
+      ),
+    }
+    const { $transaction: begin } = client
+    async function $transaction(this: Client, work: unknown, options?: unknown): Promise<unknown> {
+      const run = (inside: unknown): Promise<unknown> => begin.call(this, inside, options)
+      if (typeof work !== 'function') return await run(work)
+      return await transactions.run(this, run, tx => work(tx))
+    }
+    return client.$extends({ name: 'stowage', query, client: { $transaction } })
   }
 
-  /** Prisma's promises begin when they are awaited: that has to happen inside. */
-  async run<T>(model: string, query: (delegate: Delegate) => Promise<T>): Promise<T> {
-    return await this.#own.run(true, async () => await query(this.#delegate(model)))
+  async #query(call: Query, transaction: Transaction | undefined): Promise<unknown> {
+    const { model, operation } = call
+    const args = valuesOf(call.args)
+    if (summaries.includes(operation))
+      return this.#rows.withSummedFiles(model, await call.query(args))
+    const plan = this.#rows.plan(model, args)
+    const result = await this.#look({ ...call, args: plan?.args ?? args }, transaction)
+    const shown = plan && planOf(plan, call)
+    return shown === undefined ? result : this.#rows.withFiles(shown, transaction, result)
   }
 
-  async #transact(run: Transact, work: unknown, options: unknown): Promise<unknown> {
-    if (typeof work !== 'function') return await run(work, options)
-    const inside = (own: Client): unknown => this.#transaction.run(own, () => work(own))
-    return await fileTransaction(() => run(inside, options))
-  }
-
-  async #query(call: Query): Promise<unknown> {
-    if (this.#own.getStore() === true) return await call.query(call.args)
-    const givesRows = !summaries.includes(call.operation)
-    const plan = givesRows ? this.#rows.plan(call.model, call.args ?? {}) : undefined
-    if (plan === undefined) return await this.#look(call)
-    const result = await this.#look({ ...call, args: plan.args })
-    const shown = planOf(plan, call)
-    return shown === undefined ? result : this.#rows.withFiles(shown, result)
-  }
-
-  async #look(call: Query): Promise<unknown> {
+  async #look(call: Query, transaction: Transaction | undefined): Promise<unknown> {
     const { model, operation, args, query } = call
-    const written = [args?.['data'], args?.['create'], args?.['update']].filter(isValues)
-    for (const data of written) refuseNested(this.#models, this.#files, model, data)
-    const files = this.#files.of(model)
+    const written = [args['data'], args['create'], args['update']].flat().filter(isValues)
+    for (const data of written) refuseNested(this.models, this.files, model, data)
+    const files = this.files.of(model)
     if (files === undefined) return await query(args)
-    const columns = files.properties
-    const rows = [args?.['data'] ?? []].flat().filter(isValues)
-    const touched = [...rows, ...written].some(data => columns.some(column => column in data))
-    this.#checkTransaction(call, touched || operation === 'delete')
+    const given = written.map(data => givenIn(data, files.properties))
+    this.#checkTransaction(call, files, given)
     if (operation.startsWith('create')) {
       // Nobody says which rows were left out, and whose files are to go.
-      if (
-        args['skipDuplicates'] === true &&
-        rows.some(row => columns.some(name => isContent(row[name])))
-      )
-        throw bypass(`${operation}() with skipDuplicates`, columns, 'create() of each row')
-      return await this.#create(call, files, rows)
+      const isSkipping = args['skipDuplicates'] === true
+      if (isSkipping && given.some(values => Object.values(values).some(isContent)))
+        throw bypass(`${operation}() with skipDuplicates`, files.properties, 'create() of each row')
+      return await this.#create(call, files, written, transaction)
     }
-    if (operation === 'update') return await this.#update(call, files, args['data'] as Values)
-    if (operation === 'delete') return await this.#delete(call, files)
-    if (touched) throw bypass(`${operation}()`, columns, 'create() and update()')
+    if (operation === 'update') return await this.#update(call, files, transaction)
+    if (operation === 'delete') return await this.#delete(call, files, transaction)
+    for (const values of given) files.refuseWrite(values, `${operation}()`, 'create() and update()')
     if (operation === 'deleteMany') files.refuseDeletion('deleteMany()', 'delete() of each row')
     return await query(args)
   }
 
   async #create(
     { model, args, query }: Query,
-    { fields }: FileModel,
+    files: FileModel,
     rows: readonly Values[],
+    transaction: Transaction | undefined,
   ): Promise<unknown> {
-    const written = rows.map(row => [row, this.#filesOf(model, fields, row)] as const)
-    const files = written.flatMap(([, own]) => own)
+    const written = rows.map(row => [row, this.#filesOf(model, files, row, transaction)] as const)
+    const all = written.flatMap(([, own]) => own)
     return await writeRow(
-      currentScope(),
-      files,
+      transaction?.scope,
+      all,
       async () => {
         for (const [row, own] of written) putNames(row, own)
         return [await query(args), {}]
       },
-      this.#uses,
+      this.#counter(transaction),
     )
   }
 
-  async #update(call: Query, { fields }: FileModel, data: Values): Promise<unknown> {
-    const files = this.#filesOf(call.model, fields, data)
-    if (files.length === 0) return await call.query(call.args)
+  async #update(
+    call: Query,
+    files: FileModel,
+    transaction: Transaction | undefined,
+  ): Promise<unknown> {
+    const data = valuesOf(call.args['data'])
+    const written = this.#filesOf(call.model, files, data, transaction)
+    if (written.length === 0) return await call.query(call.args)
     return await writeRow(
-      currentScope(),
-      files,
+      transaction?.scope,
+      written,
       async () => {
-        putNames(data, files)
-        const columns = files.map(([column]) => column)
-        return await writeIfSame(this, call, columns)
+        putNames(data, written)
+        if (!this.#isFollowed(call)) return [await call.query(call.args), {}]
+        const columns = written.map(([column]) => column)
+        return await writeIfSame(this, call, columns, transaction)
       },
-      this.#uses,
+      this.#counter(transaction),
     )
   }
 
-  async #delete(call: Query, { fields, properties }: FileModel): Promise<unknown> {
-    const [result, previous] = await writeIfSame(this, call, properties)
-    const host = new PrismaHost(this, call.model, previous)
+  async #delete(
+    call: Query,
+    { fields, properties }: FileModel,
+    transaction: Transaction | undefined,
+  ): Promise<unknown> {
+    if (!this.#isFollowed(call)) return await call.query(call.args)
+    const [result, previous] = await writeIfSame(this, call, properties, transaction)
+    const host = new PrismaHost(this, call.model, transaction, { ...previous })
     const files = Object.entries(fields).map(
       ([column, field]) => [column, fileOf(null, field, host)] as const,
     )
-    await leaveRow(currentScope(), files, previous)
+    await leaveRow(transaction?.scope, files, previous)
     return result
   }
 
   /** The files that the data has for its row. */
-  #filesOf(model: string, fields: FileModel['fields'], data: Values): RowFiles {
-    const host = new PrismaHost(this, model, data)
-    return Object.entries(fields).flatMap(([column, field]) => {
-      if (!(column in data)) return []
-      const value = isValues(data[column]) ? data[column]['set'] : data[column]
-      return [[column, fileOf(value, field, host)] as const]
-    })
+  #filesOf(
+    model: string,
+    { fields, properties }: FileModel,
+    data: Values,
+    transaction: Transaction | undefined,
+  ): RowFiles {
+    const host = new PrismaHost(this, model, transaction, data)
+    const given = givenIn(data, properties)
+    return Object.entries(fields).flatMap(([column, field]) =>
+      column in given ? [[column, fileOf(given[column] ?? null, field, host)] as const] : [],
+    )
   }
 
-  #checkTransaction({ __internalParams }: Query, writesFiles: boolean): void {
-    const kind = __internalParams?.transaction?.kind
-    if (!writesFiles || kind === undefined) return
-    if (kind === 'itx' && this.isInTransaction) return
+  /** Of files that a write was given, and that belong to no row. */
+  #counter(transaction: Transaction | undefined): FieldHost['uses'] {
+    return async (name, storage, isOver) =>
+      await this.uses(storage, name, isOver ? undefined : transaction)
+  }
+
+  /** Whether it is known how what the query does will end. */
+  #isFollowed({ __internalParams }: Query): boolean {
+    const handle = __internalParams?.transaction
+    return handle === undefined || this.#transactions.of(handle) !== undefined
+  }
+
+  #checkTransaction(
+    call: Query,
+    files: FileModel,
+    given: readonly Readonly<Record<string, FileInput>>[],
+  ): void {
+    const isDeletion = call.operation === 'delete' && files.cleaned !== undefined
+    const isTouched = isDeletion || given.some(values => files.touched(values).length > 0)
+    if (!isTouched || this.#isFollowed(call)) return
     throw new UnsupportedError(
       'Files follow a transaction with a function of the extended client: prisma.$transaction(async tx => …).',
       { operation: '$transaction' },
     )
-  }
-
-  #delegate(model: string): Delegate {
-    const client = this.#transaction.getStore() ?? this.#client
-    return Reflect.get(client, memberOf(model)) as Delegate
   }
 }
 

@@ -1,41 +1,54 @@
+import { ValidationError } from '../../core/errors.ts'
 import { FieldFile, type FieldHost, type FileInput, isPending } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
+import { isValues, type Values } from './client.ts'
 
 /**
  * A file as a value of a file column in `create` and `update`: content, a stored name, or the file
- * of a row that something was assigned to.
+ * of a row that something was assigned to. It may be used again: for another row, or when a
+ * transaction is done again.
  */
 export function fileData(value: FileInput): string {
   if (value === null || typeof value === 'string') return value ?? ''
-  const token = `${tokenPrefix}${crypto.randomUUID()}`
-  waiting().set(token, value)
-  return token
+  // Prisma copies arguments, and leaves functions as they are; it refuses one that gets to the database.
+  const data = Object.assign(() => {}, { [contentKey]: value, [Symbol.toStringTag]: unseen })
+  return data as unknown as string
 }
 
-/** Prisma clones arguments, and only text survives that: content waits here for its query. */
-const waitingKey: unique symbol = Symbol.for('stowage.prisma.waiting')
-const tokenPrefix = '\0stowage:'
+/** In Prisma's error. */
+const unseen = 'fileData() in a query that no fileExtension sees'
+const contentKey: unique symbol = Symbol.for('stowage.prisma.content')
 
-function waiting(): Map<string, Exclude<FileInput, string | null>> {
-  const shared = globalThis as { [waitingKey]?: ReturnType<typeof waiting> | undefined }
-  shared[waitingKey] ??= new Map()
-  return shared[waitingKey]
+/** What data has for some file columns; columns that it leaves alone are not in it. */
+export function givenIn(data: Values, columns: readonly string[]): Record<string, FileInput> {
+  const given: Record<string, FileInput> = {}
+  for (const column of columns) {
+    const value = givenOf(data[column], column)
+    if (value !== undefined) given[column] = value
+  }
+  return given
 }
 
-/** Whether a value of a column stands for content that is not stored yet. */
-export function isContent(value: unknown): boolean {
-  const given = typeof value === 'string' ? waiting().get(value) : undefined
-  return given !== undefined && (!(given instanceof FieldFile) || given[isPending])
+/** Whether it is stored only when a row is written. */
+export function isContent(given: FileInput): boolean {
+  if (given === null || typeof given === 'string') return false
+  return !(given instanceof FieldFile) || given[isPending]
 }
 
-/** The file that a value of a column stands for. */
-export function fileOf(value: unknown, field: FileField, host: FieldHost): FieldFile {
-  const token = typeof value === 'string' && value.startsWith(tokenPrefix) ? value : ''
-  const given = waiting().get(token)
-  waiting().delete(token)
+/** The file that is given for a column. */
+export function fileOf(given: FileInput, field: FileField, host: FieldHost): FieldFile {
   if (given instanceof FieldFile && given.field === field) return given
-  const file = field.file(null, host)
-  if (given !== undefined) file.assign(given)
-  else if (typeof value === 'string' && token === '') file.assign(value)
-  return file
+  return field.file(null, host).assign(given)
+}
+
+function givenOf(value: unknown, column: string): FileInput | undefined {
+  if (value === undefined || value === null || typeof value === 'string') return value
+  if (typeof value === 'function' && contentKey in value) return value[contentKey] as FileInput
+  if (isValues(value) && 'set' in value) return givenOf(value['set'], column)
+  // Prisma.skip
+  if (isValues(value) && typeof value['ifUndefined'] === 'function') return undefined
+  throw new ValidationError(
+    `"${column}" takes fileData(file) or the name of a stored file: Prisma copies what it is given, and of a file nothing is left.`,
+    { operation: 'fileData' },
+  )
 }

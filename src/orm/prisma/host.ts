@@ -1,13 +1,21 @@
 import type { FieldFile, FieldHost } from '../../fields/field-file.ts'
-import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
+import type { FileScope } from '../../fields/lifecycle.ts'
 import type { Values } from './client.ts'
+import type { Transaction } from './transactions.ts'
 
 /** What the files of a row need of their extension. */
 export interface RowWriter {
+  /** The transaction whose function the program is in. */
+  readonly running: Transaction | undefined
   /** Writes the column of a row that has the file. */
-  persist(model: string, row: Values, file: FieldFile): Promise<void>
-  /** Number of rows that name a file of this storage. */
-  uses(storage: unknown, name: string): Promise<number>
+  persist(
+    model: string,
+    row: Values,
+    file: FieldFile,
+    transaction: Transaction | undefined,
+  ): Promise<void>
+  /** Number of rows that name a file of this storage, as a transaction sees them. */
+  uses(storage: unknown, name: string, transaction: Transaction | undefined): Promise<number>
 }
 
 /** A row as its files see it; they share one, since many are made. */
@@ -15,12 +23,23 @@ export class PrismaHost implements FieldHost {
   readonly owner: Values
   readonly #writer: RowWriter
   readonly #model: string
+  readonly #given: Transaction | undefined
   readonly #shown: Values
 
-  /** @param shown what the user has of the row, where that is not all of it */
-  constructor(writer: RowWriter, model: string, row: Values, shown = row) {
+  /**
+   * @param given the transaction that the row comes from
+   * @param shown what the user has of the row, where that is not all of it
+   */
+  constructor(
+    writer: RowWriter,
+    model: string,
+    given: Transaction | undefined,
+    row: Values,
+    shown = row,
+  ) {
     this.#writer = writer
     this.#model = model
+    this.#given = given
     this.owner = row
     this.#shown = shown
   }
@@ -33,14 +52,19 @@ export class PrismaHost implements FieldHost {
   }
 
   async persist(file: FieldFile): Promise<void> {
-    await this.#writer.persist(this.#model, this.owner, file)
+    await this.#writer.persist(this.#model, this.owner, file, this.#transaction)
   }
 
   scope(): FileScope | undefined {
-    return currentScope()
+    return this.#transaction?.scope
   }
 
-  async uses(name: string, storage: unknown): Promise<number> {
-    return await this.#writer.uses(storage, name)
+  async uses(name: string, storage: unknown, isOver: boolean): Promise<number> {
+    return await this.#writer.uses(storage, name, isOver ? undefined : this.#transaction)
+  }
+
+  /** The row's own, while it is open, else the one that is running. */
+  get #transaction(): Transaction | undefined {
+    return this.#given?.open ?? this.#writer.running
   }
 }

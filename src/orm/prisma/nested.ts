@@ -1,6 +1,16 @@
-import { bypass } from '../../fields/bypass.ts'
 import type { FileModels } from '../../fields/file-models.ts'
 import { type DataModel, isValues, memberOf, type Values } from './client.ts'
+import { givenIn } from './file-data.ts'
+
+/** The data in the arguments of nested writes; `update` takes it as it is, too. */
+const dataIn: Readonly<Record<string, (given: Values) => unknown[]>> = {
+  create: given => [given],
+  createMany: given => [given['data']],
+  connectOrCreate: given => [given['create']],
+  update: given => [given, given['data']],
+  updateMany: given => [given['data']],
+  upsert: given => [given['create'], given['update']],
+}
 
 /** @throws UnsupportedError for writes of files, and deletions of rows with files, in those of other rows */
 export function refuseNested(
@@ -12,21 +22,18 @@ export function refuseNested(
   for (const { name, kind, type } of models[model]?.fields ?? []) {
     const nested = data[name]
     if (kind !== 'object' || !isValues(nested)) continue
-    const columns = files.of(type)?.properties ?? []
+    const own = files.of(type)
+    const member = memberOf(type)
     for (const [operation, given] of Object.entries(nested)) {
-      if (columns.length > 0 && operation.startsWith('delete'))
-        throw bypass(`a nested ${operation}`, columns, `delete() of ${memberOf(type)}`)
-      for (const value of [given].flat().flatMap(partsOf)) {
-        if (columns.some(column => column in value))
-          throw bypass(`a nested ${operation}`, columns, `${operation}() of ${memberOf(type)}`)
+      const all = [given].flat().filter(value => value !== undefined && value !== false)
+      if (operation.startsWith('delete') && all.length > 0)
+        own?.refuseDeletion(`a nested ${operation}`, `delete() of ${member}`)
+      const written = all.filter(isValues).flatMap(value => dataIn[operation]?.(value) ?? [])
+      for (const value of written.flat().filter(isValues)) {
+        const values = givenIn(value, own?.properties ?? [])
+        own?.refuseWrite(values, `a nested ${operation}`, `create() and update() of ${member}`)
         refuseNested(models, files, type, value)
       }
     }
   }
-}
-
-/** The data in an argument of a nested write: itself, or what it holds. */
-function partsOf(given: unknown): Values[] {
-  if (!isValues(given)) return []
-  return [given, given['data'], given['create'], given['update']].flat().filter(isValues)
 }

@@ -2,6 +2,7 @@ import type { FieldHost } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileModels } from '../../fields/file-models.ts'
 import { type DataModel, isValues, type Query, type Values, valuesOf } from './client.ts'
+import type { Transaction } from './transactions.ts'
 
 /** Where the files are in what a query gives. */
 export interface RowPlan {
@@ -21,20 +22,31 @@ export interface RowPlan {
  * @param row with the columns that nobody is shown
  * @param shown what the user has of it, which may be the same
  */
-type HostOf = (model: string, row: Values, shown: Values) => FieldHost
+type HostOf = (
+  model: string,
+  transaction: Transaction | undefined,
+  row: Values,
+  shown: Values,
+) => FieldHost
+
+/** Of a client and its schema, what results depend on. */
+export interface Shapes {
+  readonly models: DataModel['models']
+  readonly files: FileModels<string>
+  /** Columns that the client leaves out of results unless it is asked for them. */
+  omitOf(model: string): Values
+}
 
 /**
  * Makes files of the names in what queries give. Prisma's own way, an extension of its results, puts a
  * proxy around each row, which takes several times as long as loading it; these rows stay plain objects.
  */
 export class PrismaRows {
-  readonly #models: DataModel['models']
-  readonly #files: FileModels<string>
+  readonly #shapes: Shapes
   readonly #hostOf: HostOf
 
-  constructor(models: DataModel['models'], files: FileModels<string>, hostOf: HostOf) {
-    this.#models = models
-    this.#files = files
+  constructor(shapes: Shapes, hostOf: HostOf) {
+    this.#shapes = shapes
     this.#hostOf = hostOf
   }
 
@@ -42,28 +54,48 @@ export class PrismaRows {
   plan(model: string, args: Values): RowPlan | undefined {
     const [own, relations] = this.#relations(model, args)
     const { select } = args
-    const columns = Object.entries(this.#files.of(model)?.fields ?? {}).filter(
-      ([column]) => !isValues(select) || select[column] === true,
+    const omit = { ...this.#shapes.omitOf(model), ...valuesOf(args['omit']) }
+    const columns = Object.entries(this.#shapes.files.of(model)?.fields ?? {}).filter(([column]) =>
+      isValues(select) ? select[column] === true : omit[column] !== true,
     )
     if (columns.length === 0 && relations.length === 0) return undefined
     const needed = columns.length === 0 ? [] : this.#plainColumns(model)
-    const { args: wider, added } = withColumns(own, needed)
+    const { args: wider, added } = withColumns(own, needed, this.#shapes.omitOf(model))
     return { args: wider, model, columns, added, relations }
   }
 
   /** The result of a query with files where their names are. */
-  withFiles(plan: RowPlan, result: unknown): unknown {
-    if (!Array.isArray(result)) return isValues(result) ? this.#row(plan, result) : result
+  withFiles(plan: RowPlan, transaction: Transaction | undefined, result: unknown): unknown {
+    if (!Array.isArray(result))
+      return isValues(result) ? this.#row(plan, transaction, result) : result
     for (let index = 0; index < result.length; index++)
-      result[index] = this.withFiles(plan, result[index])
+      result[index] = this.withFiles(plan, transaction, result[index])
     return result
   }
 
-  #row({ model, columns, added, relations }: RowPlan, row: Values): Values {
-    for (const [name, plan] of relations) row[name] = this.withFiles(plan, row[name])
+  /** What sums up rows has files of its own, which belong to no row. */
+  withSummedFiles(model: string, result: unknown): unknown {
+    const fields = Object.entries(this.#shapes.files.of(model)?.fields ?? {})
+    const groups = [result].flat().filter(isValues)
+    for (const part of groups.flatMap(group => [group, group['_min'], group['_max']])) {
+      if (!isValues(part)) continue
+      for (const [column, field] of fields) {
+        const name = part[column]
+        if (typeof name === 'string') part[column] = field.file(name)
+      }
+    }
+    return result
+  }
+
+  #row(
+    { model, columns, added, relations }: RowPlan,
+    transaction: Transaction | undefined,
+    row: Values,
+  ): Values {
+    for (const [name, plan] of relations) row[name] = this.withFiles(plan, transaction, row[name])
     if (columns.length === 0) return row
     const shown = added.length === 0 ? row : without(row, added)
-    const host = this.#hostOf(model, row, shown)
+    const host = this.#hostOf(model, transaction, row, shown)
     for (const [column, field] of columns) {
       const name = row[column]
       if (typeof name !== 'string') continue
@@ -79,7 +111,7 @@ export class PrismaRows {
     let own = args
     for (const part of ['select', 'include']) {
       for (const [name, asked] of Object.entries(valuesOf(args[part]))) {
-        const field = this.#models[model]?.fields.find(known => known.name === name)
+        const field = this.#shapes.models[model]?.fields.find(known => known.name === name)
         if (!asked || field?.kind !== 'object') continue
         const given = valuesOf(asked)
         const plan = this.plan(field.type, given)
@@ -94,27 +126,31 @@ export class PrismaRows {
 
   /** `uploadTo` may look at any of them, and the key finds the row again. */
   #plainColumns(model: string): string[] {
-    const files = this.#files.of(model)?.fields ?? {}
-    return (this.#models[model]?.fields ?? []).flatMap(({ name, kind }) =>
+    const files = this.#shapes.files.of(model)?.fields ?? {}
+    return (this.#shapes.models[model]?.fields ?? []).flatMap(({ name, kind }) =>
       kind === 'object' || name in files ? [] : [name],
     )
   }
 }
 
-/** The same query, with some columns in what it gives; `added` are those that nobody asked for. */
+/**
+ * The same query, with some columns in what it gives; `added` are those that nobody asked for.
+ *
+ * @param omitted what the client leaves out unless it is asked for it
+ */
 export function withColumns(
   args: Values,
   columns: readonly string[],
+  omitted: Values,
 ): { readonly args: Values; readonly added: readonly string[] } {
   const { select, omit } = args
-  const shown = (value: boolean): Values => Object.fromEntries(columns.map(key => [key, value]))
-  if (isValues(select)) {
-    const added = columns.filter(column => select[column] !== true)
-    return { args: { ...args, select: { ...select, ...shown(true) } }, added }
-  }
-  if (!isValues(omit)) return { args, added: [] }
-  const added = columns.filter(column => omit[column] === true)
-  return { args: { ...args, omit: { ...omit, ...shown(false) } }, added }
+  const given = isValues(select) ? select : { ...omitted, ...valuesOf(omit) }
+  const added = columns.filter(column => (given[column] === true) !== isValues(select))
+  if (added.length === 0) return { args, added }
+  const shown = Object.fromEntries(added.map(column => [column, isValues(select)]))
+  return isValues(select)
+    ? { args: { ...args, select: { ...select, ...shown } }, added }
+    : { args: { ...args, omit: { ...valuesOf(omit), ...shown } }, added }
 }
 
 function without(row: Values, columns: readonly string[]): Values {

@@ -15,9 +15,7 @@ export function modelsWithFiles(
   for (const [name, fields] of Object.entries(files)) {
     const model = Object.keys(models).find(known => memberOf(known) === name)
     const shape = models[model ?? '']
-    const missing = Object.keys(fields).find(
-      column => shape?.fields.some(known => known.name === column) !== true,
-    )
+    const missing = Object.keys(fields).find(column => !hasColumn(shape, column))
     if (model === undefined || shape === undefined || missing !== undefined) {
       const what = shape === undefined ? `model "${name}"` : `column "${missing}" in ${model}`
       throw new ImproperlyConfigured(`The Prisma schema has no ${what}.`, { setting: name })
@@ -43,19 +41,73 @@ function fileModel(
   return new FileModel(shape.dbName ?? model, columns)
 }
 
-/** @throws ImproperlyConfigured for columns that may be null, and rows that go without a word */
-export function checkSchema(schema: unknown, models: FileModels<string>): void {
-  for (const [, model = '', block = ''] of String(schema ?? '').matchAll(
-    /^\s*model\s+(\w+)\s*\{([^}]*)\}/gm,
-  )) {
-    const files = models.of(model)
-    for (const column of files?.properties ?? []) {
-      if (new RegExp(`^\\s*${column}\\s+String\\?`, 'm').test(block)) throw nullable(model, column)
+function hasColumn(shape: ModelShape | undefined, column: string): boolean {
+  return shape?.fields.some(({ name }) => name === column) === true
+}
+
+/** What tells one row of a model from all others. */
+export interface Key {
+  readonly columns: readonly string[]
+  /** Of several columns together. */
+  readonly name: string
+}
+
+/** The schema as text: Prisma's client is told neither keys nor relations. */
+export class PrismaSchema {
+  readonly #blocks: ReadonlyMap<string, string>
+
+  constructor(schema: unknown) {
+    const read = String(schema ?? '').replace(unread, text => {
+      if (text.startsWith('/')) return ''
+      return /^"\w*"$/.test(text) ? text : '""'
+    })
+    this.#blocks = new Map(
+      [...read.matchAll(/^\s*model\s+(\w+)\s*\{([^}]*)\}/gm)].map(
+        ([, model = '', block = '']) => [model, block] as const,
+      ),
+    )
+  }
+
+  /** @throws ImproperlyConfigured for columns that may be null, and rows that go without a word */
+  check(models: FileModels<string>): void {
+    for (const [model, files] of models) {
+      const block = this.#block(model)
+      for (const column of files.properties) {
+        if (new RegExp(`^\\s*${column}\\s+String\\?`, 'm').test(block))
+          throw nullable(model, column)
+      }
+      if (/\bonDelete:\s*Cascade\b/.test(block))
+        files.refuseCascade(model, 'delete the rows before their parent')
     }
-    if (/onDelete:\s*Cascade/.test(block))
-      files?.refuseCascade(model, 'delete the rows before their parent')
+  }
+
+  /**
+   * @param given the column that the application has named
+   * @throws ImproperlyConfigured for a model without an id
+   */
+  keyOf(model: string, shape: ModelShape | undefined, given: string | undefined): Key {
+    const block = this.#block(model)
+    const column = given ?? /^\s*(\w+)\s[^\n]*\s@id\b/m.exec(block)?.[1]
+    if (column === undefined) {
+      const own = /@@id\(((?:[^()]|\([^()]*\))*)\)/.exec(block)?.[1] ?? ''
+      const list = /\[([^\]]*)\]/.exec(own)?.[1] ?? ''
+      const columns = [...list.matchAll(/(\w+)\s*(?:\([^)]*\))?/g)].map(([, name = '']) => name)
+      const name = /\bname:\s*"(\w+)"/.exec(own)?.[1] ?? columns.join('_')
+      if (columns.length > 0) return { columns, name }
+    } else if (hasColumn(shape, column)) return { columns: [column], name: column }
+    throw new ImproperlyConfigured(
+      `${model} has no ${given === undefined ? '@id' : `column "${given}"`}; say which column is unique: fileExtension(files, { keys: { ${memberOf(model)}: 'column' } }).`,
+      { setting: 'keys' },
+    )
+  }
+
+  #block(model: string): string {
+    return this.#blocks.get(model) ?? ''
   }
 }
+
+/** Texts, which may hold braces, and comments. */
+const unread = /"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*.*?\*\//gs
 
 function nullable(model: string, column: string): ImproperlyConfigured {
   return new ImproperlyConfigured(

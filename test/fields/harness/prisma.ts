@@ -36,7 +36,12 @@ export async function openPrisma(
   { returning = true }: { readonly returning?: boolean } = {},
 ): Promise<Session> {
   const prisma = base.$extends(fileExtension({ document: fields }))
+  type Transaction = Parameters<Parameters<typeof prisma.$transaction>[0]>[0]
   type Handle = Pick<typeof prisma, 'document'>
+  const inside = (tx: Transaction): Unit => ({
+    ...unit(tx),
+    nested: async work => await tx.$transaction(async nested => await work(inside(nested))),
+  })
   const unit = (handle: Handle): Unit => {
     const own: Unit = {
       make: title => new Draft(title, fields, own),
@@ -72,7 +77,7 @@ export async function openPrisma(
   }
   return {
     ...unit(prisma),
-    transaction: async work => await prisma.$transaction(async tx => await work(unit(tx))),
+    transaction: async work => await prisma.$transaction(async tx => await work(inside(tx))),
     names: async () => {
       const rows = await base.document.findMany()
       return rows.flatMap(row => columns.map(column => row[column]))

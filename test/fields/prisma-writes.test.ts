@@ -1,0 +1,332 @@
+import { makeTypedQueryFactory, skip } from '@prisma/client/runtime/client'
+import { MemoryStorage, UnsupportedError, ValidationError } from 'stowage'
+import { FieldFile, FileField, fileTransaction } from 'stowage/fields'
+import { fileData, fileExtension } from 'stowage/prisma'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { PrismaClient } from '../fixtures/prisma/generated/client.ts'
+import { openPrismaOnSqlite } from './harness/prisma-sqlite.ts'
+
+const file = (name: string): string => fileData(new File([name], name))
+const failure = new Error('roll back')
+const open: (() => Promise<void>)[] = []
+
+afterEach(async () => {
+  for (const close of open.splice(0)) await close()
+})
+
+type Setup = Parameters<typeof openPrismaOnSqlite>[0]
+
+/** Two columns with files, of which `default` has one without being asked. */
+async function setUp(options: Setup = {}, keeps: 'keep' | 'cleanup' = 'cleanup') {
+  const { base, close } = await openPrismaOnSqlite(options)
+  open.push(close)
+  const storage = new MemoryStorage({})
+  await storage.save('tests/default.txt', 'default')
+  const behaviour = { storage, onDelete: keeps, onReplace: keeps } as const
+  const normal = new FileField(behaviour)
+  const other = new FileField({ ...behaviour, default: 'tests/default.txt' })
+  const scan = new FileField(behaviour)
+  const prisma = base.$extends(fileExtension({ document: { normal, default: other } }))
+  return {
+    base,
+    prisma,
+    storage,
+    scan,
+    /** What is stored, but for the default file. */
+    stored: async () => (await storage.listdir(''))[1],
+    names: async () => await namesOf(base),
+  }
+}
+
+async function namesOf(base: PrismaClient): Promise<string[]> {
+  const select = { normal: true }
+  const rows = await base.document.findMany({ select, orderBy: { id: 'asc' } })
+  return rows.map(({ normal }) => normal)
+}
+
+describe('data', () => {
+  it('leaves a file as it is where it has undefined or Prisma.skip', async () => {
+    const { base, prisma, stored } = await setUp()
+    const { id } = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const where = { id }
+    const nothing: object = { normal: undefined, default: undefined }
+    await prisma.document.update({ where, data: { title: 'b', ...nothing } })
+    await prisma.document.update({ where, data: { normal: skip } as object })
+    await prisma.document.updateMany({ data: { width: 1, ...nothing } })
+    await prisma.document.upsert({ where, create: { title: 'c', ...nothing }, update: nothing })
+    await prisma.document.create({ data: { title: 'c', ...nothing } })
+    await prisma.document.createMany({ data: [{ title: 'd', ...nothing }] })
+    await prisma.folder.create({ data: { documents: { create: { title: 'e', ...nothing } } } })
+    const rows = await base.document.findMany()
+    expect(rows.map(row => row.normal)).toEqual(['a.txt', '', '', ''])
+    expect(new Set(rows.map(row => row.default))).toEqual(new Set(['tests/default.txt']))
+    expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it('may be used again: after a failure, for a second row, in a transaction that is done again', async () => {
+    const { prisma, names, stored } = await setUp()
+    await prisma.document.create({ data: { title: 'taken' } })
+    const data = { title: 'taken', normal: file('a.txt') }
+    await expect(prisma.document.create({ data })).rejects.toMatchObject({ code: 'P2002' })
+    const { id } = await prisma.document.create({ data: { ...data, title: 'a' } })
+    await prisma.document.createMany({ data: [{ ...data, title: 'b' }] })
+    const [, , second] = await names()
+    expect(second).toMatch(/^a_.+\.txt$/)
+
+    const normal = file('b.txt')
+    const attempt = async (fails: boolean) =>
+      await prisma.$transaction(async tx => {
+        await tx.document.update({ where: { id }, data: { normal } })
+        if (fails) throw failure
+      })
+    await expect(attempt(true)).rejects.toBe(failure)
+    expect(await names()).toEqual(['', 'a.txt', second])
+    await attempt(false)
+    expect(await names()).toEqual(['', 'b.txt', second])
+    expect((await stored()).toSorted()).toEqual([second, 'b.txt'].toSorted())
+  })
+
+  it('is refused where files stand in it as they are', async () => {
+    const { prisma, names, stored } = await setUp()
+    const { id, ...row } = await prisma.document.create({
+      data: { title: 'a', normal: file('a.txt') },
+    })
+    for (const normal of [row.normal, new File(['b'], 'b.txt'), { set: row.normal }]) {
+      const data = { title: 'b', normal } as object as { title: string }
+      for (const write of [
+        () => prisma.document.update({ where: { id }, data }),
+        () => prisma.document.create({ data }),
+        () => prisma.document.updateMany({ data }),
+        () => prisma.folder.create({ data: { documents: { create: data } } }),
+      ])
+        await expect(write()).rejects.toThrow(ValidationError)
+    }
+    expect(await names()).toEqual(['a.txt'])
+    expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it('is refused by Prisma where another extension puts a file into it behind this one', async () => {
+    const { prisma, names, stored } = await setUp()
+    const other = prisma.$extends({
+      query: {
+        document: {
+          create: ({ args, query }) =>
+            query({ ...args, data: { ...args.data, normal: file('a.txt') } }),
+        },
+      },
+    })
+    await expect(other.document.create({ data: { title: 'a' } })).rejects.toThrow(
+      'fileData() in a query that no fileExtension sees',
+    )
+    expect(await names()).toEqual([])
+    expect(await stored()).toEqual([])
+  })
+})
+
+describe('a client', () => {
+  it('may leave columns out of its results', async () => {
+    const { prisma, names, stored } = await setUp({
+      omit: { document: { id: true, title: true, normal: true } },
+    })
+    const where = { title: 'a' }
+    await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    await prisma.document.update({ where, data: { normal: file('b.txt') } })
+    expect(await names()).toEqual(['b.txt'])
+    const row = await prisma.document.findFirstOrThrow({ omit: { normal: false } })
+    expect(Object.keys(row)).not.toContain('id')
+    await row.normal.save('c.txt', 'c')
+    expect(await names()).toEqual(['c.txt'])
+    await prisma.document.delete({ where })
+    expect(await stored()).toEqual([])
+  })
+
+  it('may have several extensions with files, of which each knows the rows of all', async () => {
+    const { base, storage, stored } = await setUp()
+    const normal = new FileField({ storage })
+    const scan = new FileField({ storage })
+    const prisma = base
+      .$extends(fileExtension({ document: { normal } }))
+      .$extends(fileExtension({ page: { scan } }))
+    const { id } = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    await prisma.page.create({ data: { chapter: 1, number: 1, scan: 'a.txt' } })
+    await prisma.document.delete({ where: { id } })
+    expect(await stored()).toEqual(['a.txt'])
+    await prisma.$transaction(async tx => {
+      await tx.page.create({ data: { chapter: 1, number: 2, scan: file('b.txt') } })
+      await tx.document.create({ data: { title: 'b', normal: file('c.txt') } })
+      await expect(tx.page.deleteMany()).rejects.toThrow(UnsupportedError)
+    })
+    expect(await stored()).toEqual(['a.txt', 'b.txt', 'c.txt'])
+    expect(await base.page.findMany({ select: { scan: true } })).toEqual([
+      { scan: 'a.txt' },
+      { scan: 'b.txt' },
+    ])
+  })
+
+  it('has rows with keys of several columns', async () => {
+    const { base, scan, stored } = await setUp()
+    const prisma = base.$extends(fileExtension({ page: { scan } }))
+    const key = { chapter: 1, number: 2 }
+    const row = await prisma.page.create({ data: { ...key, scan: file('a.txt') } })
+    await row.scan.save('b.txt', 'b')
+    const where = { chapter_number: key }
+    const updated = await prisma.page.update({ where, data: { scan: file('c.txt') } })
+    expect(await updated.scan.text()).toBe('c.txt')
+    expect(await stored()).toEqual(['c.txt'])
+    await prisma.page.delete({ where })
+    expect(await stored()).toEqual([])
+  })
+
+  it('sums up rows with files of their own', async () => {
+    const { prisma } = await setUp()
+    await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const [group] = await prisma.document.groupBy({ by: ['normal'], _max: { default: true } })
+    expect(await group?.normal.text()).toBe('a.txt')
+    expect(await group?._max.default?.text()).toBe('default')
+    const { _min } = await prisma.document.aggregate({ _min: { normal: true } })
+    expect(_min.normal).toBeInstanceOf(FieldFile)
+    await expect(group?.normal.delete()).rejects.toThrow(UnsupportedError)
+  })
+})
+
+describe('ways past the rows', () => {
+  it('are refused for typed SQL', async () => {
+    const { prisma, names } = await setUp()
+    await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const removeAll = makeTypedQueryFactory('DELETE FROM documents RETURNING id')
+    await expect(prisma.$queryRawTyped(removeAll() as never)).rejects.toThrow(UnsupportedError)
+    expect(await names()).toEqual(['a.txt'])
+  })
+
+  it('are open to fields that keep their files', async () => {
+    const { prisma, names, stored } = await setUp({}, 'keep')
+    const { id } = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const where = { id }
+    const normal = 'other.txt'
+    await prisma.document.updateMany({ data: { normal } })
+    await prisma.document.upsert({ where, create: { title: 'b' }, update: { normal } })
+    const folder = await prisma.folder.create({
+      data: { documents: { create: { title: 'c', normal } } },
+    })
+    await prisma.$transaction([
+      prisma.document.update({ where, data: { normal: 'third.txt' } }),
+      prisma.document.create({ data: { title: 'd', normal } }),
+    ])
+    expect(await names()).toEqual(['third.txt', normal, normal])
+    await prisma.folder.update({
+      where: { id: folder.id },
+      data: { documents: { deleteMany: {} } },
+    })
+    await prisma.$transaction([prisma.document.delete({ where })])
+    expect(await names()).toEqual([normal])
+    expect(await stored()).toEqual(['a.txt'])
+    await expect(prisma.document.updateMany({ data: { normal: file('b.txt') } })).rejects.toThrow(
+      UnsupportedError,
+    )
+  })
+
+  it('are not seen in nested writes that only look for rows', async () => {
+    const { prisma, names } = await setUp()
+    await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const { id } = await prisma.folder.create({
+      data: { documents: { connect: { title: 'a', normal: 'a.txt' } } },
+    })
+    const nested = { documents: { delete: [], deleteMany: [] } }
+    await prisma.folder.update({ where: { id }, data: nested })
+    const upsert = { where: { title: 'a' }, create: { title: 'b' }, update: { normal: '' } }
+    await expect(
+      prisma.folder.update({ where: { id }, data: { documents: { upsert } } }),
+    ).rejects.toThrow('use create() and update() of document')
+    expect(await names()).toEqual(['a.txt'])
+  })
+})
+
+describe('a transaction', () => {
+  it('has the extensions that were put on after the files', async () => {
+    const { prisma, stored } = await setUp()
+    const seen: string[] = []
+    const extended = prisma.$extends({
+      client: { greet: () => 'hello' },
+      model: { document: { greet: () => 'hi' } },
+      query: {
+        $allModels: {
+          $allOperations: ({ operation, args, query }) => {
+            seen.push(operation)
+            return query(args)
+          },
+        },
+      },
+    })
+    const run = extended.$transaction(async tx => {
+      await tx.document.create({ data: { title: 'a', normal: file('a.txt') } })
+      expect([tx.greet(), tx.document.greet()]).toEqual(['hello', 'hi'])
+      throw failure
+    })
+    await expect(run).rejects.toBe(failure)
+    expect(seen).toEqual(['create'])
+    expect(await stored()).toEqual([])
+  })
+
+  it('lets alone what others have begun', async () => {
+    const { prisma, names, stored } = await setUp()
+    const { id } = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const where = { id }
+    let job: Promise<unknown> | undefined
+    let goOn = (): void => {}
+    const over = new Promise<void>(resolve => {
+      goOn = resolve
+    })
+    await prisma.$transaction(async tx => {
+      job = over.then(async () => {
+        await prisma.document.update({ where, data: { normal: file('b.txt') } })
+        const row = await prisma.document.findUniqueOrThrow({ where })
+        await row.normal.save('c.txt', 'c')
+        await prisma.$transaction(async own => {
+          await own.document.update({ where, data: { normal: file('d.txt') } })
+        })
+      })
+      await tx.document.update({ where, data: { title: 'b' } })
+    })
+    goOn()
+    await job
+    expect(await names()).toEqual(['d.txt'])
+    expect(await stored()).toEqual(['d.txt'])
+  })
+
+  it('needs no fileTransaction, and follows none', async () => {
+    const { prisma, names, stored } = await setUp()
+    const run = fileTransaction(async () => {
+      const row = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+      await row.normal.save('b.txt', 'b')
+      throw failure
+    })
+    await expect(run).rejects.toBe(failure)
+    expect(await names()).toEqual(['b.txt'])
+    expect(await stored()).toEqual(['b.txt'])
+  })
+
+  it('takes rows that were read before it, and gives rows that can be saved after it', async () => {
+    const { prisma, names, stored } = await setUp()
+    const before = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const run = prisma.$transaction(async () => {
+      await before.normal.save('b.txt', 'b')
+      throw failure
+    })
+    await expect(run).rejects.toBe(failure)
+    expect(before.normal.name).toBe('a.txt')
+    const after = await prisma.$transaction(async tx => await tx.document.findFirstOrThrow())
+    await after.normal.save('c.txt', 'c')
+    expect(await names()).toEqual(['c.txt'])
+    expect(await stored()).toEqual(['c.txt'])
+  })
+
+  it('that the client without files has begun takes none', async () => {
+    const { base, names, stored } = await setUp()
+    const run = base.$transaction(async tx => {
+      await tx.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    })
+    await expect(run).rejects.toThrow('no fileExtension sees')
+    expect(await names()).toEqual([])
+    expect(await stored()).toEqual([])
+  })
+})
