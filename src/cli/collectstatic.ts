@@ -6,6 +6,7 @@ import type { Storage } from '../core/storage.ts'
 import { type CollectOptions, type CollectResult, collectStatic } from '../static/collect.ts'
 import { rollbackStatic } from '../static/rollback.ts'
 import { formatWarning } from '../static/warning.ts'
+import { interruptible } from './interruptible.ts'
 import { print, say, visible } from './output.ts'
 import { ProgressBar } from './progress-bar.ts'
 
@@ -70,7 +71,7 @@ async function run(options: Options): Promise<boolean> {
     say('Collecting static files cancelled.')
     return false
   }
-  const result = await collectWithProgress(storage, options)
+  const result = await interruptible(signal => collectWithProgress(storage, options, signal))
   if (options.json === true) print(JSON.stringify(result))
   else report(result, destination, options)
   return true
@@ -118,11 +119,16 @@ async function isEmpty(storage: Storage): Promise<boolean> {
   return true
 }
 
-async function collectWithProgress(storage: Storage, options: Options): Promise<CollectResult> {
+async function collectWithProgress(
+  storage: Storage,
+  options: Options,
+  signal: AbortSignal,
+): Promise<CollectResult> {
   const bar = options.verbosity > 0 && process.stderr.isTTY ? new ProgressBar() : undefined
   try {
     return await collectStatic({
       ...callOptions(options),
+      signal,
       // What the configuration says of static files (STATIC_URL) is about this alias.
       storage: options.storage === 'staticfiles' ? undefined : storage,
       onProgress: progress => bar?.show(progress),

@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { hasCode, isStorageError, StorageError, withContext } from '../core/errors.ts'
 
 /** A piece of work of a known weight. */
@@ -40,6 +40,12 @@ export async function runAdaptively(jobs: Iterable<Job>, options: PoolOptions): 
   await new AdaptivePool(options).run(jobs)
 }
 
+/**
+ * Milliseconds after which everything else gets its turn: jobs on disk wait for nothing, so that
+ * neither a timer nor a signal of the system could end them.
+ */
+const longestTurn = 20
+
 class AdaptivePool {
   readonly #options: PoolOptions
   readonly #running = new Set<Promise<void>>()
@@ -61,8 +67,13 @@ class AdaptivePool {
 
   async run(jobs: Iterable<Job>): Promise<void> {
     const { signal } = this.#options
+    let turned = performance.now()
     for (const job of jobs) {
       while (this.#isFull(job.weight)) await this.#oneDone()
+      if (performance.now() - turned > longestTurn) {
+        await setImmediate()
+        turned = performance.now()
+      }
       if (this.#errors.length >= maxFailures || signal?.aborted === true) break
       const task = this.#attempt(job).finally(() => {
         this.#running.delete(task)

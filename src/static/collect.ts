@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events'
-import { realpathSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { existsSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { linkSignals, untilAborted } from '../core/abort.ts'
 import { ImproperlyConfigured, isStorageError, ValidationError } from '../core/errors.ts'
 import { filepathToUri } from '../core/names.ts'
@@ -247,9 +247,9 @@ class Collection {
 
   #localTarget(): string | undefined {
     try {
-      return realpathSync(dirname(this.#settings.files.path('probe')))
+      return realPlace(dirname(this.#settings.files.path('probe')))
     } catch {
-      // A bucket has no path, and a folder that does not exist yet holds nothing.
+      // A bucket has no path.
       return undefined
     }
   }
@@ -367,6 +367,13 @@ class Collection {
     const path = new URL(prefix, 'http://localhost').pathname
     return [...changed, ...plain].map(name => path + filepathToUri(name))
   }
+}
+
+/** Where a folder really is, or will be: it may not exist yet. */
+function realPlace(folder: string): string {
+  const parent = dirname(folder)
+  if (existsSync(folder) || parent === folder) return realpathSync(folder)
+  return join(realPlace(parent), basename(folder))
 }
 
 function resultOf(plan: UploadPlan): Pick<CollectResult, 'copied' | 'unchanged' | 'postProcessed'> {

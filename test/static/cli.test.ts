@@ -1,7 +1,8 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -84,6 +85,23 @@ describe('stowage collectstatic', () => {
       `0 static files copied to '${join(project.dir, 'out')}', 2 unmodified.\n`,
     )
   })
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'leaves no half file when it is ended by %s',
+    async name => {
+      const files = Array.from({ length: 3000 }, (_, i) => [`assets/${i}.css`, `a${i}{}`] as const)
+      using project = new Project(Object.fromEntries(files))
+      const child = spawn(process.execPath, [binary, 'collectstatic'], { cwd: project.dir })
+      const out = join(project.dir, 'out')
+      while (!existsSync(out) || readdirSync(out).length < 50) await setTimeout(5)
+      child.kill(name)
+      expect(await once(child, 'exit')).toEqual([null, name])
+      const left = readdirSync(out)
+      expect(left.filter(file => file.endsWith('.tmp'))).toEqual([])
+      expect(left).not.toContain('staticfiles.json')
+      expect(left.length).toBeLessThan(2 * files.length)
+    },
+  )
 
   it('knows the path of static files on the site', async () => {
     using project = new Project(

@@ -310,6 +310,24 @@ describe('collectStatic', () => {
     expect((await site.files.stat('assets/main-BxY1z2_Q.js')).name).toBeDefined()
   })
 
+  it('is ended by a signal also on disk, where it waits for nothing', async () => {
+    const names = Array.from({ length: 3000 }, (_, index) => `${index}.txt`)
+    using site = new Site(Object.fromEntries(names.map(name => [name, name])))
+    const location = join(site.folders.root, 'collected')
+    const controller = new AbortController()
+    const reason = new Error('stopped')
+    let stored = 0
+    const onProgress = ({ done }: { readonly done: number }): void => {
+      stored = done
+      if (done === 1) setImmediate(() => controller.abort(reason))
+    }
+    const { signal } = controller
+    const storage = new FileSystemStorage({ location })
+    const run = collectStatic({ storage, dirs: [site.source], signal, onProgress })
+    await expect(run).rejects.toBe(reason)
+    expect(stored).toBeLessThan(names.length)
+  })
+
   it('refuses folders that are not there, none at all, and its own output', async () => {
     using site = new Site({ 'a.txt': 'a' })
     const misses = { name: 'ImproperlyConfigured', setting: 'staticfiles.dirs' }
@@ -319,6 +337,13 @@ describe('collectStatic', () => {
     await expect(
       collectStatic({
         storage: new FileSystemStorage({ location: site.source }),
+        dirs: [site.source],
+      }),
+    ).rejects.toMatchObject(misses)
+    // Also before it is there: the second run would find it.
+    await expect(
+      collectStatic({
+        storage: new FileSystemStorage({ location: join(site.source, 'out', 'static') }),
         dirs: [site.source],
       }),
     ).rejects.toMatchObject(misses)
