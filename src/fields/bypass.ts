@@ -7,7 +7,7 @@ export function bypass(
   instead: string,
 ): UnsupportedError {
   return new UnsupportedError(
-    `${method} would leave files of ${columns.join(', ')} behind, or store them for no row: use ${instead}.`,
+    `${method} would leave files of ${[...new Set(columns)].join(', ')} behind, or store them for no row: use ${instead}.`,
     { operation: method },
   )
 }

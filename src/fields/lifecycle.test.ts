@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
 import { type Creation, FileScope } from './lifecycle.ts'
 
@@ -35,4 +35,29 @@ it.each([
   await outer.commit()
   expect(await stored(storage)).toEqual(left)
   expect(reverted).toEqual(isDoubtful ? ['lost.txt'] : [])
+})
+
+it('a transaction whose commit was not answered leaves what no row names, and says so', async () => {
+  const storage = new MemoryStorage({})
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+  const scope = new FileScope()
+  for (const name of ['kept', 'new', 'old', 'used']) await storage.save(name, name)
+  for (const [name, used] of [['kept', 1] as const, ['new', 0] as const])
+    scope.created({
+      storage,
+      name,
+      settled: true,
+      written: true,
+      holders: 0,
+      kept: false,
+      uses: async () => used,
+    })
+  scope.removed({ storage, name: 'old', uses: async () => 0 })
+  scope.removed({ storage, name: 'used', uses: async () => 1 })
+  await scope.abandon()
+  expect(await stored(storage)).toEqual(['kept', 'new', 'used'])
+  expect(warn.mock.calls.map(([message]) => message)).toEqual([
+    expect.stringContaining('"new"') as string,
+  ])
+  warn.mockRestore()
 })

@@ -130,6 +130,18 @@ export class FileScope {
     }
   }
 
+  /**
+   * The connection was lost during the commit, which may have been carried out, or be about to be: only
+   * what a row names already is known to be right. Never rejects.
+   */
+  async abandon(): Promise<void> {
+    const { creations, removals } = this.#take()
+    // Of what was replaced or deleted, the rows still tell.
+    await removeUnused(removals, 'leave')
+    for (const { name, uses } of unheld(creations))
+      if (!((await uses?.(true).catch(() => 0)) ?? 0)) warnOf(name, 'The commit was not answered.')
+  }
+
   /** A savepoint may hand up late what happened in it. */
   #keep(naming: Timed): void {
     this.#removals = this.#removals.filter(

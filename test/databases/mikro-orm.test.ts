@@ -5,7 +5,7 @@ import { PostgreSqlDriver } from '@mikro-orm/postgresql'
 import { ContentFile, MemoryStorage, UnsupportedError } from 'stowage'
 import { FileField } from 'stowage/fields'
 import { FileSubscriber, fileProperty } from 'stowage/mikro-orm'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { testDatabases } from './database-suite.ts'
 import {
   createPlace,
@@ -179,5 +179,21 @@ describe.each(kinds.map(kind => [labelOf(kind), kind] as const))('MikroORM on %s
     await expect(run).rejects.toThrow()
     expect(await stored()).toEqual(['a'])
     expect((await find('a')).avatar.name).toBe('a')
+  })
+
+  it('says what it leaves behind where the commit is not answered', async () => {
+    const { orm, make, find } = await open()
+    await make('a', content('a'))
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    const run = orm.em.fork().transactional(async em => {
+      await (await find('a', em)).avatar.save('n', 'n')
+      await disconnectAll(place)
+    })
+    await expect(run).rejects.toThrow()
+    expect(await stored()).toEqual(['a', 'n'])
+    expect(warn.mock.calls.map(([message]) => message)).toEqual([
+      expect.stringContaining('"n"') as string,
+    ])
+    warn.mockRestore()
   })
 })

@@ -95,7 +95,7 @@ export class TransactionScopes {
       const settle = () => this.#settle(transaction)
       const own = heard(broadcaster, EventType.afterTransactionCommit, settle)
       const opened = this.#opened.get(transaction)
-      if (opened !== undefined) opened.isCommitting = true
+      if (opened !== undefined) opened.isCommitting = opened.outer === undefined
       await commit.call(connection, transaction, own, ...rest)
       // MySQL's tells nobody that a savepoint was released.
       await settle()
@@ -107,7 +107,8 @@ export class TransactionScopes {
         await rollback.call(connection, transaction, own, ...rest)
       } catch (error) {
         // The connection is lost, and the transaction with it, unless its commit was under way.
-        if (this.#opened.get(transaction)?.isCommitting === false) await settle()
+        const opened = this.#opened.get(transaction)
+        await (opened?.isCommitting === true ? opened.scope.abandon() : settle())
         throw error
       }
     }
