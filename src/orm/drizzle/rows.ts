@@ -23,8 +23,8 @@ export interface RowTable {
   uses(storage: unknown, name: string, isOver: boolean): Promise<number | undefined>
 }
 
-/** By table: a row of one `fileTable` is taken by every other one of the same table. */
-const known = new WeakMap<Table, TableRows>()
+/** On a table: its rows. One of a `fileTable` is taken by every other one of the same table. */
+const rowsKey: unique symbol = Symbol('stowage.drizzle.rows')
 
 /** The rows of a table: columns are own properties, files are accessors of the class. */
 export class TableRows {
@@ -46,10 +46,9 @@ export class TableRows {
     this.#Row = rowClass(this.files)
   }
 
-  static of(table: Table): TableRows {
-    const rows = known.get(table) ?? new TableRows(table)
-    known.set(table, rows)
-    return rows
+  static of(table: Table & { [rowsKey]?: TableRows }): TableRows {
+    table[rowsKey] ??= new TableRows(table)
+    return table[rowsKey]
   }
 
   /** A row of the table, which is the table's from now on; a new one of plain values. */
