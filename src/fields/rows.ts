@@ -182,11 +182,16 @@ export abstract class PropertyHost<Row extends object> implements FieldHost {
 /** On a row: its files, made at their first access. */
 const filesKey: unique symbol = Symbol('stowage.files')
 
+/** The file of a row that keeps names itself, if anybody has ever asked for it. */
+export function knownFileOfRow(row: object, property: string): FieldFile | undefined {
+  return (row as { [filesKey]?: Map<string, FieldFile> })[filesKey]?.get(property)
+}
+
 /**
  * The file of a row that keeps names itself, and files beside them; a row that was read again, or whose
  * name was changed, has another file.
  *
- * @param value what the row has in its column
+ * @param value what the row has in its column; {@link pendingName} where it says so while content waits
  */
 export function fileOfRow(
   row: object,
@@ -194,12 +199,13 @@ export function fileOfRow(
   value: unknown,
   make: (name: string | null) => FieldFile,
 ): FieldFile {
+  const known = knownFileOfRow(row, property)
+  const name = typeof value === 'string' && value !== '' ? value : null
+  const isSame = name === pendingName ? known?.[isPending] : known?.[columnName] === name
+  if (known !== undefined && isSame === true) return known
+  const file = make(name)
   const slots: { [filesKey]?: Map<string, FieldFile> } = row
   slots[filesKey] ??= new Map()
-  const known = slots[filesKey].get(property)
-  const name = typeof value === 'string' && value !== '' ? value : null
-  if (known !== undefined && known[columnName] === name) return known
-  const file = make(name)
   slots[filesKey].set(property, file)
   return file
 }

@@ -105,6 +105,83 @@ async function open(fields: Fields): Promise<Session> {
           { insertOne: { document: { title: `${title}2`, normal: file(title) } } },
         ]),
       bulkWrite: title => Documents.bulkWrite([{ deleteOne: { filter: { title } } }]),
+      'bulkWrite of a document with content': title =>
+        Documents.bulkWrite([
+          { insertOne: { document: new Documents({ title, normal: file(title) }) } },
+        ]),
+      'insertMany of documents with content': title =>
+        Documents.insertMany([new Documents({ title: `${title}2`, normal: file(title) })]),
+      'insertMany of the file of another one': async title => {
+        const { normal } = await Documents.findOne({ title }).orFail()
+        await Documents.insertMany([{ title: `${title}2`, normal }])
+      },
+      'insertMany of a file that is not cast': async title => {
+        const { normal } = await Documents.findOne({ title }).orFail()
+        await Documents.insertMany([{ title: `${title}2`, normal }], { lean: true })
+      },
+      'an update by a pipeline that unsets': title =>
+        Documents.updateOne({ title }, [{ $unset: 'normal' }], { updatePipeline: true }),
+      'an update by a pipeline that leaves out': title =>
+        Documents.updateOne({ title }, [{ $project: { title: 1 } }], { updatePipeline: true }),
+      'an update by a pipeline that replaces': title =>
+        Documents.updateOne({ title }, [{ $replaceWith: { title } }], { updatePipeline: true }),
+      'an update by a pipeline of other paths': title =>
+        Documents.updateOne({ title }, [{ $set: { width: 1 } }], { updatePipeline: true }),
+      'aggregate into the collection': title =>
+        Documents.aggregate([
+          { $match: { title } },
+          { $merge: { into: Documents.collection.name } },
+        ]),
+      'aggregate in place of the collection': title =>
+        Documents.aggregate([{ $match: { title } }, { $out: Documents.collection.name }]),
+      'aggregate of another collection into it': () =>
+        connection
+          .model('Plain', new Schema({}))
+          .aggregate([{ $merge: { into: Documents.collection.name } }])
+          .then(() => {}),
+      'updateOne without middleware': title =>
+        Documents.updateOne({ title }, { normal: 'other' }, { middleware: false }),
+      'deleteMany without middleware': title =>
+        Documents.deleteMany({ title }, { middleware: false }),
+      'insertMany without middleware': title =>
+        Documents.insertMany([{ title: `${title}2`, normal: file(title) }], { middleware: false }),
+      'deleteOne of a document without middleware': async title => {
+        await (await Documents.findOne({ title }).orFail()).deleteOne({ middleware: false })
+      },
+      'save without middleware': async title => {
+        const document = await Documents.findOne({ title }).orFail()
+        document.normal.assign(new File(['x'], 'x.txt'))
+        await document.save({ middleware: false })
+      },
+      'bulkWrite of a connection that deletes': title =>
+        connection.bulkWrite([{ model: 'Document', name: 'deleteOne', filter: { title } }]),
+      'bulkWrite of a connection that updates': title =>
+        connection.bulkWrite([
+          {
+            model: 'Document',
+            name: 'updateMany',
+            filter: { title },
+            update: { $set: { normal: 'x' } },
+          },
+        ]),
+      'bulkWrite of a connection that inserts': title =>
+        connection.bulkWrite([
+          {
+            model: 'Document',
+            name: 'insertOne',
+            document: { title: `${title}2`, normal: file(title) },
+          },
+        ]),
+      'the native collection': title => Documents.collection.deleteMany({ title }),
+      'a bulk operation of the native collection': async title => {
+        await Documents.collection.initializeOrderedBulkOp().find({ title }).delete().execute()
+      },
+      'save of other paths': async title => {
+        const document = await Documents.findOne({ title }).orFail()
+        document.width = 1
+        document.normal.assign(new File(['x'], 'x.txt'))
+        await document.save({ pathsToSave: ['width'] })
+      },
       create: title => Documents.create({ title: `${title}2`, normal: file(title) }),
       'a transaction that nobody knows the end of': title =>
         connection.transaction(async session => {

@@ -1,32 +1,59 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { ClientSession, Document, Model } from 'mongoose'
-import { UnsupportedError } from '../../core/errors.ts'
-import type { FieldFile, FieldHost } from '../../fields/field-file.ts'
+import type { ClientSession, Connection, Document } from 'mongoose'
+import { UnsupportedError, ValidationError } from '../../core/errors.ts'
+import { type FieldFile, type FieldHost, isPending } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
-import type { Names } from '../../fields/row-writes.ts'
-import { fileOfRow } from '../../fields/rows.ts'
-import { fieldsOf } from './paths.ts'
+import { fileOfRow, pendingName } from '../../fields/rows.ts'
 
-/** Getters are called for queries and plain objects, too. */
-export function isDocument(value: unknown): value is Document {
-  return typeof value === 'object' && value !== null && '$isNew' in value
+/** On a connection: its files. */
+export const filesKey: unique symbol = Symbol('stowage.mongoose.files')
+
+/** What files need of their connection. */
+export interface Registration {
+  uses(storage: unknown, name: string, session: ClientSession | null): Promise<number>
 }
 
-/** The file of a document; one whose path was set to another name has another file. */
+/** What a path of a document is to hold, and no value of a program's. */
+export class RawValue {
+  readonly value: string
+
+  constructor(value: string) {
+    this.value = value
+  }
+}
+
+/**
+ * The file of a document; one whose path was set to another name has another file.
+ *
+ * @param value what the path holds: a name, or {@link pendingName} while content waits
+ * @param isGiven whether a name came from the program, and not from the database
+ */
 export function fileOf(
   document: Document,
   path: string,
   field: FileField,
   value: unknown,
+  isGiven: boolean = document.isModified(path),
 ): FieldFile {
-  return fileOfRow(document, path, value, name =>
-    field.file(name, new DocumentHost(document, path)),
-  )
+  return fileOfRow(document, path, value, name => {
+    const host = new DocumentHost(document, path)
+    // A copy of a document has no content that waits for the first one.
+    const known = name === pendingName ? null : name
+    const isNew = isGiven && known !== null && known !== field.default
+    host.file = field.file(isNew ? null : known, host)
+    return isNew ? host.file.assign(known) : host.file
+  })
+}
+
+/** What the path of a file holds. */
+export function rawOf(file: FieldFile | undefined, name: string | null): string {
+  return file?.[isPending] === true ? pendingName : (name ?? '')
 }
 
 /** A document as its files see it. */
 class DocumentHost implements FieldHost {
+  file: FieldFile | undefined
   readonly owner: Document
   readonly attribute: string
 
@@ -41,8 +68,8 @@ class DocumentHost implements FieldHost {
   }
 
   setName(name: string | null): void {
-    this.owner.set(this.attribute, name ?? '')
-    // Content that waits changes no value; Mongoose would not write the path.
+    this.owner.set(this.attribute, new RawValue(rawOf(this.file, name)))
+    // Other content changes no value; Mongoose would not write the path.
     this.owner.markModified(this.attribute)
   }
 
@@ -59,34 +86,20 @@ class DocumentHost implements FieldHost {
   }
 
   /** A transaction that is over has no session any more. */
-  async uses(name: string, storage: unknown, isOver: boolean): Promise<number> {
+  async uses(name: string, storage: unknown, isOver: boolean): Promise<number | undefined> {
     const session = isOver ? null : sessionOf(this.owner)
-    let count = 0
-    // Discriminators share the collection of their base, and its paths.
-    const counted = new Set<string>()
-    for (const { schema, collection } of Object.values(this.owner.db.models)) {
-      for (const [path, field] of Object.entries(fieldsOf(schema))) {
-        const key = `${collection.collectionName} ${path}`
-        if (field.storage !== storage || counted.has(key)) continue
-        counted.add(key)
-        count += await collection.countDocuments({ [path]: name }, session ? { session } : {})
-      }
-    }
-    return count
+    const { db }: { readonly db: Connection & { [filesKey]?: Registration } } = this.owner
+    return await db[filesKey]?.uses(storage, name, session)
   }
 }
 
 /** The document's own session, or that of the `connection.transaction` that is running. */
-export function sessionOf(document: Document): ClientSession | null {
+function sessionOf(document: Document): ClientSession | null {
   const { base } = document.db
   const running: unknown = Reflect.get(base, 'transactionAsyncLocalStorage')
   if (!(running instanceof AsyncLocalStorage)) return document.$session()
   const store: { readonly session?: ClientSession } | undefined = running.getStore()
   return document.$session() ?? store?.session ?? null
-}
-
-export function modelOf(document: Document): typeof Model {
-  return document.constructor as typeof Model
 }
 
 /** @throws UnsupportedError in a transaction whose end nobody would tell */
@@ -99,21 +112,10 @@ export function openScope(session: ClientSession | null | undefined): FileScope 
   )
 }
 
-export async function currentNames(
-  document: Document,
-  paths: readonly string[],
-  session: ClientSession | null | undefined,
-): Promise<Names | null> {
-  const query = modelOf(document).collection.findOne(
-    { _id: document._id as never },
-    session ? { session } : {},
+/** Content that waits belongs to one document; a copy of that holds its mark alone. */
+export function copied(path: string): ValidationError {
+  return new ValidationError(
+    `"${path}" was copied from a document whose content is not stored yet: save that first, or give the copy content of its own.`,
+    { operation: 'assign' },
   )
-  const found: Record<string, unknown> | null = await query
-  if (found === null) return null
-  return Object.fromEntries(paths.map(path => [path, valueAt(found, path) as string | undefined]))
-}
-
-/** Of a path of any depth, in a document or a plain object. */
-export function valueAt(document: unknown, path: string): unknown {
-  return path.split('.').reduce<unknown>((value, key) => Reflect.get(Object(value), key), document)
 }

@@ -1,19 +1,36 @@
-import type { Document, Schema } from 'mongoose'
+import type { Document, Model, Schema } from 'mongoose'
+import { isContentFile } from '../../core/content-file.ts'
 import { UnsupportedError } from '../../core/errors.ts'
-import { columnName, type FileInput } from '../../fields/field-file.ts'
+import { columnName, FieldFile, type FileInput, isPending } from '../../fields/field-file.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
-import type { FileFields } from '../../fields/rows.ts'
-import { fileOf, isDocument } from './document.ts'
+import { knownFileOfRow, pendingName } from '../../fields/rows.ts'
+import { ConnectionFiles, fieldKey } from './connection.ts'
+import { fileOf, RawValue, rawOf } from './document.ts'
+import { isDocument, valueAt } from './updates.ts'
 
-/** On the getter of a path: its field. Schemas that are merged of others take their getters along. */
-const fieldKey: unique symbol = Symbol('stowage.mongoose.field')
-
+/** A path that holds the name of a file in the database, and shows the file in documents. */
 export function addPath(schema: Schema, path: string, field: FileField): void {
   checkField(`filePlugin() of "${path}"`, field)
   function get(this: unknown, value: unknown): unknown {
-    if (isDocument(this)) refuseSubdocument(this, path)
-    return isDocument(this) ? fileOf(this, path, field, value) : value
+    if (!isDocument(this)) return value
+    meet(this, path)
+    return fileOf(this, path, field, value)
+  }
+  function set(this: unknown, value: FileInput | RawValue | undefined): unknown {
+    if (value instanceof RawValue) return value.value
+    if (!isDocument(this)) return nameOf(value)
+    meet(this, path)
+    const raw = valueAt(this, path)
+    if (value === undefined) return raw
+    // Of a copy of a document, which cannot be saved with it.
+    if (value === pendingName) return value
+    // Defaults come as strings, too. A file that nobody has asked for is made when somebody does.
+    const known = knownFileOfRow(this, path)
+    const isSame = known === undefined || rawOf(known, known[columnName]) === value
+    if (typeof value === 'string' && isSame) return value
+    const file = fileOf(this, path, field, raw).assign(value)
+    return rawOf(file, file[columnName])
   }
   schema.add({
     [path]: {
@@ -21,34 +38,28 @@ export function addPath(schema: Schema, path: string, field: FileField): void {
       // Mongoose takes a third more time to load documents whose paths have defaults.
       ...(field.default === null ? {} : { default: field.default }),
       get: Object.assign(get, { [fieldKey]: field }),
-      set(this: unknown, value: FileInput) {
-        if (isDocument(this)) refuseSubdocument(this, path)
-        if (!isDocument(this) || typeof value === 'string') return value ?? ''
-        const file = fileOf(this, path, field, this.get(path, null, { getters: false }))
-        file.assign(value)
-        return file[columnName] ?? ''
-      },
+      set,
     },
   })
 }
 
-/**
- * The file paths of a model: of every plugin call, and of a discriminator also those of its base, whose
- * methods it has replaced.
- */
-export function fieldsOf(schema: Schema): FileFields {
-  const fields: Record<string, FileField> = {}
-  schema.eachPath((path, { options }) => {
-    const getter: { [fieldKey]?: FileField } | undefined = options.get
-    const field = getter?.[fieldKey]
-    if (field !== undefined) fields[path] = field
-  })
-  return fields
+/** What a query or an update that goes past documents is given: content in it is refused later. */
+function nameOf(value: FileInput | undefined): string | null | undefined {
+  if (value instanceof FieldFile) return value[isPending] ? pendingName : value[columnName]
+  if (value instanceof File || isContentFile(value)) return pendingName
+  return value === null ? '' : value
 }
 
-/** A document inside another one is written with that: nobody would store its files. */
-function refuseSubdocument(document: Document, path: string): void {
-  if (!Object(document).$isSubdocument) return
+/**
+ * The first document of a model whose schema was made of another one, of which nobody has told.
+ *
+ * @throws UnsupportedError for a document inside another one: nobody would store its files
+ */
+function meet(document: Document, path: string): void {
+  if (!Object(document).$isSubdocument) {
+    ConnectionFiles.of(document.db).meet(document.constructor as typeof Model)
+    return
+  }
   throw new UnsupportedError(
     `"${path}" is a file in a document inside another one: give the files to the schema of the outer one.`,
     { operation: 'filePlugin' },

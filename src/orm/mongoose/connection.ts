@@ -1,0 +1,130 @@
+import type { ClientSession, Connection, Document, Model, Schema } from 'mongoose'
+import type { FileField } from '../../fields/file-field.ts'
+import { FileModel, FileModels } from '../../fields/file-models.ts'
+import { type FileFields, rowFields } from '../../fields/rows.ts'
+import { filesKey, type Registration } from './document.ts'
+import { type GuardedFiles, guardClient, guardCollection } from './guard.ts'
+import { followDocuments } from './writes.ts'
+
+/** On the getter of a path: its field. Schemas that are made of others take their getters along. */
+export const fieldKey: unique symbol = Symbol('stowage.mongoose.field')
+
+/** The file paths of a schema: of every plugin call, and of a discriminator also those of its base. */
+export function fieldsOf(schema: Schema): FileFields {
+  const fields: Record<string, FileField> = {}
+  schema.eachPath((path, { options }) => {
+    const getter: { [fieldKey]?: FileField } | undefined = options.get
+    const field = getter?.[fieldKey]
+    if (field !== undefined) fields[path] = field
+  })
+  return fields
+}
+
+/** The files of all models of a connection: rows of one may name a file of another. */
+export class ConnectionFiles implements Registration, GuardedFiles {
+  readonly #connection: Connection
+  readonly #models = new FileModels<typeof Model>()
+  readonly #met = new Set<typeof Model>()
+
+  constructor(connection: Connection) {
+    this.#connection = connection
+    const watch = (): void => guardClient(connection.getClient(), name => this.#named(name))
+    connection.on('connected', watch)
+    if (connection.readyState === 1) watch()
+    for (const model of Object.values(connection.models)) this.meet(model)
+    connection.on('model', (model: typeof Model) => this.meet(model))
+  }
+
+  static of(connection: Connection & { [filesKey]?: ConnectionFiles }): ConnectionFiles {
+    connection[filesKey] ??= new ConnectionFiles(connection)
+    return connection[filesKey]
+  }
+
+  /** Discriminators, schemas made by `pick`, and models without files in a collection with files, too. */
+  meet(model: typeof Model): void {
+    if (this.#met.has(model)) return
+    this.#met.add(model)
+    guardCollection(model.collection, this)
+    const fields = fieldsOf(model.schema)
+    const { collectionName } = model.collection
+    if (Object.keys(fields).length > 0) {
+      const columns = Object.entries(fields).map(([property, field]) => ({ property, field }))
+      this.#models.add(model, new FileModel(collectionName, columns))
+      const toRow = (document: Document): object =>
+        document.toObject({ getters: false, virtuals: false })
+      const own = Object.create({ toRow }, Object.getOwnPropertyDescriptors(fields))
+      Object.assign(model.prototype, { [rowFields]: own })
+    }
+    if (this.#in(collectionName).length === 0) return
+    for (const other of this.#met)
+      if (other.collection === model.collection) followDocuments(other, fieldsOf(other.schema))
+  }
+
+  /** Those of a collection that a condition, or a document, may concern. */
+  of(collection: string, values: unknown): readonly FileModel[] {
+    return this.#in(collection).flatMap(([{ schema }, files]) => {
+      const { discriminatorMapping: kind } = schema as Discriminator
+      const asked: unknown = kind?.isRoot === false && Reflect.get(Object(values), kind.key)
+      return typeof asked === 'string' && asked !== kind?.value ? [] : [files]
+    })
+  }
+
+  /** Number of documents that name a file, in all databases that are open. */
+  async uses(storage: unknown, name: string, session: ClientSession | null): Promise<number> {
+    let count = 0
+    for (const connection of connectionsAround(this.#connection)) {
+      const files = (connection as { [filesKey]?: ConnectionFiles })[filesKey]
+      const shares = connection.getClient() === this.#connection.getClient()
+      if (files !== undefined) count += await files.#uses(storage, name, shares ? session : null)
+    }
+    return count
+  }
+
+  async #uses(storage: unknown, name: string, session: ClientSession | null): Promise<number> {
+    // Discriminators share the collection of their base, and its paths. Names are compared as they are
+    // spelt, however the collection compares others.
+    const counted = new Set<string>()
+    return await this.#models.uses(storage, async ({ collection }, paths) => {
+      let count = 0
+      for (const path of paths) {
+        const key = `${collection.collectionName} ${path}`
+        if (counted.has(key)) continue
+        counted.add(key)
+        count += await collection.countDocuments(
+          { [path]: name },
+          { collation: { locale: 'simple' }, ...(session && { session }) },
+        )
+      }
+      return count
+    })
+  }
+
+  #in(collection: string): (readonly [typeof Model, FileModel])[] {
+    return [...this.#models].filter(([model]) => model.collection.collectionName === collection)
+  }
+
+  /** The files of a database of the same client. */
+  #named(database: string): ConnectionFiles | undefined {
+    const found = connectionsAround(this.#connection).find(
+      connection =>
+        connection.name === database && connection.getClient() === this.#connection.getClient(),
+    )
+    return found && ConnectionFiles.of(found)
+  }
+}
+
+interface Discriminator {
+  readonly discriminatorMapping?: {
+    readonly isRoot: boolean
+    readonly key: string
+    readonly value: string | null
+  }
+}
+
+/** All open connections of a Mongoose, also those of `useDb()`. */
+function connectionsAround(connection: Connection): readonly Connection[] {
+  const found = new Set<Connection>([connection, ...connection.base.connections])
+  for (const { otherDbs } of found as Set<Connection & { readonly otherDbs: Connection[] }>)
+    for (const other of otherDbs) found.add(other)
+  return [...found].filter(({ readyState }) => readyState === 1)
+}

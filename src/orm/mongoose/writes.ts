@@ -1,0 +1,198 @@
+import type { ClientSession, Collection, Document, Model } from 'mongoose'
+import { ImproperlyConfigured, PreconditionFailedError } from '../../core/errors.ts'
+import { changedColumns, columnName, isPending } from '../../fields/field-file.ts'
+import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
+import { type FileFields, pendingName } from '../../fields/rows.ts'
+import { unmet, untilMet } from '../../fields/until-met.ts'
+import { copied, fileOf, openScope, RawValue } from './document.ts'
+import { plainOf } from './guard.ts'
+import { setAt, setInUpdate, valueAt, writtenAt } from './updates.ts'
+
+/** On a prototype of documents: the collection that they write through {@link DocumentWrites}. */
+const followedKey: unique symbol = Symbol('stowage.mongoose.followed')
+
+/**
+ * Lets the documents of a model write through a collection of their own, which stores their files right
+ * before the row is written, after validation and hooks, and lets the old ones go right after it.
+ */
+export function followDocuments(model: typeof Model, fields: FileFields): void {
+  const prototype: Record<string | symbol, unknown> = model.prototype
+  const { collection } = model
+  if (Object.hasOwn(prototype, followedKey) && prototype[followedKey] === collection) return
+  prototype[followedKey] = collection
+  const writes = (document: Document): Collection =>
+    new DocumentWrites(document, fields, plainOf(collection)).collection
+  // Where save() finds its collection; `document.collection` and the model's stay as they are.
+  const key = Object.getOwnPropertySymbols(prototype).find(
+    own => own !== followedKey && prototype[own] === collection,
+  )
+  if (key === undefined) {
+    throw new ImproperlyConfigured('stowage/mongoose does not know this version of Mongoose.', {
+      setting: 'mongoose',
+    })
+  }
+  Object.defineProperty(prototype, key, {
+    configurable: true,
+    get(this: Document) {
+      return writes(this)
+    },
+  })
+  const deleteOne = prototype['deleteOne'] as (...args: unknown[]) => object
+  prototype['deleteOne'] = function (this: Document, ...args: unknown[]): object {
+    const query = Reflect.apply(deleteOne, this, args)
+    if ('mongooseCollection' in query) query.mongooseCollection = writes(this)
+    return query
+  }
+}
+
+interface WriteOptions {
+  readonly session?: ClientSession
+}
+
+type Values = Record<string, unknown>
+
+/** What MongoDB says of a write; `acknowledged` is false for one that it was to say nothing about. */
+interface Outcome {
+  readonly acknowledged: boolean
+  readonly matchedCount?: number
+  readonly deletedCount?: number
+}
+
+/** Ends a write of files whose row was not written, as Mongoose will say. */
+class Unwritten extends Error {
+  readonly outcome: Outcome
+
+  constructor(outcome: Outcome) {
+    super('The row was not written.')
+    this.outcome = outcome
+  }
+}
+
+/** The writes of one document. */
+class DocumentWrites {
+  readonly #document: Document
+  readonly #fields: FileFields
+  readonly #plain: Collection
+
+  constructor(document: Document, fields: FileFields, plain: Collection) {
+    this.#document = document
+    this.#fields = fields
+    this.#plain = plain
+  }
+
+  get collection(): Collection {
+    const own = {
+      insertOne: async (values: Values, options?: WriteOptions) =>
+        await this.#insert(values, options),
+      updateOne: async (filter: Values, update: Values, options?: WriteOptions) =>
+        await this.#update(filter, update, options),
+      deleteOne: async (filter: Values, options?: WriteOptions) =>
+        await this.#delete(filter, options),
+    }
+    return Object.assign(Object.create(this.#plain), own)
+  }
+
+  async #insert(values: Values, options: WriteOptions | undefined): Promise<unknown> {
+    const files = this.#files(Object.keys(this.#fields))
+    if (files.length === 0) return await this.#plain.insertOne(values, options)
+    return await writeRow(openScope(options?.session), files, async () => {
+      this.#settle(files, (path, value) => setAt(values, path, value))
+      return [await this.#plain.insertOne(values, options), {}]
+    })
+  }
+
+  async #update(
+    filter: Values,
+    update: Values,
+    options: WriteOptions | undefined,
+  ): Promise<unknown> {
+    const paths = Object.keys(this.#fields).filter(path => writtenAt(update, path) !== undefined)
+    if (paths.length === 0) return await this.#plain.updateOne(filter, update, options)
+    const files = this.#files(paths)
+    try {
+      return await writeRow(openScope(options?.session), files, async () => {
+        this.#settle(files, (path, value) => setInUpdate(update, path, value))
+        const [outcome, previous] = await this.#swap(paths, options, async names => {
+          return await this.#plain.updateOne({ ...names, ...filter }, update, options)
+        })
+        if (previous === null) throw vanished(this.#document)
+        if (previous === undefined) throw new Unwritten(outcome)
+        return [outcome, previous]
+      })
+    } catch (error) {
+      if (error instanceof Unwritten) return error.outcome
+      throw error
+    }
+  }
+
+  async #delete(filter: Values, options: WriteOptions | undefined): Promise<Outcome> {
+    const paths = Object.keys(this.#fields)
+    const open = openScope(options?.session)
+    const [outcome, previous] = await this.#swap(paths, options, async names => {
+      return await this.#plain.deleteOne({ ...names, ...filter }, options)
+    })
+    if (previous) await leaveRow(open, this.#files(paths), previous)
+    return outcome
+  }
+
+  /** @throws ValidationError for a path that was copied from a document whose content waits */
+  #files(paths: readonly string[]): RowFiles {
+    return paths.map(path => {
+      const field = this.#fields[path]
+      const value = valueAt(this.#document, path)
+      if (field === undefined) throw new TypeError(`there is no file ${path}`)
+      const file = fileOf(this.#document, path, field, value, true)
+      if (value === pendingName && !file[isPending]) throw copied(path)
+      return [path, file]
+    })
+  }
+
+  /** Content is stored by now: its name, and what follows from it, is written instead of its mark. */
+  #settle(files: RowFiles, set: (path: string, value: unknown) => void): void {
+    for (const [path, file] of files) {
+      const columns = file[changedColumns]
+      set(path, file[columnName] ?? '')
+      for (const [column, value] of Object.entries(columns)) set(column, value)
+      if (valueAt(this.#document, path) === undefined) this.#document.set(path, new RawValue(''))
+      for (const written of [path, ...Object.keys(columns)]) this.#document.unmarkModified(written)
+    }
+  }
+
+  /**
+   * Writes on the condition that the row still has the names that it was seen with. Resolves to what it
+   * had; to `null` if it is gone, to `undefined` if it did not meet another condition.
+   */
+  async #swap<T extends Outcome>(
+    paths: readonly string[],
+    options: WriteOptions | undefined,
+    write: (names: Values) => Promise<T>,
+  ): Promise<readonly [T, Names | null | undefined]> {
+    let seen = await this.#names(paths, options)
+    return await untilMet(async () => {
+      const held = seen
+      // The driver may leave out what is undefined.
+      const names = Object.fromEntries(paths.map(path => [path, held?.[path] ?? null]))
+      const outcome = await write(held === null ? {} : names)
+      if (held === null) return [outcome, null]
+      const count = (outcome.matchedCount ?? 0) + (outcome.deletedCount ?? 0)
+      if (count > 0 || !outcome.acknowledged) return [outcome, held]
+      seen = await this.#names(paths, options)
+      const isSame = seen !== null && paths.every(path => seen?.[path] === held[path])
+      return isSame ? [outcome, undefined] : unmet
+    })
+  }
+
+  async #names(paths: readonly string[], options: WriteOptions | undefined): Promise<Names | null> {
+    const { session } = options ?? {}
+    const own = { _id: this.#document._id as never }
+    const found = await this.#plain.findOne(own, session ? { session } : {})
+    if (found === null) return null
+    return Object.fromEntries(paths.map(path => [path, valueAt(found, path) as string | undefined]))
+  }
+}
+
+function vanished(document: Document): PreconditionFailedError {
+  return new PreconditionFailedError(
+    `The document ${String(document._id)} was deleted by others in the meantime.`,
+  )
+}
