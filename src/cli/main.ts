@@ -7,6 +7,7 @@ import { doctor } from './doctor.ts'
 import { defineFindstatic } from './findstatic.ts'
 import { gc } from './gc.ts'
 import { say } from './output.ts'
+import { watchEnding } from './watch-ending.ts'
 
 /** Exit statuses: done, failed, wrong usage. */
 const done = 0
@@ -70,36 +71,14 @@ program
 defineCollectstatic(program)
 defineFindstatic(program)
 
-let settled = false
-let unwritable = false
-
-// Whoever reads us may have read enough (`| head`): the work goes on, its words go nowhere. So does
-// work whose words cannot be written, but that is no success.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE' || unwritable) return
-  unwritable = true
-  say(`stowage: Standard output cannot be written: ${error.message}`)
-})
-process.stderr.on('error', () => undefined)
-
-process.on('exit', code => {
-  if (code !== done) return
-  // Node ends when nothing is left that could go on, and calls that a success.
-  if (!settled)
-    say(
-      'stowage: The command ended before its work was done: a module that it runs waits for what never comes, or ends the process.',
-    )
-  if (!settled || unwritable) process.exitCode = failed
-})
+const settle = watchEnding()
 
 program
   .parseAsync()
   .catch((error: unknown) => {
     process.exitCode = report(error)
   })
-  .finally(() => {
-    settled = true
-  })
+  .finally(settle)
 
 function parseSeconds(text: string): number {
   if (/^\d+$/.test(text)) return Number(text)
