@@ -31,6 +31,8 @@ export interface FieldHost {
    * others are to be asked. `undefined` where that cannot be told.
    */
   uses?(name: string, storage: Storage, isOver: boolean): Promise<number | undefined>
+  /** Whether the row is in the database, and was read without this column. */
+  readonly isUnread?: boolean | undefined
   /** Writes that run at once may share one transaction, and overwrite each other unseen. */
   readonly sharesTransactions?: boolean | undefined
   /** `uses` is answered by a transaction's own handle, and only while that is open. */
@@ -452,7 +454,7 @@ export class FieldFile {
   }
 
   async #delete(persist: boolean, alsoDefault: boolean): Promise<void> {
-    if (this.name === null) return
+    if (this.name === null && this.#host.isUnread !== true) return
     if (persist) this.#requireRow('delete')
     const before = this.#snapshot()
     await this.#dropReader()

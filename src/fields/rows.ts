@@ -110,11 +110,15 @@ export class FileProperty<Row extends object> {
     else if (slot !== undefined) this.#write(row, name)
   }
 
+  /** Whether nobody has told what the row holds. */
+  isUntold(row: Row): boolean {
+    const file = this.peek(row)
+    return file === undefined ? this.#read(row) === undefined : this.#untold.has(file)
+  }
+
   /** Whether the row has a name that it was read or written with, and nobody has changed since. */
   isAsRead(row: Row): boolean {
-    const file = this.peek(row)
-    if (file === undefined) return this.#read(row) !== undefined
-    return !this.#untold.has(file) && !file[isChanged]
+    return !this.isUntold(row) && this.peek(row)?.[isChanged] !== true
   }
 
   /** The file, if it was ever asked for. */
@@ -172,6 +176,15 @@ export abstract class PropertyHost<Row extends object> implements FieldHost {
 
   setColumn(column: string, value: number | null): void {
     Reflect.set(this.owner, column, value)
+  }
+
+  get isUnread(): boolean {
+    return this.column.isUntold(this.owner) && this.isStored
+  }
+
+  /** Whether the row is in the database, as far as it can be told. */
+  protected get isStored(): boolean {
+    return false
   }
 
   abstract persist(): Promise<void>

@@ -146,6 +146,54 @@ describe('TypeORM', () => {
     })
   })
 
+  describe('rows that were read without their file', () => {
+    const read = async (): Promise<User> => {
+      const select = { id: true, title: true }
+      return await source.manager.findOneOrFail(users.User, { where: { title: 'a' }, select })
+    }
+
+    beforeEach(async () => {
+      source = await users.open()
+      await users.save(source.manager, 'a')
+    })
+
+    it('keep it when they are saved', async () => {
+      const user = await read()
+      expect(user.avatar.hasFile()).toBe(false)
+      user.width = 1
+      await source.manager.save(user)
+      await users.expectFiles(source, 'a.txt')
+    })
+
+    it.each([
+      async (user: User) => {
+        await user.avatar.delete()
+      },
+      async (user: User) => {
+        await user.avatar.delete({ save: false })
+        await source.manager.save(user)
+      },
+      async (user: User) => {
+        await source.manager.save(Object.assign(user, { avatar: null }))
+      },
+    ])('lose it when they are told to', async lose => {
+      await lose(await read())
+      await users.expectFiles(source)
+    })
+
+    it('get another one', async () => {
+      const user = await read()
+      await user.avatar.save('b.txt', 'b')
+      await users.expectFiles(source, 'b.txt')
+    })
+
+    it('are no new rows, which have none that could be deleted', async () => {
+      const user = source.manager.create(users.User, { title: 'b' })
+      await user.avatar.delete()
+      expect(await source.manager.countBy(users.User, { title: 'b' })).toBe(0)
+    })
+  })
+
   describe('plain objects', () => {
     it('replace the file of their row by the one that they name', async () => {
       source = await users.open()

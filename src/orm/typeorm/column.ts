@@ -117,6 +117,11 @@ class EntityHost extends PropertyHost<ObjectLiteral> {
     return this.#registered()?.isSqlite ?? false
   }
 
+  protected override get isStored(): boolean {
+    const source = this.#registered()?.source
+    return source?.getMetadata(this.owner.constructor).hasId(this.owner) ?? false
+  }
+
   async persist(): Promise<void> {
     await this.#files().managerOf(this.owner).save(this.owner)
   }
