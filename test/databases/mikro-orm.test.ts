@@ -138,17 +138,6 @@ describe.each(kinds.map(kind => [labelOf(kind), kind] as const))('MikroORM on %s
       await execute(place, `DROP SCHEMA ${schema}${kind === 'postgres' ? ' CASCADE' : ''}`)
   })
 
-  it('counts names as they are spelt, whatever the database takes for equal', async () => {
-    if (kind === 'mariadb')
-      await execute(place, `ALTER DATABASE ${nameOf(place)} COLLATE utf8mb4_general_ci`)
-    const { orm, make, find } = await open()
-    await make('a', content('Photo.txt'))
-    await make('b', content('photo.txt'))
-    const em = orm.em.fork()
-    await em.remove(await find('a', em)).flush()
-    expect(await stored()).toEqual(['photo.txt'])
-  })
-
   it('keeps what the database has of a transaction in which a statement failed', async () => {
     const { orm, make, find } = await open()
     await make('a', content('a'))

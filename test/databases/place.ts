@@ -25,7 +25,9 @@ let places = 0
 
 export async function createPlace(kind: Kind): Promise<Place> {
   const name = `stowage_${process.pid}_${++places}`
-  await administer(kind, `CREATE DATABASE ${name}`)
+  // MariaDB's own default takes names for equal that differ in case alone.
+  const collation = kind === 'mariadb' ? ' COLLATE utf8mb4_general_ci' : ''
+  await administer(kind, `CREATE DATABASE ${name}${collation}`)
   const url = new URL(serverUrl(kind))
   url.pathname = `/${name}`
   return { kind, url: url.href }

@@ -466,6 +466,16 @@ export function testAdapter(name: string, harness: Harness): void {
         expect(await (await session.find('b')).normal.text()).toBe('moved')
       })
 
+      it('is another one where names differ in case alone, whatever the database compares', async () => {
+        await saved('Photo')
+        await storage.save('tests/photo.txt', 'other')
+        const other = session.make('other')
+        other.normal.assign('tests/photo.txt')
+        await session.save(other)
+        await session.remove(await session.find('Photo'))
+        expect(await stored()).toEqual(['tests/default.txt', 'tests/photo.txt'])
+      })
+
       it('stays where another column of the row has it', async () => {
         const row = await saved('a', 'twice')
         row.random.assign(row.normal)

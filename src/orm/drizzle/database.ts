@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Column, eq, getTableUniqueName, or, type SQL, sql, type Table } from 'drizzle-orm'
-import { type FileModel, FileModels } from '../../fields/file-models.ts'
+import { type Column, eq, getTableUniqueName, or, type SQL, type Table } from 'drizzle-orm'
+import { countUses, type FileModel, FileModels, mostUses } from '../../fields/file-models.ts'
 
 /** On a dialect: the files of its database. */
 const filesKey: unique symbol = Symbol('stowage.drizzle.files')
@@ -33,6 +33,7 @@ export interface Query extends PromiseLike<unknown> {
   where(condition: SQL | undefined): Query
   returning(fields?: Values): Query
   $returningId(): Query
+  limit(count: number): Query
   for(strength: 'update'): Query
 }
 
@@ -94,9 +95,12 @@ export class DatabaseFiles {
   /** Number of rows that name a file, as `db` sees them. */
   async uses(db: Database, storage: unknown, name: string): Promise<number> {
     return await this.#models.uses(storage, async ({ table, columns }, properties) => {
-      const own = properties.flatMap(property => columns[property] ?? [])
-      const named = or(...own.map(column => eq(column, name)))
-      return ((await db.select({ one: sql`1` }).from(table).where(named)) as unknown[]).length
+      const own = Object.fromEntries(
+        properties.flatMap(property => (columns[property] ? [[property, columns[property]]] : [])),
+      )
+      const named = or(...Object.values(own).map(column => eq(column, name)))
+      const rows = await db.select(own).from(table).where(named).limit(mostUses)
+      return countUses(rows as object[], properties, name)
     })
   }
 }
