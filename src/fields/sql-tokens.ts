@@ -4,8 +4,22 @@ export interface Token {
   readonly text: string
 }
 
-/** Where the databases read a text in different ways, and what a text has where it matters. */
-const signs = {
+/** What databases read in different ways. */
+type Feature =
+  | 'backslash'
+  | 'hash'
+  | 'temporary'
+  | 'conditional'
+  | 'spaced'
+  | 'nested'
+  | 'carriage'
+  | 'bracket'
+
+/** How one of the databases reads; `unseparated`: statements may follow each other without `;`. */
+export type Dialect = ReadonlySet<Feature | 'unseparated'>
+
+/** What a text has where a way of reading matters. */
+const signs: Readonly<Record<Feature, RegExp>> = {
   /** `\` escapes in every literal, not only in `E'…'`. */
   backslash: /\\/,
   /** `#` begins a comment. */
@@ -23,11 +37,6 @@ const signs = {
   /** Names stand in `[…]`. */
   bracket: /\[/,
 }
-
-type Feature = keyof typeof signs
-
-/** How one of the databases reads; `unseparated`: statements may follow each other without `;`. */
-export type Dialect = ReadonlySet<Feature | 'unseparated'>
 
 const dialects: readonly Dialect[] = [
   new Set(['backslash', 'hash', 'conditional', 'spaced']), // MySQL, MariaDB

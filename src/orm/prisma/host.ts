@@ -35,7 +35,7 @@ export class PrismaHost implements FieldHost {
     model: string,
     given: Transaction | undefined,
     row: Values,
-    shown = row,
+    shown: Values = row,
   ) {
     this.#writer = writer
     this.#model = model
