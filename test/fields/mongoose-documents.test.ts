@@ -1,15 +1,26 @@
-import mongoose, { type Connection, type Model, Schema } from 'mongoose'
+import { once } from 'node:events'
+import mongoose, { type Connection, type HydratedDocument, type Model, Schema } from 'mongoose'
 import { MemoryStorage, type Storage, UnsupportedError } from 'stowage'
-import { type FieldFile, FileField, fileTransaction, ImageField } from 'stowage/fields'
+import {
+  type FieldFile,
+  FileField,
+  type FileInput,
+  fileTransaction,
+  ImageField,
+} from 'stowage/fields'
 import { filePlugin } from 'stowage/mongoose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { MongoServer } from './mongo-server.ts'
 
+/** As documents are made, and found: by names. */
 interface Page {
   title: string
   count: number
-  avatar: FieldFile
+  avatar: FileInput
 }
+
+type PageDocument = HydratedDocument<Page, { avatar: FieldFile }>
+type PageModel = Model<Page, object, object, object, PageDocument>
 
 let server: MongoServer
 let connection: Connection
@@ -33,29 +44,32 @@ afterEach(async () => {
   await connection.close()
 })
 
-function schemaOf(field: FileField = new FileField({ storage })): Schema<Page> {
-  const schema = new Schema<Page>({ title: String, count: Number })
+function schemaOf(field: FileField = new FileField({ storage })): Schema<Page, PageModel> {
+  const schema = new Schema<Page, PageModel>({ title: String, count: Number })
   schema.plugin(filePlugin({ avatar: field }))
   return schema
 }
 
-function modelOf(schema: Schema<Page> = schemaOf(), on: Connection = connection): Model<Page> {
-  return on.model(`Page${++opened}`, schema)
+function modelOf(
+  schema: Schema<Page, PageModel> = schemaOf(),
+  on: Connection = connection,
+): PageModel {
+  return on.model<Page, PageModel>(`Page${++opened}`, schema)
 }
 
-function file(name: string, content: BlobPart = name): FieldFile {
-  return new File([content], name) as object as FieldFile
+function file(name: string, content: BlobPart = name): File {
+  return new File([content], name)
 }
 
 /** A GIF of a width, and 1 pixel high. */
-function gif(width: number): FieldFile {
+function gif(width: number): File {
   const header = [0x47, 0x49, 0x46, 0x38, 0x39, 0x61, width, 0, 1, 0, 0, 0, 0]
   return file(`${width}.gif`, Uint8Array.from(header))
 }
 
 const stored = async (): Promise<string[]> => (await storage.listdir(''))[1].toSorted()
 
-const named = async (Pages: Model<Page>): Promise<unknown[]> =>
+const named = async (Pages: PageModel): Promise<unknown[]> =>
   (await Pages.collection.find({}).toArray()).map(row => row['avatar'])
 
 describe('hooks of an application', () => {
@@ -210,7 +224,7 @@ describe('a value that a path is set to', () => {
     expect(await counts()).toEqual([7, 7])
     page.set('avatar', '')
     await page.save()
-    await Pages.create({ avatar: '7.gif' as never })
+    await Pages.create({ avatar: '7.gif' })
     expect(await counts()).toEqual([null, 7, 7])
     expect(await stored()).toEqual(['7.gif'])
   })
@@ -234,7 +248,7 @@ describe('models', () => {
     const schema = schemaOf()
     const made = { pick: schema.pick(['title', 'avatar']), omit: schema.omit(['count']) }
     for (const derived of Object.values(made)) {
-      const Pages = modelOf(derived as Schema<Page>)
+      const Pages = modelOf(derived as Schema<Page, PageModel>)
       const page = await Pages.create({ title: 'a', avatar: file('a.txt') })
       expect(await stored()).toEqual(await named(Pages))
       await expect(Pages.deleteMany({})).rejects.toBeInstanceOf(UnsupportedError)
@@ -285,11 +299,11 @@ describe('models', () => {
     const keep = new FileField({ storage, onDelete: 'keep', onReplace: 'keep' })
     const Pages = modelOf(schemaOf(keep))
     await Pages.create({ title: 'a', avatar: file('a.txt') })
-    await Pages.updateOne({ title: 'a' }, { avatar: 'b.txt' as never })
+    await Pages.updateOne({ title: 'a' }, { avatar: 'b.txt' })
     expect(await named(Pages)).toEqual(['b.txt'])
     const content = Pages.updateOne({ title: 'a' }, { avatar: file('c.txt') })
     await expect(content).rejects.toBeInstanceOf(UnsupportedError)
-    await Pages.bulkWrite([{ updateOne: { filter: {}, update: { avatar: 'd.txt' as never } } }])
+    await Pages.bulkWrite([{ updateOne: { filter: {}, update: { avatar: 'd.txt' } } }])
     await Pages.deleteMany({ title: 'a' })
     expect(await named(Pages)).toEqual([])
     expect(await stored()).toEqual(['a.txt'])
@@ -306,12 +320,34 @@ describe('models', () => {
     ]) {
       const Others = modelOf(schema, on)
       const page = await Others.create({ title: 'a', avatar: file('a.txt') })
-      await (await Pages.create({ title: 'a', avatar: page.avatar.name as never })).deleteOne()
+      await (await Pages.create({ title: 'a', avatar: page.avatar.name })).deleteOne()
       expect(await stored()).toEqual(['a.txt'])
       await page.deleteOne()
       expect(await stored()).toEqual([])
     }
     await other.close()
+  })
+
+  it('leave files where nobody can be asked who uses them', async () => {
+    const lost = await mongoose.createConnection(server.url, { bufferCommands: false }).asPromise()
+    const Pages = modelOf(schemaOf(), lost)
+    const page = await Pages.create({ title: 'a', avatar: file('a.txt') })
+    await Pages.create({ title: 'b', avatar: 'a.txt' })
+    const warned = once(process, 'warning')
+    await fileTransaction(async () => {
+      await page.deleteOne()
+      await lost.close()
+    })
+    expect(await stored()).toEqual(['a.txt'])
+    expect(await warned).toMatchObject([{ code: 'STOWAGE_FILE_LEFT' }])
+  })
+
+  it('find rows by the names of files', async () => {
+    const Pages = modelOf()
+    const page = await Pages.insertOne({ title: 'a', avatar: file('a.txt') })
+    expect(await Pages.exists({ avatar: page.avatar.name })).not.toBeNull()
+    expect(await Pages.exists({ avatar: page.avatar })).not.toBeNull()
+    expect((await Pages.findOne({ avatar: 'a.txt' }).lean())?.avatar).toBe('a.txt')
   })
 
   it('replace files once where documents lack the path, whatever the driver leaves out', async () => {

@@ -121,10 +121,14 @@ interface Discriminator {
   }
 }
 
-/** All open connections of a Mongoose, also those of `useDb()`. */
+/** This one and all others of its Mongoose that nobody has closed, also those of `useDb()`. */
 function connectionsAround(connection: Connection): readonly Connection[] {
   const found = new Set<Connection>([connection, ...connection.base.connections])
   for (const { otherDbs } of found as Set<Connection & { readonly otherDbs: Connection[] }>)
     for (const other of otherDbs) found.add(other)
-  return [...found].filter(({ readyState }) => readyState === 1)
+  return [...found].filter(other => {
+    const client: object | undefined = other.getClient()
+    const isOpen = client !== undefined && Reflect.get(client, '_closeCalled') !== true
+    return isOpen || other === connection
+  })
 }
