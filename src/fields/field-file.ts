@@ -18,8 +18,8 @@ export interface FieldHost {
   readonly owner: object | null
   /** Name of the property, for messages. Default: the one that the field knows. */
   readonly attribute?: string | undefined
-  /** Writes the column of the row in memory. */
-  setName(name: string | null): void
+  /** Writes the column of the row in memory; `isChanged`: the database is to be told. */
+  setName(name: string | null, isChanged: boolean): void
   /** Writes a further column of the row in memory, such as an image's width. */
   setColumn?(column: string, value: number | null): void
   /** Writes the row to the database, which calls the file's `[beforeWrite]` and `[afterWrite]`. */
@@ -541,7 +541,7 @@ export class FieldFile {
     this.#own.pending = undefined
     this.#own.unsaved = false
     this.#own.changed = true
-    this.#host.setName(name)
+    this.#host.setName(name, true)
     this.#own.columns = { ...this.#activity.columns, ...columns }
     this.#show(columns)
   }
@@ -581,7 +581,7 @@ export class FieldFile {
     this.#own.changed = before.changed
     this.#own.deletion = undefined
     if (before.stored !== null) this.#remember(before.stored)
-    this.#host.setName(before.stored)
+    this.#host.setName(before.stored, this[isChanged])
     this.#own.columns = before.columns
     this.#show(before.shown)
   }
@@ -611,7 +611,7 @@ export class FieldFile {
   #assignContent(content: File | ContentFile): void {
     this.#own.pending = new PendingFile(content)
     this.#closeReader()
-    this.#host.setName(this.#stored)
+    this.#host.setName(this.#stored, true)
   }
 
   #forget(name: string): void {

@@ -1,3 +1,5 @@
+import { EventEmitter, once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { DataTypes, Model, type Options, Sequelize, Transaction } from 'sequelize'
 import { MemoryStorage } from 'stowage'
 import { type FieldFile, FileField } from 'stowage/fields'
@@ -120,6 +122,31 @@ describe.each(kinds)('Sequelize on %s', kind => {
     await transaction.rollback()
     expect(user.avatar.name).toBe('a.txt')
     expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it('writes a row in both of two transactions that save it at once, one of which rolls back', async () => {
+    const user = await made('a.txt')
+    const events = new EventEmitter()
+    const firstIsSaved = once(events, 'saved')
+    let saves = 0
+    User.addHook('beforeUpdate', async () => {
+      if (++saves === 2) await firstIsSaved
+    })
+    user.avatar.assign(new File(['n'], 'n.txt'))
+    const one = await sequelize.transaction()
+    const two = await sequelize.transaction()
+    const first = user.save({ transaction: one })
+    const second = user.save({ transaction: two })
+    await first
+    events.emit('saved')
+    await sleep(50)
+    await one.rollback()
+    await second
+    await two.commit()
+    const [found] = await User.findAll()
+    expect(found?.avatar.name).toBe('n.txt')
+    expect(user.avatar.name).toBe('n.txt')
+    expect(await stored()).toEqual(['n.txt'])
   })
 
   it.runIf(kind === 'mariadb')('tells files apart that the database takes for one', async () => {

@@ -239,6 +239,83 @@ describe('what Sequelize has of its own', () => {
     expect(await stored()).toEqual(['b.txt', 'n.txt'])
   })
 
+  it('does not write a name again that a failed save or a rollback has left in memory', async () => {
+    await madeUser('taken')
+    const user = await madeUser()
+    const rolledBack = sequelize.transaction(async () => {
+      await user.avatar.save('n.txt', 'n')
+      throw new Error('roll back')
+    })
+    await expect(rolledBack).rejects.toThrow('roll back')
+    expect(user.changed('avatar')).toBe(false)
+    user.title = 'taken'
+    await expect(user.avatar.save('m.txt', 'm')).rejects.toThrow('Validation error')
+    expect(user.changed('avatar')).toBe(false)
+    const other = await User.findByPk(user.id, { rejectOnEmpty: true })
+    await other.avatar.save('other.txt', 'other')
+    await user.update({ title: 'b' })
+    expect(await stored()).toEqual(['other.txt', 'taken.txt'])
+    await expectNoOrphan()
+  })
+
+  it('writes outside of a transaction that runs if it is told to', async () => {
+    const user = await madeUser()
+    const run = sequelize.transaction(async transaction => {
+      await transaction.rollback()
+      await user.update({ avatar: file('n') }, { transaction: null })
+      throw new Error('roll back')
+    })
+    await expect(run).rejects.toThrow('roll back')
+    expect(await stored()).toEqual(['n.txt'])
+    await expectNoOrphan()
+  })
+
+  it('refuses rows of a model of the same table that does not know of its files', async () => {
+    class Slim extends Model {}
+    Slim.init({ title: DataTypes.STRING }, { sequelize, tableName: 'Users', timestamps: false })
+    await madeUser()
+    const slim = await Slim.findOne({ rejectOnEmpty: true })
+    await expect(slim.destroy()).rejects.toThrow('would leave files')
+    await slim.update({ title: 'b' })
+    await expectNoOrphan()
+  })
+
+  it('follows the Sequelize that a class was initialised for last', async () => {
+    const attributes = { avatar: fileAttribute(new FileField({ storage, id: `re ${++fields}` })) }
+    class Twice extends Model {
+      declare avatar: FieldFile
+    }
+    for (const index of [1, 2]) {
+      const other = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite3, logging: false })
+      registerFiles(other)
+      Twice.init(attributes, { sequelize: other })
+      await other.sync()
+      const row = await Twice.create({ avatar: file(`twice${index}`) })
+      await row.avatar.save('next.txt', 'next')
+      await row.destroy()
+      expect(await stored()).toEqual([])
+      await other.close()
+    }
+  })
+
+  it('refuses content for rows of a Sequelize whose files nobody knows', async () => {
+    const unknown = new Sequelize({ dialect: 'sqlite', dialectModule: sqlite3, logging: false })
+    class Lonely extends Model {
+      declare avatar: FieldFile
+    }
+    const avatar = fileAttribute(new FileField({ storage, id: `lonely ${++fields}` }))
+    Lonely.init({ avatar }, { sequelize: unknown })
+    await unknown.sync()
+    const refused = { name: 'ImproperlyConfigured', setting: 'registerFiles' }
+    await expect(Lonely.create({ avatar: file('a') })).rejects.toMatchObject(refused)
+    const row = await Lonely.create({ avatar: 'name.txt' })
+    expect(row.avatar.name).toBe('name.txt')
+    await expect(row.avatar.save('b.txt', 'b')).rejects.toMatchObject(refused)
+    expect(() => row.avatar.assign(file('c'))).toThrow('registerFiles(sequelize)')
+    expect(await stored()).toEqual([])
+    await unknown.close()
+  })
+
   describe('a transaction without a callback', () => {
     const found = async (transaction: Transaction): Promise<User> =>
       await User.findOne({ rejectOnEmpty: true, transaction })

@@ -5,7 +5,12 @@ import {
   type Transaction,
 } from 'sequelize'
 import { ImproperlyConfigured } from '../../core/errors.ts'
-import type { FieldFile, FieldHost, FileInput } from '../../fields/field-file.ts'
+import {
+  type FieldFile,
+  type FieldHost,
+  type FileInput,
+  isPending,
+} from '../../fields/field-file.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
@@ -61,10 +66,12 @@ class RowHost implements FieldHost {
     this.attribute = attribute
   }
 
-  setName(name: string | null): void {
+  setName(name: string | null, isChanged: boolean): void {
     this.owner.setDataValue(this.attribute as never, (name ?? '') as never)
     // Content that waits changes no value; Sequelize would not write the row.
-    this.owner.changed(this.attribute as never, true)
+    this.owner.changed(this.attribute as never, isChanged)
+    const file = this.owner.get(this.attribute as never) as FieldFile
+    if (file[isPending]) registrationOf(this.owner)
   }
 
   setColumn(column: string, value: number | null): void {
@@ -73,26 +80,31 @@ class RowHost implements FieldHost {
 
   async persist(): Promise<void> {
     this.owner.changed(this.attribute as never, true)
-    const transaction = this.#files?.transactionOf(this.owner)
+    const transaction = this.#files.transactionOf(this.owner)
     await this.owner.save(transaction && { transaction })
   }
 
   scope(): FileScope | undefined {
-    const transaction = this.#files?.transactionOf(this.owner)
-    return transaction && this.#files?.scopeOf(transaction)
+    const transaction = this.#files.transactionOf(this.owner)
+    return transaction && this.#files.scopeOf(transaction)
   }
 
   async uses(name: string, storage: unknown, isOver: boolean): Promise<number> {
-    const files = this.#files
-    if (files !== undefined)
-      return await files.uses(storage, name, isOver ? undefined : files.transactionOf(this.owner))
-    throw new ImproperlyConfigured(
-      `Nobody knows the files of ${this.owner.constructor.name}: call registerFiles(sequelize).`,
-      { setting: 'registerFiles' },
-    )
+    const transaction = isOver ? undefined : this.#files.transactionOf(this.owner)
+    return await this.#files.uses(storage, name, transaction)
   }
 
-  get #files(): Registration | undefined {
-    return (this.owner as Model & { [registrationKey]?: Registration })[registrationKey]
+  get #files(): Registration {
+    return registrationOf(this.owner)
   }
+}
+
+/** @throws ImproperlyConfigured without one: nothing would store files, or count who names them */
+function registrationOf(row: Model & { [registrationKey]?: Registration }): Registration {
+  const files = row[registrationKey]
+  if (files !== undefined) return files
+  throw new ImproperlyConfigured(
+    `Nobody knows the files of ${row.constructor.name}: call registerFiles(sequelize).`,
+    { setting: 'registerFiles' },
+  )
 }

@@ -47,9 +47,11 @@ class SequelizeFiles implements Registration {
 
   /** `Model.schema()` makes a model for the same table in another schema, whose rows name files, too. */
   filesOf(model: ModelStatic<Model>): FileModel | undefined {
+    // Another model of the table may have no files.
+    if (!(registrationKey in model.prototype)) return undefined
     const { key, table } = tableOf(model)
     const files = this.#models.of(key)
-    if (files !== undefined || !(registrationKey in model.prototype)) return files
+    if (files !== undefined) return files
     const known = [...this.#models].find(([, other]) => other.table === table)?.[1]
     if (known !== undefined) this.#models.add(model, known, key)
     return known

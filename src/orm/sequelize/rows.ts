@@ -30,12 +30,19 @@ interface Own {
   begin?(): Promise<void>
 }
 
+/** A save of a row with files, until Sequelize has made its statement. */
+interface Saving {
+  readonly row: Model
+  isWritten: boolean
+}
+
 /** The rows of one Sequelize, when they are written and deleted one by one. */
 export class Rows {
   readonly #sequelize: Sequelize
   readonly #transactions: Transactions
   readonly #files: Files
   readonly #own = new AsyncLocalStorage<Own>()
+  readonly #saving = new AsyncLocalStorage<Saving>()
 
   constructor(sequelize: Sequelize, transactions: Transactions, files: Files) {
     this.#sequelize = sequelize
@@ -92,9 +99,18 @@ export class Rows {
       return await inScope(this.#transactions.scopeOf(inside.transaction), async scope => {
         if (!maySkip(row, options))
           for (const [, file] of filesOf(row, asked)) await file[beforeWrite](scope)
-        return await save(inside)
+        return await this.#saveAll(row, asked, async () => await save(inside))
       })
     })
+  }
+
+  /** Another save of the row, in another transaction, may end meanwhile, and says that nothing is changed. */
+  async #saveAll<T>(row: Model, asked: readonly string[], save: () => Promise<T>): Promise<T> {
+    const saving: Saving = { row, isWritten: false }
+    const result = await this.#saving.run(saving, save)
+    if (saving.isWritten) return result
+    for (const attribute of asked) row.changed(attribute as never, true)
+    return await save()
   }
 
   /** Hooks and what refers to the row are in the transaction, too. */
@@ -115,6 +131,8 @@ export class Rows {
     const written =
       row === null ? [] : this.#propertiesOf(row).filter(name => columnOf(row, name) in values)
     if (row === null || written.length === 0) return await write(options)
+    const saving = this.#saving.getStore()
+    if (saving?.row === row) saving.isWritten = true
     return await this.#within(options, async inside => {
       const { transaction } = inside
       const previous = row.isNewRecord ? {} : await this.#lock(row, written, transaction)
@@ -187,8 +205,11 @@ export class Rows {
     return columns as Names | null
   }
 
+  /** An attribute may have been removed from the model. */
   #propertiesOf(row: Model): readonly string[] {
-    return this.#files.filesOf(modelOf(row))?.properties ?? []
+    const model = modelOf(row)
+    const properties = this.#files.filesOf(model)?.properties ?? []
+    return properties.filter(property => property in model.getAttributes())
   }
 }
 

@@ -26,9 +26,9 @@ export class Transactions {
     this.#followCommits()
   }
 
-  /** The transaction that something is done in: the one given, or the one that is running. */
+  /** The transaction that something is done in: the one given, `null` for none, or the one that is running. */
   current(given?: Transaction | null): Transaction | undefined {
-    return given ?? stillOpen(this.#running.getStore())
+    return given === undefined ? stillOpen(this.#running.getStore()) : (given ?? undefined)
   }
 
   /** The transaction that the file of a row is changed in if nobody names one. */
