@@ -258,6 +258,14 @@ describe('what Sequelize has of its own', () => {
     await expectNoOrphan()
   })
 
+  it('deletes the file of a row that was read without its column', async () => {
+    await madeUser()
+    const user = await User.findOne({ attributes: ['id'], rejectOnEmpty: true })
+    await user.avatar.delete()
+    expect(await stored()).toEqual([])
+    await expectNoOrphan()
+  })
+
   it('writes outside of a transaction that runs if it is told to', async () => {
     const user = await madeUser()
     const run = sequelize.transaction(async transaction => {

@@ -78,6 +78,11 @@ class RowHost implements FieldHost {
     this.owner.set(column as never, value as never)
   }
 
+  get isUnread(): boolean {
+    const { owner, attribute } = this
+    return !owner.isNewRecord && owner.getDataValue(attribute as never) === undefined
+  }
+
   async persist(): Promise<void> {
     this.owner.changed(this.attribute as never, true)
     const transaction = this.#files.transactionOf(this.owner)
