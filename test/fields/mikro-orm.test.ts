@@ -355,6 +355,21 @@ describe('MikroORM', () => {
       expect(await stored()).toEqual([])
     })
 
+    it('that was read without its file can lose it all the same', async () => {
+      const { orm, User, make, find, expectFiles } = await open()
+      for (const title of ['a', 'b']) await make(title)
+      const partial = await orm.em
+        .fork()
+        .findOneOrFail(User, { title: 'a' }, { fields: ['title'] as never })
+      await partial.avatar.delete()
+      await orm.em
+        .fork()
+        .getReference(User, (await find('b')).id)
+        .avatar.delete()
+      for (const title of ['a', 'b']) expect((await find(title)).avatar.hasFile()).toBe(false)
+      await expectFiles()
+    })
+
     it('may not stand in several tables', async () => {
       const Item = defineEntity({
         name: 'Item',

@@ -140,6 +140,10 @@ class EntityHost extends PropertyHost<Row> {
     return await files.uses(em.fork({ clear: true, keepTransactionContext }), storage, name)
   }
 
+  protected override get isStored(): boolean {
+    return helper(this.owner).__managed === true
+  }
+
   #em(): EntityManager {
     const em = managerOf(this.owner)
     if (em !== undefined) return em
