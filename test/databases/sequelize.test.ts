@@ -6,7 +6,7 @@ import { type FieldFile, FileField } from 'stowage/fields'
 import { fileAttribute, registerFiles } from 'stowage/sequelize'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { testDatabases } from './database-suite.ts'
-import { createPlace, dropPlace, execute, kinds, type Place } from './place.ts'
+import { createPlace, dropPlace, kinds, type Place } from './place.ts'
 
 testDatabases('sequelize')
 
@@ -147,15 +147,5 @@ describe.each(kinds)('Sequelize on %s', kind => {
     expect(found?.avatar.name).toBe('n.txt')
     expect(user.avatar.name).toBe('n.txt')
     expect(await stored()).toEqual(['n.txt'])
-  })
-
-  it.runIf(kind === 'mariadb')('tells files apart that the database takes for one', async () => {
-    const name = new URL(place.url).pathname.slice(1)
-    await execute(place, `ALTER DATABASE ${name} COLLATE utf8mb4_general_ci`)
-    await sequelize.sync({ force: true })
-    const user = await made('Photo.txt')
-    await made('photo.txt')
-    await user.destroy()
-    expect(await stored()).toEqual(['photo.txt'])
   })
 })

@@ -10,7 +10,7 @@ import { followDocuments } from './writes.ts'
 export const fieldKey: unique symbol = Symbol('stowage.mongoose.field')
 
 /** The file paths of a schema: of every plugin call, and of a discriminator also those of its base. */
-export function fieldsOf(schema: Schema): FileFields {
+function fieldsOf(schema: Schema): FileFields {
   const fields: Record<string, FileField> = {}
   schema.eachPath((path, { options }) => {
     const getter: { [fieldKey]?: FileField } | undefined = options.get
