@@ -111,7 +111,7 @@ export class FileTable<T extends Table> implements RowTable {
   /** The rows that meet a condition, all without one. */
   async find(where?: SQL | undefined): Promise<FileRow<T>[]> {
     const found = (await this.#db.select().from(this.#table).where(where)) as Values[]
-    return found.map(values => this.#typed(this.#rows.load(this.#rows.own({}, this), values)))
+    return found.map(values => this.#typed(this.#rows.read(values, this)))
   }
 
   /**
