@@ -22,7 +22,8 @@ export class RequestWindow {
   #limit: number
   #inFlight = 0
   #streamed = 0
-  readonly #waiting: Turn[] = []
+  readonly #waiting: Readonly<Record<RequestKind, Turn[]>> = { streamed: [], plain: [] }
+  #turns = 0
   /** Since the last look at the rate. */
   #done = 0
   #since = 0
@@ -72,13 +73,19 @@ export class RequestWindow {
     if (kind === 'streamed') this.#streamed--
     if (overloaded && cuts === this.#cuts) this.#halve()
     else if (!overloaded && ++this.#done >= this.#limit) this.#adapt()
-    for (;;) {
-      const index = this.#waiting.findIndex(turn => this.#hasPlace(turn.kind))
-      const [next] = index < 0 ? [] : this.#waiting.splice(index, 1)
-      if (next === undefined) return
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      this.#waiting[next.kind].shift()
       this.#take(next.kind)
       next.start()
     }
+  }
+
+  /** Who waits longest of those that have a place now. Thousands may wait: nobody walks through them. */
+  #next(): Turn | undefined {
+    if (!this.#hasPlace('plain')) return undefined
+    const [plain] = this.#waiting.plain
+    const [streamed] = this.#hasPlace('streamed') ? this.#waiting.streamed : []
+    return (plain?.order ?? this.#turns) < (streamed?.order ?? this.#turns) ? plain : streamed
   }
 
   #hasPlace(kind: RequestKind): boolean {
@@ -95,17 +102,18 @@ export class RequestWindow {
   #wait(signal: AbortSignal | undefined, kind: RequestKind): Promise<void> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
-        this.#waiting.splice(this.#waiting.indexOf(turn), 1)
+        this.#waiting[kind].splice(this.#waiting[kind].indexOf(turn), 1)
         reject(signal?.reason)
       }
       const turn: Turn = {
         kind,
+        order: this.#turns++,
         start() {
           signal?.removeEventListener('abort', onAbort)
           resolve()
         },
       }
-      this.#waiting.push(turn)
+      this.#waiting[kind].push(turn)
       if (signal?.aborted === true) onAbort()
       else signal?.addEventListener('abort', onAbort, { once: true })
     })
@@ -140,6 +148,8 @@ export class RequestWindow {
 }
 
 interface Turn {
+  /** Of all that have waited. */
+  readonly order: number
   readonly kind: RequestKind
   start(): void
 }
