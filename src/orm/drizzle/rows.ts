@@ -65,8 +65,7 @@ export class TableRows {
 
   /** What a program gives. */
   set(row: Row, values: object): Row {
-    for (const [key, value] of Object.entries(values))
-      if (value !== undefined || !this.files.has(key)) row[key] = value
+    for (const [key, value] of Object.entries(values)) row[key] = value
     return row
   }
 

@@ -12,7 +12,7 @@ export function fileData(value: FileInput): string {
   if (value === null || typeof value === 'string') return value ?? ''
   // Prisma copies arguments, and leaves functions as they are; it refuses one that gets to the database.
   const data = Object.assign(() => {}, { [contentKey]: value, [Symbol.toStringTag]: unseen })
-  return data as unknown as string
+  return data as never
 }
 
 /** In Prisma's error. */
