@@ -443,14 +443,16 @@ export class FieldFile {
 
   async #save(name: string, content: Content, persist: boolean): Promise<void> {
     if (persist) this.#requireRow('save')
-    await inScope(this.#host.scope?.(), async scope => {
+    const work = async (scope: FileScope): Promise<void> => {
       const upload = await this.#field.store(this.#host.owner, name, content)
       const creation = this.#apply(scope, upload)
       creation.settled = !persist
       this.#own.unwritten = true
       await this.#dropReader()
       if (persist) await this.#host.persist?.(this)
-    })
+    }
+    // Whoever writes the row has a scope, which tells what became of the write.
+    await inScope(this.#host.scope?.(), work, () => false)
   }
 
   async #delete(persist: boolean, alsoDefault: boolean): Promise<void> {

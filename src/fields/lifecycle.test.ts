@@ -61,3 +61,36 @@ it('a transaction whose commit was not answered leaves what no row names, and sa
   ])
   warn.mockRestore()
 })
+
+it.each([
+  ['was rolled back removes', 'rollback', []],
+  ['was committed leaves', 'commit', ['new']],
+  ['is lost, too, leaves', 'abandon', ['new']],
+] as const)(
+  'a transaction that %s the new file of a lost write inside it',
+  async (_, end, left) => {
+    const storage = new MemoryStorage({})
+    const warn = vi.spyOn(process, 'emitWarning').mockImplementation(() => {})
+    await storage.save('new', 'new')
+    const outer = new FileScope()
+    const inner = new FileScope(outer)
+    const reverted: string[] = []
+    inner.created({
+      storage,
+      name: 'new',
+      settled: true,
+      written: true,
+      holders: 0,
+      kept: false,
+      uses: async () => 0,
+      revert: () => reverted.push('new'),
+    })
+    await inner.abandon()
+    expect(await stored(storage)).toEqual(['new'])
+    await outer[end]()
+    expect(await stored(storage)).toEqual(left)
+    expect(reverted.length > 0).toBe(end === 'rollback')
+    expect(warn).toHaveBeenCalledTimes(end === 'rollback' ? 0 : 1)
+    warn.mockRestore()
+  },
+)

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Storage } from '../core/storage.ts'
+import { databaseAnswer } from './database-answer.ts'
 
 /** One file that leaves when its transaction has settled. */
 export interface Removal {
@@ -52,6 +53,8 @@ export class FileScope {
    * and PostgreSQL, where a statement has failed, turns the commit into a rollback without a word.
    */
   #isDoubtful = false
+  /** Whether nobody knows what became of a scope inside. */
+  #isLost = false
 
   constructor(parent?: FileScope | undefined) {
     this.#parent = parent
@@ -77,6 +80,11 @@ export class FileScope {
     return this.#parent?.isOver ?? this.#isSettled
   }
 
+  /** Whether a scope inside was abandoned. */
+  get isLost(): boolean {
+    return this.#isLost
+  }
+
   /** Number of scopes that it is in, itself included. */
   get depth(): number {
     return 1 + (this.#parent?.depth ?? 0)
@@ -99,6 +107,7 @@ export class FileScope {
     if (outer === undefined) {
       for (const creation of creations)
         creation.kept ||= creation.settled && !(this.#isDoubtful && creation.written)
+      if (this.#isLost) await keepUndecided(creations)
       // Beside what was replaced, a failed write that the application has got over, inside a
       // transaction that went on. Each name once: it may be another file's as soon as it is free.
       const gone = [...removals, ...unheld(creations).toReversed()]
@@ -131,15 +140,27 @@ export class FileScope {
   }
 
   /**
-   * The connection was lost during the commit, which may have been carried out, or be about to be: only
-   * what a row names already is known to be right. Never rejects.
+   * The connection was lost during the commit, or during a write of no transaction, which may have been
+   * carried out, or be about to be: a new file stays, named or not, until `stowage gc` is sure. What a scope
+   * inside another has done, the end of the other decides. Never rejects.
    */
   async abandon(): Promise<void> {
-    const { creations, removals } = this.#take()
-    // Of what was replaced or deleted, the rows still tell.
-    await removeUnused(removals, 'leave')
-    for (const { name, uses } of unheld(creations))
-      if (!((await uses?.(true).catch(() => 0)) ?? 0)) warnOf(name, 'The commit was not answered.')
+    const { creations, removals, undone } = this.#take()
+    for (const undo of undone.toReversed()) undo()
+    const outer = this.#outer
+    if (outer === undefined) {
+      await keepUndecided(creations)
+      // Of what was replaced or deleted, the rows still tell.
+      await removeUnused(removals, 'leave')
+      return
+    }
+    outer.#isLost = true
+    outer.#isDoubtful = true
+    outer.#removals.push(...removals.filter(({ uses }) => uses !== undefined))
+    for (const creation of creations) {
+      creation.settled = false
+      outer.#inherit(creation)
+    }
   }
 
   /** A savepoint may hand up late what happened in it. */
@@ -220,21 +241,46 @@ export async function runInScope<T>(scope: FileScope, work: () => Promise<T>): P
   return await scopes().run(scope, work)
 }
 
-/** Does the work in a scope inside `open`, or in one of its own, which settles with the work. */
+/**
+ * Does the work in a scope inside `open`, or in one of its own, which settles with the work.
+ *
+ * @param isLost whether nobody knows what became of work that has failed with an error
+ */
 export async function inScope<T>(
   open: FileScope | undefined,
   work: (scope: FileScope) => Promise<T>,
+  isLost: (error: unknown, scope: FileScope) => boolean = mayBeDone,
 ): Promise<T> {
   const scope = new FileScope(open)
   let result: T
   try {
     result = await work(scope)
   } catch (error) {
-    await scope.rollback()
+    await (isLost(error, scope) ? scope.abandon() : scope.rollback())
     throw error
   }
   await scope.commit()
   return result
+}
+
+/** Whether a statement, perhaps the commit, was given to the database, which has not answered. */
+function mayBeDone(error: unknown, scope: FileScope): boolean {
+  return scope.isLost || databaseAnswer(error) === 'lost'
+}
+
+/** New files of which nobody knows whether a row names them, or will. */
+async function keepUndecided(creations: readonly Creation[]): Promise<void> {
+  for (const creation of creations) {
+    if (creation.kept) continue
+    creation.kept = true
+    const uses = await creation.uses?.(true).catch(() => undefined)
+    if ((uses ?? 0) > 0) continue
+    const name = JSON.stringify(creation.name)
+    emitLeft(
+      `Whether a row names the file ${name} is not known: it stays.`,
+      'The database has not answered.',
+    )
+  }
 }
 
 /** Those that nobody else may still write a row with. */
@@ -290,9 +336,13 @@ async function remove({ storage, name, revert }: Removal): Promise<void> {
 
 function warnOf(name: string, error: unknown): void {
   const reason = error instanceof Error ? error.message : String(error)
-  process.emitWarning(`The file ${JSON.stringify(name)} is no longer used and stays for now.`, {
+  emitLeft(`The file ${JSON.stringify(name)} is no longer used and stays for now.`, reason)
+}
+
+function emitLeft(message: string, reason: string): void {
+  process.emitWarning(message, {
     type: 'StowageWarning',
     code: 'STOWAGE_FILE_LEFT',
-    detail: `${reason} \`stowage gc\` finds and removes it.`,
+    detail: `${reason} \`stowage gc\` finds and removes what no row names.`,
   })
 }

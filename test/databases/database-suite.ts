@@ -6,6 +6,7 @@ import { FileSystemStorage, MemoryStorage, type Storage } from 'stowage'
 import { collectGarbage } from 'stowage/fields'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { testAdapter } from '../fields/adapter-suite.ts'
+import { LosingProxy, type Loss, losses } from '../fields/harness/losing-proxy.ts'
 import { fieldsOn, type Session } from '../fields/harness/session.ts'
 import { type AdapterName, adapters } from './adapters.ts'
 import { bundleContender, Contender, type Order, type Outcome } from './contest.ts'
@@ -57,6 +58,9 @@ export function testDatabases(adapter: AdapterName): void {
     })
     describe(`a ${labelOf(kind)} server that goes away under ${labels[adapter]}`, () => {
       testLoss(adapter, () => place)
+    })
+    describe.each(losses)(`a statement to ${labelOf(kind)} by ${name} that is %s`, loss => {
+      testLostStatement(adapter, loss, () => place)
     })
   })
 }
@@ -181,6 +185,80 @@ function testLoss(adapter: AdapterName, place: () => Place): void {
       expect(state).toBe('deleted')
     expect(await filesOf(storage)).toEqual(['tests/old.txt'])
     await later.close()
+  })
+}
+
+/** The statement that decides over a single write outside of a transaction; most open one for it. */
+function deciding(adapter: AdapterName, { kind }: Place): RegExp {
+  const isAlone = adapter === 'drizzle' || (adapter === 'prisma' && kind === 'postgres')
+  return isAlone ? /\bupdate\b/i : /\bcommit\b/i
+}
+
+/** The connection is lost while the database is told to do something. */
+function testLostStatement(adapter: AdapterName, loss: Loss, place: () => Place): void {
+  const isDone = loss !== 'unsent'
+  let storage: Storage
+  let proxy: LosingProxy
+  let session: Session
+
+  beforeEach(async () => {
+    storage = new MemoryStorage({ baseUrl: '/media/' })
+    proxy = await LosingProxy.open(place().url)
+    session = await adapters[adapter]({ ...place(), url: proxy.url }, fieldsOn(storage, newIds()), {
+      create: true,
+    })
+    for (const title of ['a', 'b']) await session.make(title).normal.save(`${title}.txt`, title)
+  })
+
+  afterEach(async () => {
+    // A pool may wait for its lost connections for ever.
+    await Promise.race([session.close().catch(() => {}), sleep(1000)])
+    await proxy.close()
+  })
+
+  const expectFiles = async (expected: readonly (readonly [string, string])[]): Promise<void> => {
+    const fields = fieldsOn(storage, newIds())
+    const later = await adapters[adapter](place(), fields, { create: false })
+    const used = await namesOf(later)
+    for await (const { state } of collectGarbage({ storage, used, olderThan: 0, delete: true }))
+      expect(state).toBe('deleted')
+    for (const [title, content] of expected)
+      expect(await (await later.find(title)).normal.text()).toBe(content)
+    expect(await filesOf(storage)).toEqual(used)
+    expect(used).toHaveLength(expected.length)
+    await later.close()
+  }
+
+  it('takes no file that a row names when it is a commit', async () => {
+    let settled: Promise<void> | undefined
+    const run = session.transaction(async unit => {
+      await (await unit.find('a')).normal.save('new.txt', 'new')
+      await unit.make('c').normal.save('c.txt', 'c')
+      await unit.remove(await unit.find('b'))
+      settled = proxy.lose(/\bcommit\b/i, loss)
+    })
+    await expect(run).rejects.toThrow()
+    await settled
+    const done = [
+      ['a', 'new'],
+      ['c', 'c'],
+    ] as const
+    const undone = [
+      ['a', 'a'],
+      ['b', 'b'],
+    ] as const
+    await expectFiles(isDone ? done : undone)
+  })
+
+  it('takes no file that a row names when it is a write of no transaction', async () => {
+    const row = await session.find('a')
+    const settled = proxy.lose(deciding(adapter, place()), loss)
+    await expect(row.normal.save('new.txt', 'new')).rejects.toThrow()
+    await settled
+    await expectFiles([
+      ['a', isDone ? 'new' : 'a'],
+      ['b', 'b'],
+    ])
   })
 }
 

@@ -1,7 +1,7 @@
 import { UnsupportedError } from 'stowage'
 import { registerFiles } from 'stowage/typeorm'
 import type { DataSource, DataSourceOptions } from 'typeorm'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Users } from '../fields/harness/typeorm-users.ts'
 import { testDatabases } from './database-suite.ts'
 import { createPlace, disconnectAll, dropPlace, execute, kinds, type Place } from './place.ts'
@@ -134,7 +134,8 @@ describe.each(kinds)('TypeORM on %s', kind => {
     source = await open()
     const user = await users.save(source.manager, 'a')
     source.subscribers.push({
-      beforeTransactionCommit: async () => {
+      beforeUpdate: async () => {
+        await vi.waitUntil(async () => (await users.stored()).includes('b.txt'))
         await disconnectAll(place)
       },
     })

@@ -4,6 +4,7 @@ import { type FieldFile, FileField, fileTransaction } from 'stowage/fields'
 import { filePlugin } from 'stowage/mongoose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { testAdapter } from './adapter-suite.ts'
+import { LosingProxy, losses } from './harness/losing-proxy.ts'
 import type { Fields, Row, Session, Unit } from './harness/session.ts'
 import { MongoServer } from './mongo-server.ts'
 
@@ -225,6 +226,24 @@ describe('file paths of Mongoose', () => {
     await found.deleteOne()
     expect(await storage.exists('two.txt')).toBe(false)
     await connection.close()
+  })
+
+  it.each(losses)('keep what a row names when a write is %s', async loss => {
+    const storage = new MemoryStorage({})
+    const proxy = await LosingProxy.open(server.url)
+    const connection = await mongoose.createConnection(`${proxy.url}&retryWrites=false`).asPromise()
+    const schema = new Schema<{ photo: FieldFile }>({})
+    schema.plugin(filePlugin({ photo: new FileField({ storage }) }))
+    const Model = connection.model('Lost', schema, `lost${++opened}`)
+    const document = new Model()
+    await document.photo.save('old.txt', 'old')
+    const settled = proxy.lose(/\x02update\x00/, loss)
+    await expect(document.photo.save('new.txt', 'new')).rejects.toThrow(/connection/)
+    await settled
+    const found = await Model.findOne().orFail()
+    expect(await found.photo.text()).toBe(loss === 'unsent' ? 'old' : 'new')
+    await connection.close()
+    await proxy.close()
   })
 
   it('may be those of a discriminator beside those of its base', async () => {

@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { databaseAnswer } from '../../fields/database-answer.ts'
 import { type FileScope, inScope, runInScope } from '../../fields/lifecycle.ts'
 import type { Client, Query, TransactionHandle } from './client.ts'
 
@@ -72,20 +73,26 @@ export class Transactions {
     work: (tx: Client) => unknown,
   ): Promise<unknown> {
     const parent = this.of(await handleOf(client))
-    return await inScope(parent?.scope, async scope => {
-      let own: Transaction | undefined
+    let own: Transaction | undefined
+    let isCommitting = false
+    const run = async (scope: FileScope): Promise<unknown> => {
       try {
         return await begin(async tx => {
           const handle = await handleOf(tx)
           if (handle === undefined) throw new TypeError('a transaction has a handle')
           own = new Transaction(handle, scope, parent)
           this.#known.set(handle, own)
-          return await this.#running.run(own, () => runInScope(scope, async () => await work(tx)))
+          const done = this.#running.run(own, () => runInScope(scope, async () => await work(tx)))
+          const result = await done
+          isCommitting = true
+          return result
         })
       } finally {
         own?.end()
       }
-    })
+    }
+    const isLost = (error: unknown) => isCommitting && databaseAnswer(error) !== 'answered'
+    return await inScope(parent?.scope, run, isLost)
   }
 }
 

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { Model, QueryTypes, type Sequelize, type Transaction } from 'sequelize'
+import { databaseAnswer } from '../../fields/database-answer.ts'
 import { FileScope } from '../../fields/lifecycle.ts'
 
 /** What the options of a statement say. */
@@ -15,6 +16,8 @@ export class Transactions {
   readonly #running = new AsyncLocalStorage<Transaction>()
   readonly #scopes = new WeakMap<Transaction, FileScope>()
   readonly #committed = new WeakSet<Transaction>()
+  /** Those whose commit the database has not answered. */
+  readonly #lost = new WeakSet<Transaction>()
   readonly #rows = new WeakMap<Model, Transaction>()
 
   constructor(sequelize: Sequelize) {
@@ -74,6 +77,7 @@ export class Transactions {
       } finally {
         // A commit also rejects for a callback of `afterCommit()`, long after the database's word.
         if (this.#committed.has(transaction)) await scope.commit()
+        else if (this.#lost.has(transaction)) await scope.abandon()
         else await scope.rollback()
       }
     }
@@ -111,7 +115,12 @@ export class Transactions {
     const queries = this.#sequelize.getQueryInterface()
     const { commitTransaction } = queries
     queries.commitTransaction = async (transaction, options) => {
-      await commitTransaction.call(queries, transaction, options)
+      try {
+        await commitTransaction.call(queries, transaction, options)
+      } catch (error) {
+        if (databaseAnswer(error) !== 'answered') this.#lost.add(transaction)
+        throw error
+      }
       this.#committed.add(transaction)
     }
   }

@@ -7,6 +7,7 @@ import {
   type QueryRunner,
   QueryRunnerAlreadyReleasedError,
 } from 'typeorm'
+import { databaseAnswer } from '../../fields/database-answer.ts'
 import { FileScope } from '../../fields/lifecycle.ts'
 
 interface TransactionEvent {
@@ -37,6 +38,8 @@ export class SourceConnections implements EntitySubscriberInterface {
   readonly #scopes = new WeakMap<QueryRunner, FileScope[]>()
   /** Those that PostgreSQL has rolled back when it was to commit them. */
   readonly #aborted = new WeakSet<QueryRunner>()
+  /** Those whose commit the database has not answered. */
+  readonly #lost = new WeakSet<QueryRunner>()
   readonly #settling = new WeakMap<QueryRunner, Promise<void>>()
   readonly #watched = new WeakSet<QueryRunner>()
   readonly #turns = new WeakMap<QueryRunner, Promise<unknown>>()
@@ -113,14 +116,24 @@ export class SourceConnections implements EntitySubscriberInterface {
   }
 
   async afterTransactionRollback({ queryRunner }: TransactionEvent): Promise<void> {
-    await this.#settle(queryRunner, scope => scope.rollback())
+    await this.#settle(queryRunner, scope => this.#undo(queryRunner, scope))
   }
 
   #watch(runner: QueryRunner): QueryRunner {
     if (this.#watched.has(runner)) return runner
     this.#watched.add(runner)
-    const { release, rollbackTransaction, stream } = runner
+    const { commitTransaction, release, rollbackTransaction, stream } = runner
     let isRefused = false
+    runner.commitTransaction = async () => {
+      const isLast = this.#scopes.get(runner)?.length === 1
+      try {
+        await commitTransaction.call(runner)
+      } catch (error) {
+        if (isLast && isOfDatabase(error) && databaseAnswer(error) !== 'answered')
+          this.#lost.add(runner)
+        throw error
+      }
+    }
     runner.rollbackTransaction = async () => {
       try {
         await rollbackTransaction.call(runner)
@@ -157,7 +170,11 @@ export class SourceConnections implements EntitySubscriberInterface {
    */
   async #leaveAll(runner: QueryRunner): Promise<void> {
     for (let open = this.#leave(runner); open !== undefined; open = this.#leave(runner))
-      await open.rollback()
+      await this.#undo(runner, open)
+  }
+
+  async #undo(runner: QueryRunner, scope: FileScope): Promise<void> {
+    await (this.#lost.delete(runner) ? scope.abandon() : scope.rollback())
   }
 
   #leave(runner: QueryRunner): FileScope | undefined {
