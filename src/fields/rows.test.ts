@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { MemoryStorage } from '../index.ts'
+import { MemoryStorage, UnsupportedError } from '../index.ts'
 import { FileField } from './file-field.ts'
 import { FileModel } from './file-models.ts'
 import { FileProperty } from './rows.ts'
@@ -42,6 +42,23 @@ describe('a file property', () => {
     const [row, property] = rowOf(undefined)
     row.avatar = null
     expect(property.value(row)).toBe(undefined)
+  })
+
+  it.each(['looked at', 'never looked at'])('is nothing that a copy of the row has, %s', how => {
+    const [row, property] = rowOf('a.txt')
+    if (how === 'looked at') property.get(row)
+    const copy = { ...row }
+    expect(Reflect.ownKeys(copy)).toEqual([])
+    expect(property.column(copy)).toBeUndefined()
+    expect(property.peek(copy)).toBeUndefined()
+  })
+
+  it('is refused behind a proxy, which hides it', () => {
+    const [row, property] = rowOf('a.txt')
+    const proxy = new Proxy(row, {})
+    expect(() => property.get(proxy)).toThrow(UnsupportedError)
+    expect(() => property.set(proxy, 'b.txt')).toThrow('"avatar" of the row itself')
+    expect(property.column(row)).toBe('a.txt')
   })
 })
 

@@ -1,3 +1,5 @@
+import { types } from 'node:util'
+import { UnsupportedError } from '../core/errors.ts'
 import type { Storage } from '../core/storage.ts'
 import type { FieldFile, FieldHost, FileInput } from './field-file.ts'
 import { columnName, isChanged, isPending, isUnwritten, refresh } from './field-file.ts'
@@ -18,12 +20,13 @@ type Slot = string | null | undefined | FieldFile
 
 /**
  * A file column of rows that are objects of a class: files are made at their first access, so that
- * loading many rows costs nothing. The slot is a symbol: no ORM, clone or serialisation sees it.
+ * loading many rows costs nothing. The slot is a private field: no ORM, copy, comparison or serialisation
+ * sees it.
  */
 export class FileProperty<Row extends object> {
   readonly property: string
   readonly field: FileField
-  readonly #slot: symbol
+  readonly #slot: RowSlot = newSlot()
   /** Files of rows that nobody has told what they hold: new ones, or loaded without the column. */
   readonly #untold = new WeakSet<FieldFile>()
   readonly #host: (row: Row, property: FileProperty<Row>) => FieldHost
@@ -36,7 +39,6 @@ export class FileProperty<Row extends object> {
     this.property = property
     this.field = field
     this.#host = host
-    this.#slot = Symbol(property)
   }
 
   /**
@@ -63,12 +65,13 @@ export class FileProperty<Row extends object> {
 
   /** The file of a row; a row that has never been told shows the field's default. */
   get(row: Row): FieldFile {
-    const slot = this.#read(row)
+    const slot = this.#slot.read(row)
     if (typeof slot === 'object' && slot !== null) return slot
+    if (slot === undefined) this.#refuseProxy(row)
     const name = slot === undefined ? this.field.default : slot
     const file = this.field.file(name, this.#host(row, this))
     if (slot === undefined) this.#untold.add(file)
-    this.#write(row, file)
+    this.#slot.write(row, file)
     return file
   }
 
@@ -83,8 +86,9 @@ export class FileProperty<Row extends object> {
    * keeps what it has.
    */
   set(row: Row, value: FileInput | undefined): void {
-    const slot = this.#read(row)
     if (value === undefined) return
+    const slot = this.#slot.read(row)
+    if (slot === undefined) this.#refuseProxy(row)
     if (typeof slot === 'object' && slot !== null) {
       // What an ORM reads back after it has written the row.
       if (!slot[isPending] && (value || null) === slot[columnName]) return
@@ -100,20 +104,20 @@ export class FileProperty<Row extends object> {
 
   /** What the database has in the column; a file that was asked for is no longer that of the row. */
   load(row: Row, name: string | null | undefined): void {
-    this.#write(row, name)
+    this.#slot.write(row, name)
   }
 
   /** What the database has in the column by now, for a row that was read before: what somebody has changed stays. */
   refresh(row: Row, name: string | null): void {
-    const slot = this.#read(row)
+    const slot = this.#slot.read(row)
     if (typeof slot === 'object' && slot !== null) slot[refresh](name)
-    else if (slot !== undefined) this.#write(row, name)
+    else if (slot !== undefined) this.#slot.write(row, name)
   }
 
   /** Whether nobody has told what the row holds. */
   isUntold(row: Row): boolean {
     const file = this.peek(row)
-    return file === undefined ? this.#read(row) === undefined : this.#untold.has(file)
+    return file === undefined ? this.#slot.read(row) === undefined : this.#untold.has(file)
   }
 
   /** Whether the row has a name that it was read or written with, and nobody has changed since. */
@@ -123,13 +127,13 @@ export class FileProperty<Row extends object> {
 
   /** The file, if it was ever asked for. */
   peek(row: Row): FieldFile | undefined {
-    const slot = this.#read(row)
+    const slot = this.#slot.read(row)
     return typeof slot === 'object' && slot !== null ? slot : undefined
   }
 
   /** What the column holds, `undefined` if nobody has said, {@link pendingName} until a write begins. */
   column(row: Row): string | null | undefined {
-    const slot = this.#read(row)
+    const slot = this.#slot.read(row)
     if (typeof slot !== 'object' || slot === null) return slot
     if (slot[isUnwritten]) return pendingName
     return this.#untold.has(slot) ? undefined : slot[columnName]
@@ -144,13 +148,42 @@ export class FileProperty<Row extends object> {
     return name === null && this.peek(row) !== undefined ? '' : (name ?? undefined)
   }
 
-  #read(row: Row): Slot {
-    return (row as Record<symbol, Slot>)[this.#slot]
+  /** Nobody knows what a proxy is of. */
+  #refuseProxy(row: Row): void {
+    if (!types.isProxy(row)) return
+    throw new UnsupportedError(
+      `The row is behind a proxy, which hides its file: take "${this.property}" of the row itself.`,
+      { operation: this.property },
+    )
   }
+}
 
-  #write(row: Row, value: Slot): void {
-    const slots = row as Record<symbol, Slot>
-    slots[this.#slot] = value
+interface RowSlot {
+  read(row: object): Slot
+  write(row: object, value: Slot): void
+}
+
+/** Its constructor gives back what it is given, so that a class that extends it adds its fields to that. */
+class Itself {
+  constructor(row: object) {
+    // biome-ignore lint/correctness/noConstructorReturn: that is what it is for.
+    return row
+  }
+}
+
+/** A private field of its own with each call, on any object. */
+function newSlot(): RowSlot {
+  return class Holder extends Itself {
+    #value: Slot
+
+    static read(row: object): Slot {
+      return #value in row ? row.#value : undefined
+    }
+
+    static write(row: object, value: Slot): void {
+      const holder = #value in row ? row : new Holder(row)
+      holder.#value = value
+    }
   }
 }
 

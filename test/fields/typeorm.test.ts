@@ -207,6 +207,22 @@ describe('TypeORM', () => {
       await users.expectFiles(source)
     })
 
+    it('are no rows with files when they are copies of rows', async () => {
+      source = await users.open()
+      const { manager } = source
+      const user = await users.save(manager, 'a')
+      await user.avatar.text()
+      const copy = Object.assign(new users.User(), user, { id: undefined, title: 'copy' })
+      await copy.avatar.save('copy.txt', 'copy')
+      await users.expectFiles(source, 'a.txt', 'copy.txt')
+
+      const late = await users.find(manager, 'a')
+      await user.avatar.save('b.txt', 'b')
+      await manager.save(users.User, { ...late, title: 'z' })
+      await users.expectFiles(source, 'b.txt', 'copy.txt')
+      expect({ ...late }).toEqual({ id: late.id, title: 'a', width: null })
+    })
+
     it('are removed with their files', async () => {
       source = await users.open()
       const { id } = await users.save(source.manager, 'a')
