@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Bytes } from '../core/bytes.ts'
 import type { Content } from '../core/content.ts'
 import { type ContentFile, isContentFile } from '../core/content-file.ts'
@@ -640,10 +641,36 @@ export class FieldFile {
     await reader?.close()
   }
 
-  /** Saves and deletions of one file object happen one after the other. */
+  /**
+   * Saves and deletions of one file object happen one after the other; those that a hook of the row or
+   * `uploadTo` asks for during another one happen within it.
+   */
   async #inTurn(work: () => Promise<void>): Promise<void> {
-    const result = this.#activity.turn === undefined ? work() : this.#activity.turn.then(work)
+    if (isDuring(turns.getStore(), this)) return await work()
+    const turn = async (): Promise<void> => {
+      const own: Turn = { file: this, outer: turns.getStore(), isOver: false }
+      try {
+        await turns.run(own, work)
+      } finally {
+        own.isOver = true
+      }
+    }
+    const result = this.#activity.turn === undefined ? turn() : this.#activity.turn.then(turn)
     this.#own.turn = result.catch(() => {})
     await result
   }
+}
+
+/** A save or a deletion of a file, and the one of another file that it is done in. */
+interface Turn {
+  readonly file: FieldFile
+  readonly outer: Turn | undefined
+  isOver: boolean
+}
+
+const turns = new AsyncLocalStorage<Turn>()
+
+function isDuring(turn: Turn | undefined, file: FieldFile): boolean {
+  if (turn === undefined) return false
+  return (turn.file === file && !turn.isOver) || isDuring(turn.outer, file)
 }

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { setTimeout } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
 import { configure } from '../config/active-configuration.ts'
@@ -6,9 +7,10 @@ import { defaultStorage } from '../config/registry.ts'
 import { ContentFile } from '../core/content-file.ts'
 import { ImproperlyConfigured, SuspiciousFileOperation, ValidationError } from '../core/errors.ts'
 import { settingsKey } from '../core/settings.ts'
-import { FieldFile } from './field-file.ts'
+import { afterWrite, beforeWrite, FieldFile } from './field-file.ts'
 import { FileField } from './file-field.ts'
 import { ImageField } from './image-field.ts'
+import { inScope } from './lifecycle.ts'
 import { allowTypes } from './validators.ts'
 
 const save = { save: false } as const
@@ -285,5 +287,56 @@ describe('bytes that were given away', () => {
     })
     for (const given of [bytes, buffer, content])
       await expect(field.file(null).save('a.txt', given, save)).rejects.toThrow(ValidationError)
+  })
+})
+
+describe('a save of a file whose row has a hook', () => {
+  const open = (hook: (file: FieldFile, written: string | null) => Promise<void>) => {
+    const storage = new MemoryStorage({})
+    const names: (string | null)[] = []
+    const field = new FileField({ storage })
+    const file: FieldFile = field.file(null, {
+      owner: {},
+      setName: () => {},
+      persist: async own => {
+        await inScope(undefined, async scope => {
+          await own[beforeWrite](scope)
+          await hook(own, names.at(-1) ?? null)
+          const before = names.at(-1) ?? null
+          names.push(own.name)
+          await own[afterWrite](scope, before)
+        })
+      },
+    })
+    return { storage, names, file }
+  }
+
+  it('is done with what the hook saves instead', async () => {
+    const { storage, names, file } = open(async own => {
+      await own.save('cleaned.txt', 'cleaned', save)
+    })
+    await file.save('a.txt', 'a')
+    expect(names).toEqual(['cleaned.txt'])
+    expect(await namesIn(storage)).toEqual(['cleaned.txt'])
+  })
+
+  it('is done with what the hook deletes', async () => {
+    const { storage, names, file } = open(async own => {
+      await own.delete(save)
+    })
+    await file.save('a.txt', 'a')
+    expect(names).toEqual([null])
+    expect(await namesIn(storage)).toEqual([])
+  })
+
+  it('takes its turn behind another one, also when a hook has left work behind', async () => {
+    let left: Promise<void> | undefined
+    const { storage, names, file } = open(async (own, written) => {
+      if (written === null) left = setTimeout(10).then(() => own.save('c.txt', 'c'))
+    })
+    await Promise.all([file.save('a.txt', 'a'), file.save('b.txt', 'b')])
+    await left
+    expect(names).toEqual(['a.txt', 'b.txt', 'c.txt'])
+    expect(await namesIn(storage)).toEqual(['c.txt'])
   })
 })
