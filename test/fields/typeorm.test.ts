@@ -234,10 +234,9 @@ describe('TypeORM', () => {
     it('are refused content', async () => {
       source = await users.open()
       const { id } = await users.save(source.manager, 'a')
-      for (const avatar of [new File(['b'], 'b.txt'), null]) {
-        const saved = source.manager.save(users.User, { id, avatar } as never)
-        await expect(saved).rejects.toThrow(UnsupportedError)
-      }
+      const avatar = new File(['b'], 'b.txt')
+      const saved = source.manager.save(users.User, { id, avatar } as never)
+      await expect(saved).rejects.toThrow(UnsupportedError)
       await users.expectFiles(source, 'a.txt')
     })
   })

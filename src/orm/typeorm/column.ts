@@ -1,4 +1,5 @@
 import {
+  BaseEntity,
   Column,
   type DataSource,
   type EntityManager,
@@ -7,11 +8,13 @@ import {
   type ValueTransformer,
 } from 'typeorm'
 import { ImproperlyConfigured } from '../../core/errors.ts'
-import { columnName, FieldFile, type FileInput } from '../../fields/field-file.ts'
+import type { FileInput } from '../../fields/field-file.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
-import { FileProperty, PropertyHost, pendingName, rowFields } from '../../fields/rows.ts'
+import { FileProperty, PropertyHost, rowFields } from '../../fields/rows.ts'
+import { reloadNames } from './rows.ts'
+import { nameIn } from './values.ts'
 
 export type Property = FileProperty<ObjectLiteral>
 
@@ -68,15 +71,42 @@ export function FileColumn(field: FileField): PropertyDecorator {
   checkField('@FileColumn()', field)
   return (prototype: Prototype & object, key) => {
     const property = String(key)
+    if (prototype[columnsKey] === undefined) completeMethods(prototype)
     const column: Property = new EntityFile(property, field, (row, of) => new EntityHost(row, of))
     prototype[columnsKey] = new Map([...(prototype[columnsKey] ?? []), [property, column]])
     prototype[rowFields] = { ...prototype[rowFields], [property]: field }
     prototype[managersKey] ??= new WeakMap()
     column.defineOn(prototype, { configurable: true })
-    const transformer = namesOf(column)
+    const transformer: ValueTransformer = {
+      from: value => value,
+      to: value => nameIn(column, value),
+    }
     const options = { length: field.maxLength, default: field.default ?? '', transformer }
     Column({ type: 'varchar', ...options })(prototype, key)
   }
+}
+
+/** The accessor of a file is no property of its row: `JSON.stringify()` and `BaseEntity.reload()` pass it by. */
+function completeMethods(prototype: Prototype & object): void {
+  if (prototype instanceof BaseEntity) {
+    const { reload } = prototype
+    define(prototype, 'reload', async function (this: BaseEntity) {
+      await reload.call(this)
+      await reloadNames(this)
+    })
+  }
+  if ('toJSON' in prototype) return
+  define(prototype, 'toJSON', function (this: Prototype & ObjectLiteral) {
+    const json: ObjectLiteral = { ...this }
+    for (const [property, column] of this[columnsKey] ?? [])
+      if (!column.isUntold(this)) json[property] = column.get(this)
+    return json
+  })
+}
+
+/** As methods of a class are. */
+function define(prototype: object, key: string, value: unknown): void {
+  Object.defineProperty(prototype, key, { value, writable: true, configurable: true })
 }
 
 /**
@@ -89,24 +119,6 @@ class EntityFile extends FileProperty<ObjectLiteral> {
     if (isName && this.peek(row) === undefined && value !== this.column(row))
       this.get(row).assign(value)
     else super.set(row, value)
-  }
-}
-
-/** A file where TypeORM would write or look for a name: one that was given as a value, or an entity's own. */
-function namesOf(column: Property): ValueTransformer {
-  return {
-    from: (value: unknown) => value,
-    to: (value: unknown) => {
-      if (!(value instanceof FieldFile)) return value
-      const { owner } = value
-      const isOwn = owner !== null && column.peek(owner) === value
-      const name = isOwn ? column.value(owner) : (value[columnName] ?? '')
-      if (name !== undefined && name !== pendingName) return name
-      throw new ImproperlyConfigured(
-        `"${column.property}" has no name that could be written: call registerFiles(dataSource) for the data source that saves the row.`,
-        { setting: 'registerFiles' },
-      )
-    },
   }
 }
 

@@ -12,7 +12,7 @@ import type {
 import { bypass, vanished } from '../../fields/bypass.ts'
 import { countUses, FileModel, FileModels, mostUses } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
-import { type HeldNames, RowWrites } from '../../fields/row-writes.ts'
+import { RowWrites } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
 import { refuseUnstored } from '../../fields/statements.ts'
 import {
@@ -25,9 +25,11 @@ import {
   sourcesKey,
 } from './column.ts'
 import { SourceConnections } from './connections.ts'
+import { RowLocks } from './locks.ts'
 import { OwnStatements } from './own-statements.ts'
 import { refuseEmbedded, refuseHidden } from './refusals.ts'
-import { columnsOf, entityOf, refreshRow, refuseGone, selectNames } from './rows.ts'
+import { columnsOf, entityOf, refreshRow, refuseGone, selectNames, showColumns } from './rows.ts'
+import { followValues } from './values.ts'
 
 /**
  * Lets the file columns of a data source follow its rows and transactions. Call it once, before or
@@ -70,6 +72,7 @@ interface BeforeQuery {
 class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registration {
   readonly source: DataSource
   readonly #connections: SourceConnections
+  readonly #locks: RowLocks
   readonly #writes = new RowWrites<ObjectLiteral>()
   readonly #statements = new OwnStatements()
   /** Those of the metadata that `initialize()` has made last. */
@@ -91,6 +94,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
         this.#lost.delete(runner)
       },
     })
+    this.#locks = new RowLocks(this.#connections, !this.isSqlite)
     this.#connections.follow()
   }
 
@@ -138,7 +142,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     if (files === undefined) return
     const row = this.#rowOf(event.metadata, event.entity)
     if (lastManager(row)?.dataSource === this.source) await refuseGone(event.metadata, row)
-    await this.#store(event, row)
+    await this.#store(event, event.entity)
   }
 
   async beforeUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> {
@@ -150,12 +154,21 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
       return
     }
     const row = this.#rowOf(metadata, entity)
-    const previous = await this.#lock(event, databaseEntity)
+    const previous = await this.#locks.lock(event, databaseEntity)
     if (previous === undefined) throw vanished(metadata.tableName)
-    for (const [column, name] of previous) refreshRow(row, column, name, databaseEntity)
+    for (const [column, name] of previous) {
+      // A plain object that names the file which the row has anyway.
+      if (row !== entity && column.column(row) === name) column.load(row, name)
+      refreshRow(row, column, name, databaseEntity)
+    }
     this.#writes.begin(row, previous)
-    await this.#store(event, row)
-    this.#statements.announce(queryRunner, 'UPDATE', metadata)
+    await this.#store(event, entity)
+    // As TypeORM compares them: a statement that never comes would let another one pass.
+    const isWritten = columnsOf(metadata).some(column => {
+      const name = column.value(row)
+      return name !== undefined && name !== column.value(databaseEntity)
+    })
+    if (isWritten) this.#statements.announce(queryRunner, 'UPDATE', metadata)
   }
 
   async beforeRemove(event: RemoveEvent<ObjectLiteral>): Promise<void> {
@@ -169,7 +182,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     }
     const row = this.#rowOf(metadata, given)
     rememberManager(row, event.manager)
-    const previous = await this.#lock(event, databaseEntity ?? given)
+    const previous = await this.#locks.lock(event, databaseEntity ?? given)
     this.#writes.begin(row, previous ?? new Map())
     this.#statements.announce(queryRunner, 'DELETE FROM', metadata)
   }
@@ -200,7 +213,6 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
       this.#models.refuseStatement(query, 'save() and remove() of the loaded entities')
   }
 
-  /** TypeORM reads and compares names, never files; what nobody has set is left as it is. */
   #add(metadata: EntityMetadata): void {
     if (typeof metadata.target !== 'function') return
     refuseEmbedded(metadata)
@@ -213,15 +225,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     const prototype: Prototype = metadata.target.prototype
     const others = [...(prototype[sourcesKey] ?? [])].filter(({ source }) => source.isInitialized)
     prototype[sourcesKey] = new Set([...others, this])
-    for (const [column, file] of columns) {
-      const { setEntityValue } = column
-      column.getEntityValue = row =>
-        Object.hasOwn(row, file.property) ? row[file.property] : file.value(row)
-      column.setEntityValue = (row, value) => {
-        if (row === this.#loading) file.load(row, value)
-        else setEntityValue.call(column, row, value)
-      }
-    }
+    for (const [column, file] of columns) followValues(column, file, row => row === this.#loading)
     const named = columns.map(([{ databaseName: column }, { property, field }]) => {
       return { property, field, column }
     })
@@ -279,13 +283,18 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     return this.#standIns.get(given) ?? given
   }
 
-  async #store(event: WriteEvent, row: ObjectLiteral): Promise<void> {
+  async #store(event: WriteEvent, given: ObjectLiteral): Promise<void> {
+    const row = this.#known(given)
     const columns = columnsOf(event.metadata)
     rememberManager(row, event.manager)
     // Subscribers that stand behind this one may give the row files, too.
     await Promise.resolve()
     const scope = this.scopeOf(event.queryRunner)
-    if (scope !== undefined) return await this.#writes.store(row, columns, scope)
+    if (scope !== undefined) {
+      await this.#writes.store(row, columns, scope)
+      if (row !== given) showColumns(columns, row, given)
+      return
+    }
     const waiting = columns.filter(column => column.column(row) === pendingName)
     if (waiting.length > 0)
       throw bypass(
@@ -303,23 +312,5 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     await this.#connections.settling(queryRunner, () =>
       this.#writes.written(this.#known(given), columns, scope),
     )
-  }
-
-  /** The names that the row has right now, if it is there, with a lock where the database has locks for rows. */
-  async #lock(
-    event: WriteEvent,
-    row: ObjectLiteral,
-  ): Promise<HeldNames<ObjectLiteral> | undefined> {
-    const { metadata, manager, queryRunner } = event
-    const id = metadata.getEntityIdMap(row)
-    if (id === undefined) return undefined
-    const columns = columnsOf(metadata)
-    const properties = columns.map(({ property }) => property)
-    const query = selectNames(manager, metadata.target, properties).whereInIds(id)
-    if (!this.isSqlite) query.setLock('pessimistic_write')
-    const found = await this.#connections.inTurn(queryRunner, () =>
-      query.getRawOne<Record<string, string | null>>(),
-    )
-    return found && new Map(columns.map(column => [column, found[column.property] ?? null]))
   }
 }

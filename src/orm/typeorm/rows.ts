@@ -1,4 +1,10 @@
-import type { EntityManager, EntityMetadata, ObjectLiteral, SelectQueryBuilder } from 'typeorm'
+import type {
+  BaseEntity,
+  EntityManager,
+  EntityMetadata,
+  ObjectLiteral,
+  SelectQueryBuilder,
+} from 'typeorm'
 import { bypass, vanished } from '../../fields/bypass.ts'
 import { columnsKey, type Property, type Prototype } from './column.ts'
 
@@ -15,7 +21,7 @@ export function entityOf(metadata: EntityMetadata, given: ObjectLiteral): Object
   const row = metadata.create()
   for (const column of columnsOf(metadata)) {
     const value: unknown = given[column.property]
-    if (typeof value === 'string') column.set(row, value)
+    if (typeof value === 'string' || value === null) column.set(row, value ?? '')
     else if (typeof value === 'object')
       throw bypass(
         'insert(), or save() of a plain object,',
@@ -24,6 +30,16 @@ export function entityOf(metadata: EntityMetadata, given: ObjectLiteral): Object
       )
   }
   return row
+}
+
+/** A plain object is written with the columns that follow from the files that it names. */
+export function showColumns(
+  columns: readonly Property[],
+  row: ObjectLiteral,
+  given: ObjectLiteral,
+): void {
+  for (const { field } of columns.filter(column => !column.isAsRead(row) && !column.isUntold(row)))
+    for (const other of Object.keys(field.emptyColumns)) given[other] = row[other] ?? null
 }
 
 /** A file that nobody has changed here is the one that the row has by now, with the columns that follow from it. */
@@ -46,6 +62,16 @@ export async function refuseGone(metadata: EntityMetadata, row: ObjectLiteral): 
     if (name && name !== column.field.default && !(await column.field.storage.exists(name)))
       throw vanished(metadata.tableName)
   }
+}
+
+/** Of a row whose other columns TypeORM has just read again. */
+export async function reloadNames(row: BaseEntity): Promise<void> {
+  const { manager, metadata } = (row.constructor as typeof BaseEntity).getRepository()
+  const columns = columnsOf(metadata)
+  const properties = columns.map(({ property }) => property)
+  const query = selectNames(manager, metadata.target, properties)
+  const names = await query.whereInIds(metadata.getEntityIdMap(row)).getRawOne<ObjectLiteral>()
+  for (const column of columns) column.load(row, names?.[column.property])
 }
 
 /** Selects what rows have in some properties from the database itself. */
