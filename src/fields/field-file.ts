@@ -8,7 +8,7 @@ import { checkArguments, kindOf } from '../core/options.ts'
 import type { Storage, UrlOptions } from '../core/storage.ts'
 import { toWebStream } from '../core/web-stream.ts'
 import type { FileField, StoredUpload } from './file-field.ts'
-import { type Creation, currentScope, type FileScope, inScope } from './lifecycle.ts'
+import { type Creation, currentScope, type FileScope, inScope, newCreation } from './lifecycle.ts'
 import { PendingFile } from './pending-file.ts'
 
 /** What a field can be given: a stored name, content with a name, another row's file, or nothing. */
@@ -102,6 +102,7 @@ class Activity {
   reader: BinaryReader | TextReader | undefined
   closed = false
   turn: Promise<unknown> | undefined
+  assignments = 0
 }
 
 const idle: Activity = Object.freeze(new Activity())
@@ -279,6 +280,7 @@ export class FieldFile {
    * @throws ValidationError for content without a name, and for what is none of these
    */
   assign(value: FileInput): this {
+    this.#own.assignments++
     if (value instanceof FieldFile) this.#assignFile(value)
     else if (value === null || typeof value === 'string') this.#assignName(value)
     else if (value instanceof File || isContentFile(value)) this.#assignContent(value)
@@ -336,27 +338,26 @@ export class FieldFile {
 
   /** @param uses counts for a file of no row, which a query was given */
   async [beforeWrite](scope: FileScope, uses?: FieldHost['uses']): Promise<void> {
-    const pending = this.#activity.pending
     this.#own.unwritten = false
-    if (pending === undefined) {
-      // Stored by another write of this row, which may fail while this one does not.
-      if (this.#activity.creation?.name === this.#stored && !this.#activity.creation.kept)
-        scope.created(this.#activity.creation)
-      await this.#measure()
-      return
+    for (let { pending } = this.#activity; pending !== undefined; { pending } = this.#activity) {
+      // A row that is saved twice at once stores its content once.
+      const first = this.#activity.storing === undefined
+      const storing =
+        this.#activity.storing ?? this.#field.store(this.#host.owner, pending.name, pending.content)
+      this.#own.storing = storing
+      try {
+        const upload = await storing
+        if (!first) continue
+        if (this.#activity.pending === pending) this.#apply(scope, upload, uses)
+        else this.#discard(scope, upload, uses)
+      } finally {
+        if (this.#activity.storing === storing) this.#own.storing = undefined
+      }
     }
-    // A row that is saved twice at once stores its content once.
-    const first = this.#activity.storing === undefined
-    const storing =
-      this.#activity.storing ?? this.#field.store(this.#host.owner, pending.name, pending.content)
-    this.#own.storing = storing
-    try {
-      const upload = await storing
-      if (first) this.#apply(scope, upload, uses)
-      else if (this.#activity.creation?.name === upload.name) scope.created(this.#activity.creation)
-    } finally {
-      this.#own.storing = undefined
-    }
+    // Perhaps stored by another write of this row, which may fail while this one does not.
+    if (this.#activity.creation?.name === this.#stored && !this.#activity.creation.kept)
+      scope.created(this.#activity.creation)
+    await this.#measure()
   }
 
   async [afterWrite](scope: FileScope, previous: string | null): Promise<void> {
@@ -445,12 +446,17 @@ export class FieldFile {
   async #save(name: string, content: Content, persist: boolean): Promise<void> {
     if (persist) this.#requireRow('save')
     const work = async (scope: FileScope): Promise<void> => {
+      const { assignments } = this.#activity
       const upload = await this.#field.store(this.#host.owner, name, content)
+      const isGiven = assignments !== this.#activity.assignments
+      const given = this.#activity.pending?.content ?? this.#stored
       const creation = this.#apply(scope, upload)
       creation.settled = !persist
       this.#own.unwritten = true
       await this.#dropReader()
       if (persist) await this.#host.persist?.(this)
+      // Somebody has given the row another file meanwhile.
+      if (isGiven) this.assign(given)
     }
     // Whoever writes the row has a scope, which tells what became of the write.
     await inScope(this.#host.scope?.(), work, () => false)
@@ -515,24 +521,31 @@ export class FieldFile {
   #apply(scope: FileScope, { name, columns }: StoredUpload, uses = this.#host.uses): Creation {
     const before = this.#snapshot()
     const { storage } = this
-    if (before.unsaved && before.stored !== null) this.#forget(before.stored)
+    const { creation: last } = this.#activity
+    // Another transaction may be about to write the row with it.
+    const isFree = last === undefined || last.holders <= 0 || scope.holds(last)
+    if (before.unsaved && before.stored !== null && isFree) this.#forget(before.stored)
     this.#setStored(name, columns)
+    this.#own.unmeasured = false
     this.#own.unsaved = true
-    const creation: Creation = {
+    const creation = newCreation({
       storage,
       name,
-      settled: false,
-      written: false,
-      holders: 0,
-      kept: false,
+      mayBeOld: this.#field.overwrite,
       uses: this.#counter(name, uses),
       revert: () => {
         if (this.#stored === name) this.#restore(before)
       },
-    }
+    })
     this.#own.creation = creation
     scope.created(creation)
     return creation
+  }
+
+  /** Stored for a row that was given another file meanwhile. */
+  #discard(scope: FileScope, { name }: StoredUpload, uses = this.#host.uses): void {
+    const { storage } = this
+    scope.created(newCreation({ storage, name, uses: this.#counter(name, uses) }))
   }
 
   #counter(name: string, uses = this.#host.uses): Creation['uses'] {
@@ -592,8 +605,17 @@ export class FieldFile {
   #assignFile(file: FieldFile): void {
     if (file === this) return
     if (file.#activity.pending !== undefined) this.#assignContent(file.#activity.pending.content)
-    else if (file.#stored === null || file.storage === this.storage) this.#assignName(file.#stored)
-    else {
+    else if (file.#stored === null || file.storage === this.storage) {
+      const before = this.#snapshot()
+      const { creation } = file.#activity
+      const name = file.#stored
+      this.#assignName(name)
+      if (creation === undefined || creation.kept || creation.name !== name) return
+      // Its own row may not be written, and takes it away then.
+      creation.followers.add(() => {
+        if (this.#stored === name) this.#restore(before)
+      })
+    } else {
       throw new ValidationError(
         'The file is in another storage; save(name, await other.storage.file(name)) copies it.',
         { operation: 'assign', file: file.#stored },

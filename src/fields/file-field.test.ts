@@ -7,7 +7,7 @@ import { defaultStorage } from '../config/registry.ts'
 import { ContentFile } from '../core/content-file.ts'
 import { ImproperlyConfigured, SuspiciousFileOperation, ValidationError } from '../core/errors.ts'
 import { settingsKey } from '../core/settings.ts'
-import { afterWrite, beforeWrite, FieldFile } from './field-file.ts'
+import { afterWrite, beforeWrite, columnName, FieldFile, type FileInput } from './field-file.ts'
 import { FileField } from './file-field.ts'
 import { ImageField } from './image-field.ts'
 import { inScope } from './lifecycle.ts'
@@ -287,6 +287,63 @@ describe('bytes that were given away', () => {
     })
     for (const given of [bytes, buffer, content])
       await expect(field.file(null).save('a.txt', given, save)).rejects.toThrow(ValidationError)
+  })
+})
+
+describe('what a row is given while its content is stored', () => {
+  const open = () => {
+    const storage = new MemoryStorage({})
+    const names: (string | null)[] = []
+    let during: (() => void) | undefined
+    const field = new FileField({
+      storage,
+      validators: [
+        () => {
+          during?.()
+          during = undefined
+        },
+      ],
+    })
+    const write = async (own: FieldFile): Promise<void> => {
+      await inScope(undefined, async scope => {
+        await own[beforeWrite](scope, async () => 0)
+        const before = names.at(-1) ?? null
+        names.push(own[columnName])
+        await own[afterWrite](scope, before)
+      })
+    }
+    const file = field.file(null, { owner: {}, setName: () => {}, persist: write })
+    const give = (value: FileInput): void => {
+      during = () => file.assign(value)
+    }
+    return { storage, names, file, write, give }
+  }
+
+  it.each<[FileInput, string | null]>([
+    [new ContentFile('b', 'b.txt'), 'b.txt'],
+    [null, null],
+    ['old.txt', 'old.txt'],
+  ])('is what is written, %#', async (value, name) => {
+    const { storage, names, file, write, give } = open()
+    await storage.save('old.txt', 'old')
+    file.assign(new ContentFile('a', 'a.txt'))
+    give(value)
+    await write(file)
+    expect(names).toEqual([name])
+    expect(await namesIn(storage)).toEqual([...new Set(['old.txt', name ?? 'old.txt'])].toSorted())
+  })
+
+  it.each<[FileInput, string | null]>([
+    [new ContentFile('b', 'b.txt'), 'b.txt'],
+    [null, null],
+  ])('waits for the next write where the content was saved by itself, %#', async (value, name) => {
+    const { storage, names, file, write, give } = open()
+    give(value)
+    await file.save('a.txt', 'a')
+    expect(file.name).toBe(name)
+    await write(file)
+    expect(names).toEqual(['a.txt', name])
+    expect(await namesIn(storage)).toEqual(name === null ? [] : [name])
   })
 })
 

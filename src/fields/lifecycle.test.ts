@@ -1,11 +1,16 @@
 import { expect, it, vi } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
-import { type Creation, FileScope } from './lifecycle.ts'
+import { type Creation, FileScope, inScope, newCreation, type Removal } from './lifecycle.ts'
 
 async function stored(storage: MemoryStorage): Promise<string[]> {
   const names: string[] = []
   for await (const { name } of storage.list('')) names.push(name)
   return names
+}
+
+/** A new file that a row was written with. */
+function written(removal: Removal): Creation {
+  return Object.assign(newCreation(removal), { settled: true, written: true })
 }
 
 it.each([
@@ -18,17 +23,9 @@ it.each([
   const scope = new FileScope(outer)
   for (const [name, used] of [['kept.txt', 1] as const, ['lost.txt', 0] as const]) {
     await storage.save(name, name)
-    const creation: Creation = {
-      storage,
-      name,
-      settled: true,
-      written: true,
-      holders: 0,
-      kept: false,
-      uses: async () => used,
-      revert: () => reverted.push(name),
-    }
-    scope.created(creation)
+    scope.created(
+      written({ storage, name, uses: async () => used, revert: () => reverted.push(name) }),
+    )
   }
   if (isDoubtful) scope.doubt()
   await scope.commit()
@@ -43,15 +40,7 @@ it('a transaction whose commit was not answered leaves what no row names, and sa
   const scope = new FileScope()
   for (const name of ['kept', 'new', 'old', 'used']) await storage.save(name, name)
   for (const [name, used] of [['kept', 1] as const, ['new', 0] as const])
-    scope.created({
-      storage,
-      name,
-      settled: true,
-      written: true,
-      holders: 0,
-      kept: false,
-      uses: async () => used,
-    })
+    scope.created(written({ storage, name, uses: async () => used }))
   scope.removed({ storage, name: 'old', uses: async () => 0 })
   scope.removed({ storage, name: 'used', uses: async () => 1 })
   await scope.abandon()
@@ -75,16 +64,14 @@ it.each([
     const outer = new FileScope()
     const inner = new FileScope(outer)
     const reverted: string[] = []
-    inner.created({
-      storage,
-      name: 'new',
-      settled: true,
-      written: true,
-      holders: 0,
-      kept: false,
-      uses: async () => 0,
-      revert: () => reverted.push('new'),
-    })
+    inner.created(
+      written({
+        storage,
+        name: 'new',
+        uses: async () => 0,
+        revert: () => reverted.push('new'),
+      }),
+    )
     await inner.abandon()
     expect(await stored(storage)).toEqual(['new'])
     await outer[end]()
@@ -94,3 +81,40 @@ it.each([
     warn.mockRestore()
   },
 )
+
+it.each([
+  ['removes what a write of it stores after it was rolled back', true, 0, []],
+  ['keeps it where a row was written all the same', true, 1, ['late']],
+  ['removes what is stored for no row after it was rolled back', false, 0, []],
+] as const)('a transaction %s', async (_, isWritten, uses, left) => {
+  const storage = new MemoryStorage({})
+  const outer = new FileScope()
+  let store: (() => void) | undefined
+  const late = inScope(outer, async scope => {
+    await new Promise<void>(resolve => {
+      store = resolve
+    })
+    await storage.save('late', 'late')
+    const creation = newCreation({ storage, name: 'late', uses: async () => uses })
+    scope.created(Object.assign(creation, { settled: true, written: isWritten }))
+  })
+  await outer.rollback()
+  store?.()
+  await late
+  expect(await stored(storage)).toEqual(left)
+})
+
+it('a transaction with very many rows settles them in a time that grows with their number', async () => {
+  const storage = new MemoryStorage({})
+  const outer = new FileScope()
+  const count = 20_000
+  for (let row = 0; row < count; row++) {
+    const scope = new FileScope(outer)
+    scope.created(written({ storage, name: `new/${row}`, uses: async () => 1 }))
+    scope.named(storage, `new/${row}`)
+    scope.removed({ storage, name: `old/${row}`, uses: async () => 1 })
+    await scope.commit()
+  }
+  await outer.commit()
+  expect(outer.isOver).toBe(true)
+})

@@ -11,6 +11,8 @@ export interface Removal {
    * so is the whole transaction. `undefined`: nobody can tell.
    */
   readonly uses?: ((isOver: boolean) => Promise<number | undefined>) | undefined
+  /** Whether it has perhaps replaced a file of the same name, which a row may name. */
+  readonly mayBeOld?: boolean | undefined
   /** Puts the row in memory back to what it was before; called when a new file goes again. */
   readonly revert?: (() => void) | undefined
 }
@@ -27,10 +29,35 @@ export interface Creation extends Removal {
    */
   holders: number
   kept: boolean
+  /** Of other rows, which were given its name: called by {@link revert}, too. */
+  readonly followers: Set<() => void>
+}
+
+/** A file that was just stored. */
+export function newCreation({ revert, ...removal }: Removal): Creation {
+  const followers = new Set<() => void>()
+  return {
+    ...removal,
+    settled: false,
+    written: false,
+    holders: 0,
+    kept: false,
+    followers,
+    revert: () => {
+      for (const follow of followers) follow()
+      revert?.()
+    },
+  }
 }
 
 /** When it happened, by the clock of the outermost scope. */
 interface Timed extends Removal {
+  readonly at: number
+}
+
+/** What is to be done in memory if the database rolls back, and since when, by the same clock. */
+interface Undo {
+  readonly undo: () => void
   readonly at: number
 }
 
@@ -43,11 +70,13 @@ export class FileScope {
   /** Of the outermost scope: counts what happens, in all scopes inside it. */
   #clock = 0
   readonly #parent: FileScope | undefined
-  #creations: Creation[] = []
+  #creations = new Set<Creation>()
   #removals: Timed[] = []
-  #named: Timed[] = []
-  #undone: (() => void)[] = []
+  /** Names that rows were written with, and when the last one was. */
+  #named = new Map<Storage, Map<string, number>>()
+  #undone: Undo[] = []
   #isSettled = false
+  #isRolledBack = false
   /**
    * Whether a scope inside has rolled back. If that was no savepoint, what it did may stand all the same;
    * and PostgreSQL, where a statement has failed, turns the commit into a rollback without a word.
@@ -61,9 +90,18 @@ export class FileScope {
   }
 
   created(creation: Creation): void {
-    if (this.#creations.includes(creation)) return
+    if (this.#creations.has(creation)) return
     creation.holders++
-    this.#creations.push(creation)
+    this.#creations.add(creation)
+    this.onRollback(() => {
+      if (creation.holders <= 0 && !creation.kept) creation.revert?.()
+    })
+  }
+
+  /** Whether it, or a scope that it is in, holds a new file. */
+  holds(creation: Creation): boolean {
+    if (this.#creations.has(creation)) return true
+    return this.#parent === undefined ? false : this.#parent.holds(creation)
   }
 
   removed(removal: Removal): void {
@@ -72,7 +110,7 @@ export class FileScope {
 
   /** What is to be done in memory if the database rolls back. */
   onRollback(undo: () => void): void {
-    this.#undone.push(undo)
+    this.#undone.push({ undo, at: this.#tick() })
   }
 
   /** Whether the whole transaction is over. */
@@ -92,7 +130,7 @@ export class FileScope {
 
   /** A row was written that names the file: whatever another row did before, it stays. */
   named(storage: Storage, name: string): void {
-    this.#keep({ storage, name, at: this.#tick() })
+    this.#keep(storage, name, this.#tick())
   }
 
   /** A statement has failed: as {@link #isDoubtful} says, a commit may not be one. MySQL does so after a deadlock. */
@@ -105,18 +143,24 @@ export class FileScope {
     const { creations, removals, named, undone } = this.#take()
     const outer = this.#outer
     if (outer === undefined) {
+      const isLate = this.#wasRolledBack
       for (const creation of creations)
-        creation.kept ||= creation.settled && !(this.#isDoubtful && creation.written)
+        creation.kept ||= creation.settled && !isLate && !(this.#isDoubtful && creation.written)
       if (this.#isLost) await keepUndecided(creations)
       // Beside what was replaced, a failed write that the application has got over, inside a
       // transaction that went on. Each name once: it may be another file's as soon as it is free.
-      const gone = [...removals, ...unheld(creations).toReversed()]
+      const free = removals.filter(
+        ({ storage, name, at }) => at > (named.get(storage)?.get(name) ?? 0),
+      )
+      const gone = [...free, ...unheld(creations).toReversed()]
       await removeUnused(gone, this.#isDoubtful ? 'leave' : 'remove')
       for (const creation of creations) creation.kept ||= creation.holders <= 0
       return
     }
     outer.#isDoubtful ||= this.#isDoubtful
-    for (const naming of named) outer.#keep(naming)
+    outer.#isLost ||= this.#isLost
+    for (const [storage, names] of named)
+      for (const [name, at] of names) outer.#keep(storage, name, at)
     for (const creation of creations) outer.#inherit(creation)
     outer.#removals.push(...removals)
     outer.#undone.push(...undone)
@@ -125,9 +169,9 @@ export class FileScope {
   /** The database has rolled back. Never rejects, so that the first error is the one that is seen. */
   async rollback(): Promise<void> {
     const { creations, removals, undone } = this.#take()
-    for (const undo of undone.toReversed()) undo()
+    this.#isRolledBack = true
     const gone = unheld(creations)
-    for (const { revert } of gone.toReversed()) revert?.()
+    undoAll(undone)
     const outer = this.#outer
     const doubtful = await removeUnused(gone, outer === undefined ? 'remove' : 'wait')
     if (outer === undefined) return
@@ -146,16 +190,18 @@ export class FileScope {
    */
   async abandon(): Promise<void> {
     const { creations, removals, undone } = this.#take()
-    for (const undo of undone.toReversed()) undo()
     const outer = this.#outer
     if (outer === undefined) {
-      await keepUndecided(creations)
+      const undecided = keepUndecided(creations)
+      undoAll(undone)
+      await undecided
       // Of what was replaced or deleted, the rows still tell.
       await removeUnused(removals, 'leave')
       return
     }
     outer.#isLost = true
     outer.#isDoubtful = true
+    outer.#undone.push(...undone)
     outer.#removals.push(...removals.filter(({ uses }) => uses !== undefined))
     for (const creation of creations) {
       creation.settled = false
@@ -163,13 +209,10 @@ export class FileScope {
     }
   }
 
-  /** A savepoint may hand up late what happened in it. */
-  #keep(naming: Timed): void {
-    this.#removals = this.#removals.filter(
-      ({ storage, name, at }) =>
-        storage !== naming.storage || name !== naming.name || at > naming.at,
-    )
-    this.#named.push(naming)
+  /** Whatever was to be removed until then stays. A savepoint may hand up late what happened in it. */
+  #keep(storage: Storage, name: string, at: number): void {
+    const names = this.#named.get(storage) ?? new Map<string, number>()
+    this.#named.set(storage, names.set(name, Math.max(at, names.get(name) ?? 0)))
   }
 
   #tick(): number {
@@ -178,8 +221,8 @@ export class FileScope {
 
   /** What a scope inside held is held here. */
   #inherit(creation: Creation): void {
-    if (this.#creations.includes(creation)) creation.holders--
-    else this.#creations.push(creation)
+    if (this.#creations.has(creation)) creation.holders--
+    else this.#creations.add(creation)
   }
 
   /** Work that nobody has waited for may end after the transaction in which it began. */
@@ -189,22 +232,28 @@ export class FileScope {
     return parent.#outer
   }
 
+  /** Whether that in which it began was: what is done later is done for nobody. */
+  get #wasRolledBack(): boolean {
+    if (this.#isRolledBack || this.#parent === undefined) return this.#isRolledBack
+    return this.#parent.#wasRolledBack
+  }
+
   /** Settling twice must not remove twice. */
   #take(): {
     creations: readonly Creation[]
     removals: readonly Timed[]
-    named: readonly Timed[]
-    undone: readonly (() => void)[]
+    named: ReadonlyMap<Storage, ReadonlyMap<string, number>>
+    undone: readonly Undo[]
   } {
     const taken = {
-      creations: this.#creations,
+      creations: [...this.#creations],
       removals: this.#removals,
       named: this.#named,
       undone: this.#undone,
     }
     this.#undone = []
-    this.#named = []
-    this.#creations = []
+    this.#named = new Map()
+    this.#creations = new Set()
     this.#removals = []
     this.#isSettled = true
     return taken
@@ -270,9 +319,9 @@ function mayBeDone(error: unknown, scope: FileScope): boolean {
 
 /** New files of which nobody knows whether a row names them, or will. */
 async function keepUndecided(creations: readonly Creation[]): Promise<void> {
-  for (const creation of creations) {
-    if (creation.kept) continue
-    creation.kept = true
+  const undecided = creations.filter(({ kept }) => !kept)
+  for (const creation of undecided) creation.kept = true
+  for (const creation of undecided) {
     const uses = await creation.uses?.(true).catch(() => undefined)
     if ((uses ?? 0) > 0) continue
     const name = JSON.stringify(creation.name)
@@ -281,6 +330,11 @@ async function keepUndecided(creations: readonly Creation[]): Promise<void> {
       'The database has not answered.',
     )
   }
+}
+
+/** Last first, whatever scope has handed it up when. */
+function undoAll(undone: readonly Undo[]): void {
+  for (const { undo } of undone.toSorted((a, b) => b.at - a.at)) undo()
 }
 
 /** Those that nobody else may still write a row with. */
@@ -320,7 +374,8 @@ async function removeUnused<R extends Removal>(
 }
 
 /** Of a file of which nobody knows who uses it. */
-function mayGo({ uses }: Removal, unknown: 'remove' | 'leave' | 'wait'): boolean {
+function mayGo({ uses, mayBeOld }: Removal, unknown: 'remove' | 'leave' | 'wait'): boolean {
+  if (mayBeOld === true) return false
   return unknown === 'remove' || (unknown === 'wait' && uses === undefined)
 }
 

@@ -398,6 +398,41 @@ export function testAdapter(name: string, harness: Harness): void {
         await expectNoOrphan()
       })
 
+      it('gives a row back the file that it has lost and replaced', async () => {
+        await saved('a', 'alpha')
+        let row: Row | undefined
+        const run = session.transaction(async unit => {
+          row = await unit.find('a')
+          await row.normal.delete()
+          await row.normal.save('b.txt', 'beta')
+          throw failure
+        })
+        await expect(run).rejects.toBe(failure)
+        expect(row?.normal.name).toBe('tests/a.txt')
+        expect(await row?.normal.text()).toBe('alpha')
+        await expectNoOrphan()
+      })
+
+      it('takes the new file of another row from those that were given it, too', async () => {
+        await saved('a', 'alpha')
+        await saved('b', 'beta')
+        let row: Row | undefined
+        const run = session.transaction(async unit => {
+          row = await unit.find('a')
+          const other = await unit.find('b')
+          await other.normal.save('new.txt', 'gamma')
+          row.normal.assign(other.normal)
+          await unit.save(row)
+          throw failure
+        })
+        await expect(run).rejects.toBe(failure)
+        expect(row?.normal.name).toBe('tests/a.txt')
+        const again = await session.find('a')
+        again.width = 3
+        await session.save(again)
+        await expectNoOrphan()
+      })
+
       it('keeps what stands of work that failed, where that was no savepoint', async () => {
         await saved('old', 'alpha')
         await session.transaction(async unit => {
