@@ -6,6 +6,7 @@ import { MemoryStorage } from '../backends/memory/memory-storage.ts'
 import { configure } from '../config/active-configuration.ts'
 import { settingsKey } from '../core/settings.ts'
 import { Storage } from '../core/storage.ts'
+import { FileField } from '../fields/file-field.ts'
 import { faulty } from '../layers/faulty.ts'
 import { gc } from './gc.ts'
 
@@ -63,6 +64,14 @@ describe('gc', () => {
     })
     await expect(run).rejects.toThrow('--allow-empty')
     expect(await storage.exists('orphan.txt')).toBe(true)
+  })
+
+  it('takes the default of a field for used, which is one of the configured storage', async () => {
+    new FileField({ default: 'shown.txt' })
+    await storage.save('shown.txt', 'x')
+    const names = await used('names', 'used.txt\n')
+    expect(await gc({ storage: 'default', olderThan: 0, used: names, delete: true })).toBe(true)
+    expect(lines).toEqual(['deleted orphan.txt'])
   })
 
   it('loses no name that comes while the storage is still being listed', async () => {

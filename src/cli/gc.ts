@@ -29,8 +29,8 @@ export interface GcOptions {
 export async function gc(options: GcOptions): Promise<boolean> {
   await loadConfig({ file: options.config })
   const storage = new StorageStandIn(options.storage)
-  const { folder, olderThan } = options
-  const used = guarded(await namesOf(options.used), options)
+  const { folder, olderThan, allowEmpty } = options
+  const used = await namesOf(options.used)
   let complete = true
   for await (const { name, state } of collectGarbage({
     storage,
@@ -38,6 +38,7 @@ export async function gc(options: GcOptions): Promise<boolean> {
     folder,
     olderThan,
     delete: options.delete ?? false,
+    allowEmpty,
   })) {
     if (state === 'missing') complete = false
     print(options.json === true ? JSON.stringify({ name, state }) : `${state} ${name}`)
@@ -81,20 +82,4 @@ function decoded(decoder: TextDecoder, chunk: Uint8Array | undefined, source: st
 
 function withoutReturn(line: string): string {
   return line.endsWith('\r') ? line.slice(0, -1) : line
-}
-
-/** A query that went wrong gives no names, and every file would look like garbage. */
-async function* guarded(
-  names: AsyncIterable<string> | Iterable<string>,
-  options: GcOptions,
-): AsyncGenerator<string> {
-  let count = 0
-  for await (const name of names) {
-    if (name !== '') count++
-    yield name
-  }
-  if (count > 0 || options.delete !== true || options.allowEmpty === true) return
-  throw new ValidationError(
-    'Not one name is in use, so every file would be removed; say --allow-empty if that is right.',
-  )
 }

@@ -10,6 +10,7 @@ import { toWebStream } from '../core/web-stream.ts'
 import type { FileField, StoredUpload } from './file-field.ts'
 import { type Creation, currentScope, type FileScope, inScope, newCreation } from './lifecycle.ts'
 import { PendingFile } from './pending-file.ts'
+import { areSomeIn, fieldsOfDefault } from './registry.ts'
 
 /** What a field can be given: a stored name, content with a name, another row's file, or nothing. */
 export type FileInput = string | File | ContentFile | FieldFile | null
@@ -493,8 +494,10 @@ export class FieldFile {
     // The row itself still names the file in the database.
     if (((await this.#host.uses?.(name, this.storage, true)) ?? 0) > 1) return
     await inScope(open, async scope => {
-      if (name !== this.#field.default || alsoDefault)
-        scope.removed({ storage: this.storage, name })
+      if (name === this.#field.default && !alsoDefault) return
+      const others = fieldsOfDefault(name, this.#field)
+      if (others.length > 0 && (await areSomeIn(this.storage, others))) return
+      scope.removed({ storage: this.storage, name })
     })
   }
 
@@ -509,6 +512,8 @@ export class FieldFile {
   async #remove(scope: FileScope, name: string, alsoDefault: boolean): Promise<void> {
     if (name === '' || (name === this.#field.default && !alsoDefault)) return
     const { storage } = this
+    const others = fieldsOfDefault(name, this.#field)
+    if (others.length > 0 && (await areSomeIn(storage, others))) return
     // Every row without a file of its own uses the default; who asks for it means all of them.
     const uses = name === this.#field.default ? undefined : this.#host.uses
     if (this.#host.countsInside !== true || uses === undefined)

@@ -7,6 +7,8 @@ import { defaultStorage } from '../config/registry.ts'
 import { ContentFile } from '../core/content-file.ts'
 import { ImproperlyConfigured, SuspiciousFileOperation, ValidationError } from '../core/errors.ts'
 import { settingsKey } from '../core/settings.ts'
+import type { Storage } from '../core/storage.ts'
+import { fileCodec } from './codec.ts'
 import { afterWrite, beforeWrite, columnName, FieldFile, type FileInput } from './field-file.ts'
 import { FileField } from './file-field.ts'
 import { ImageField } from './image-field.ts'
@@ -68,6 +70,33 @@ describe('the id of a field', () => {
   it('is its own', () => {
     new FileField({ id: 'taken' })
     expect(() => new FileField({ id: 'taken' })).toThrow(ImproperlyConfigured)
+  })
+
+  const again = () => new FileField({ id: 'made again' })
+
+  it('is taken over by the field that the same file makes later, as when it is evaluated again', async () => {
+    const first = again().attach('users', 'avatar')
+    expect(again).toThrow(ImproperlyConfigured)
+    await Promise.resolve()
+    const second = again()
+    expect(fileCodec.decode(fileCodec.encode(first.file('a')))).toHaveProperty('field', second)
+    expect(() => second.attach('users', 'photo')).toThrow('made again')
+    await Promise.resolve()
+    const third = again().attach('users', 'avatar').attach('admins', 'avatar')
+    expect(fileCodec.decode(fileCodec.encode(third.file('a')))).toHaveProperty('field', third)
+  })
+
+  it('without one is taken over where the storage is the same', async () => {
+    const make = (storage: Storage) => new FileField({ storage }).attach('again', 'avatar')
+    const storage = new MemoryStorage({})
+    const first = make(storage)
+    await Promise.resolve()
+    const second = make(storage)
+    expect(fileCodec.decode(fileCodec.encode(first.file('a')))).toHaveProperty('field', second)
+    await Promise.resolve()
+    const other = make(new MemoryStorage({}))
+    expect(() => other.id).toThrow('give each an id')
+    expect(() => fileCodec.encode(second.file('a'))).toThrow(ImproperlyConfigured)
   })
 
   it('is its table and column without one, unless two have those', () => {
@@ -237,6 +266,26 @@ describe('a file of a field', () => {
     expect(file).toBeInstanceOf(FieldFile)
     expect(Object.keys(file)).toEqual([])
     expect([String(file), JSON.stringify({ file })]).toEqual(['a', '{"file":"a"}'])
+  })
+})
+
+describe('the default file of a field', () => {
+  it('stays when a file of another field goes, also of a storage that is not known yet', async () => {
+    const storage = new MemoryStorage({})
+    const late = () => {
+      throw new ImproperlyConfigured('not yet')
+    }
+    for (const name of ['d.txt', 'late.txt', 'own.txt']) await storage.save(name, 'x')
+    const fields = [
+      { storage, default: 'd.txt' },
+      { storage: late, default: 'late.txt' },
+    ]
+    for (const options of fields) new FileField(options)
+    const field = new FileField({ storage, default: 'own.txt' })
+    new FileField({ storage: new MemoryStorage({}), default: 'own.txt' })
+    for (const name of ['d.txt', 'late.txt', 'own.txt'])
+      await field.file(name).delete({ save: false, default: true })
+    expect(await namesIn(storage)).toEqual(['d.txt', 'late.txt'])
   })
 })
 

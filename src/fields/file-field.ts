@@ -5,7 +5,15 @@ import { ImproperlyConfigured } from '../core/errors.ts'
 import type { Storage } from '../core/storage.ts'
 import { FieldFile, type FieldHost } from './field-file.ts'
 import { checkFieldOptions, fileFieldChecks, type OptionCheck } from './field-options.ts'
-import { fieldOf, registerDefaultId, registerId } from './registry.ts'
+import {
+  callerOf,
+  type FieldOrigin,
+  fieldOf,
+  registerColumn,
+  registerDefault,
+  registerDefaultId,
+  registerId,
+} from './registry.ts'
 import { Upload } from './upload.ts'
 import { checkUploadName, datedName, type UploadTo } from './upload-to.ts'
 import type { FileValidator } from './validators.ts'
@@ -58,6 +66,7 @@ export class FileField<Row extends object = object> {
   readonly validators: readonly FileValidator[]
   readonly #storage: Storage | (() => Storage)
   readonly #uploadTo: string | UploadTo<Row>
+  readonly #origin: FieldOrigin
   #found: Storage | undefined
   #id: string | undefined
   #attribute = 'file'
@@ -74,7 +83,9 @@ export class FileField<Row extends object = object> {
     this.#storage = options.storage ?? defaultStorage
     this.#uploadTo = options.uploadTo ?? ''
     this.#id = options.id
-    if (options.id !== undefined) registerId(options.id, this)
+    this.#origin = { file: callerOf(new.target), storage: this.#storage }
+    if (options.id !== undefined) registerId(options.id, this, this.#origin)
+    if (this.default !== null) registerDefault(this)
   }
 
   /** The storage of the field's files. @throws ImproperlyConfigured if the function gives none */
@@ -107,12 +118,19 @@ export class FileField<Row extends object = object> {
     return this.#attribute
   }
 
-  /** Tells the field its column; adapters do, and the first one names the field in caches. */
+  /**
+   * Tells the field its column; adapters do, and the first one names the field in caches.
+   *
+   * @throws ImproperlyConfigured for an id that was another column's
+   */
   attach(table: string, column: string, attribute: string = column): this {
     this.#attribute = attribute
-    if (this.#id !== undefined) return this
-    this.#id = `${table}.${column}`
-    registerDefaultId(this.#id, this)
+    const name = `${table}.${column}`
+    if (this.#id !== undefined) registerColumn(this.#id, this, name)
+    else {
+      this.#id = name
+      registerDefaultId(name, this, this.#origin)
+    }
     return this
   }
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
 import { StorageError, ValidationError } from '../core/errors.ts'
+import { FileField } from './file-field.ts'
 import { collectGarbage, type GarbageFinding, type GarbageOptions } from './garbage.ts'
 import { NameSet } from './name-set.ts'
 
@@ -92,6 +93,38 @@ describe('collectGarbage', () => {
       state: 'missing',
     })
   })
+
+  it('takes the defaults of fields for used, also of fields that are made meanwhile', async () => {
+    new FileField({ storage: () => storage, default: 'a/orphan.txt' })
+    new FileField({ storage: new MemoryStorage({}), default: 'ab/orphan.txt' })
+    async function* used() {
+      yield 'a/used.txt'
+      new FileField({ storage, default: 'a/young.txt' })
+    }
+    expect(await collect({ used: used(), olderThan: 0 })).toEqual([
+      { name: 'ab/orphan.txt', state: 'orphan' },
+    ])
+  })
+
+  it.each<[string, (string | null)[]]>([
+    ['no names', []],
+    ['no rows that have a file', [null, '']],
+  ])('removes nothing for %s, unless that is allowed', async (_what, used) => {
+    await expect(collect({ used, delete: true })).rejects.toThrow('allowEmpty')
+    expect(await storage.exists('a/used.txt')).toBe(true)
+    expect(await collect({ used })).toHaveLength(3)
+    expect(await collect({ used, delete: true, allowEmpty: true })).toHaveLength(3)
+    expect(await storage.exists('a/used.txt')).toBe(false)
+  })
+
+  it.each([undefined, 7, {}, ['a/used.txt'], new FileField().file('a/used.txt')])(
+    'removes nothing when %j comes for a name',
+    async name => {
+      const used = ['a/used.txt', name] as string[]
+      await expect(collect({ used, delete: true })).rejects.toBeInstanceOf(ValidationError)
+      expect(await storage.exists('a/orphan.txt')).toBe(true)
+    },
+  )
 
   it.each([{ used: 'a/used.txt' }, { olderThan: -1 }, { olderthan: 1 }])(
     'refuses %j',

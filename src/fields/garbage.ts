@@ -1,19 +1,25 @@
 import { hasCode, isStorageError, StorageError, ValidationError } from '../core/errors.ts'
-import { checkArguments } from '../core/options.ts'
+import { checkArguments, kindOf } from '../core/options.ts'
 import { batches } from '../core/pool.ts'
 import type { Storage } from '../core/storage.ts'
 import { NameSet } from './name-set.ts'
+import { defaultsIn } from './registry.ts'
 
 export interface GarbageOptions {
   readonly storage: Storage
   /** Only files in this folder. Default: all. */
   readonly folder?: string | undefined
-  /** Names in the database's columns, in any order; read once, as a stream. */
+  /**
+   * Names in the database's columns, in any order; read once, as a stream. The defaults of fields that
+   * this process has loaded are in use beside them.
+   */
   readonly used: AsyncIterable<string | null> | Iterable<string | null>
   /** Seconds, default 86,400: what is younger may belong to a row that is being written. */
   readonly olderThan?: number | undefined
   /** Whether orphans are removed. Default false: they are only reported. */
   readonly delete?: boolean | undefined
+  /** Whether orphans are removed also if not one name came, and so all files are. Default false. */
+  readonly allowEmpty?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -35,6 +41,7 @@ const deleteBatch = 1000
  * Files are listed, then `used` is read, then they are listed once more: a row that is written
  * meanwhile is no orphan, as long as its file is younger than `olderThan` or was named before.
  *
+ * @throws ValidationError with `delete` when not one name came, before anything is removed
  * @throws StorageError at the end, whose `errors` has one per file that could not be removed
  */
 export async function* collectGarbage(options: GarbageOptions): AsyncGenerator<GarbageFinding> {
@@ -44,6 +51,7 @@ export async function* collectGarbage(options: GarbageOptions): AsyncGenerator<G
   const stored = new NameSet()
   for await (const { name } of storage.list(folder, { recursive: true, signal })) stored.add(name)
   yield* missingFiles(options, stored)
+  for await (const name of defaultsIn(storage)) stored.mark(name)
   const orphans = orphanNames(storage, folder, stored, before, signal)
   if (options.delete === true) yield* remove(storage, orphans, signal)
   else for await (const name of orphans) yield { name, state: 'orphan' }
@@ -53,7 +61,13 @@ function checkOptions(options: GarbageOptions): void {
   const { storage, used, ...others } = options
   checkArguments(
     'collectGarbage',
-    { folder: 'string', olderThan: 'number', delete: 'boolean', signal: 'signal' },
+    {
+      folder: 'string',
+      olderThan: 'number',
+      delete: 'boolean',
+      allowEmpty: 'boolean',
+      signal: 'signal',
+    },
     others,
   )
   const { olderThan = defaultAge } = options
@@ -71,16 +85,32 @@ function isIterable(value: unknown): boolean {
 
 /** Marks what is used; a name that was not listed is asked for: its file may be newer. */
 async function* missingFiles(
-  { storage, used, folder = '', signal }: GarbageOptions,
+  { storage, used, folder = '', signal, ...options }: GarbageOptions,
   stored: NameSet,
 ): AsyncGenerator<GarbageFinding> {
   const prefix = folder === '' || folder.endsWith('/') ? folder : `${folder}/`
+  let isEmpty = true
   for await (const name of used) {
     signal?.throwIfAborted()
-    if (name === null || name === undefined || name === '' || !name.startsWith(prefix)) continue
-    if (stored.mark(name) || (await isThere(storage, name, signal))) continue
-    yield { name, state: 'missing' }
+    if (isNoName(name)) continue
+    isEmpty = false
+    if (!name.startsWith(prefix) || stored.mark(name)) continue
+    if (!(await isThere(storage, name, signal))) yield { name, state: 'missing' }
   }
+  // A query that went wrong gives no names, and every file would look like garbage.
+  if (!isEmpty || options.delete !== true || options.allowEmpty === true) return
+  throw new ValidationError(
+    'Not one name is in use, so every file would be removed; allow that (allowEmpty, --allow-empty) if it is right.',
+  )
+}
+
+/** @throws ValidationError for what is neither a name nor the value of a column without one */
+function isNoName(value: unknown): value is null | '' {
+  if (value === null || value === '') return true
+  if (typeof value === 'string') return false
+  throw new ValidationError(
+    `used gives names, and null for rows without one, not ${kindOf(value)}: a column may be misspelt.`,
+  )
 }
 
 /** A name that no storage accepts has no file. */

@@ -162,6 +162,29 @@ export function testAdapter(name: string, harness: Harness): void {
       })
     })
 
+    describe('the default file of a field', () => {
+      it('stays when a row goes that names it in the column of another field', async () => {
+        const row = session.make('a')
+        row.normal.assign('tests/default.txt')
+        row.default.assign(new ContentFile('own', 'own.txt'))
+        await session.save(row)
+        await session.remove(row)
+        expect(await stored()).toEqual(['tests/default.txt'])
+      })
+
+      it('stays when another field replaces or deletes it', async () => {
+        const row = session.make('a')
+        row.normal.assign('tests/default.txt')
+        row.random.assign('tests/default.txt')
+        row.default.assign(null)
+        await session.save(row)
+        await row.normal.save('a.txt', 'alpha')
+        await row.random.delete()
+        await row.normal.delete()
+        expect(await stored()).toEqual(['tests/default.txt'])
+      })
+    })
+
     describe('content that is assigned', () => {
       it('is stored with the row, once', async () => {
         const row = session.make('a')
