@@ -37,8 +37,6 @@ export interface FieldHost {
   readonly isUnread?: boolean | undefined
   /** Writes that run at once may share one transaction, and overwrite each other unseen. */
   readonly sharesTransactions?: boolean | undefined
-  /** `uses` is answered by a transaction's own handle, and only while that is open. */
-  readonly countsInside?: boolean | undefined
 }
 
 /** For adapters: stores content that waits. The row can be written then. */
@@ -383,7 +381,7 @@ export class FieldFile {
       })
     if (this.#stored !== null && this.#stored !== previous) scope.named(this.storage, this.#stored)
     gone.delete(this.#stored ?? '')
-    for (const name of gone) await this.#remove(scope, name, alsoDefault)
+    for (const name of gone) this.#remove(scope, name, alsoDefault)
   }
 
   async [afterDelete](scope: FileScope, previous: string | null): Promise<void> {
@@ -393,7 +391,7 @@ export class FieldFile {
     this.#own.forgotten = none
     this.#own.unsaved = false
     await this.#dropReader()
-    for (const name of gone) await this.#remove(scope, name, false)
+    for (const name of gone) this.#remove(scope, name, false)
   }
 
   /** The name, for a method that needs a file. @throws NoFileError */
@@ -509,17 +507,14 @@ export class FieldFile {
     )
   }
 
-  async #remove(scope: FileScope, name: string, alsoDefault: boolean): Promise<void> {
+  #remove(scope: FileScope, name: string, alsoDefault: boolean): void {
     if (name === '' || (name === this.#field.default && !alsoDefault)) return
     const { storage } = this
     const others = fieldsOfDefault(name, this.#field)
     if (others.length > 0 && (await areSomeIn(storage, others))) return
     // Every row without a file of its own uses the default; who asks for it means all of them.
     const uses = name === this.#field.default ? undefined : this.#host.uses
-    if (this.#host.countsInside !== true || uses === undefined)
-      scope.removed({ storage, name, uses: uses && this.#counter(name) })
-    else if ((await uses.call(this.#host, name, storage, false)) === 0)
-      scope.removed({ storage, name })
+    scope.removed({ storage, name, uses: uses && this.#counter(name) })
   }
 
   /** The row in memory has the new file; if that file goes again, it has what it had before. */

@@ -15,15 +15,18 @@ export interface FileColumn {
 export class FileModel {
   /** As SQL names it. */
   readonly table: string
+  /** Without it, any schema is meant. */
+  readonly schema: string | undefined
   /** Fields by the properties of the rows. */
   readonly fields: FileFields
   /** Fields by their columns in the database. */
   readonly columns: FileFields
 
   /** Tells each field its column. */
-  constructor(table: string, files: Iterable<FileColumn>) {
+  constructor(table: string, files: Iterable<FileColumn>, schema?: string | undefined) {
     const all = [...files]
     this.table = table
+    this.schema = schema
     this.fields = Object.fromEntries(all.map(({ property, field }) => [property, field]))
     this.columns = Object.fromEntries(
       all.map(({ property, column = property, field }) => [column, field]),

@@ -70,6 +70,8 @@ export class FileScope {
   /** Of the outermost scope: counts what happens, in all scopes inside it. */
   #clock = 0
   readonly #parent: FileScope | undefined
+  /** Whether it is sure to be undone when it rolls back, unless somebody {@link doubt}s the one around it. */
+  readonly #isSavepoint: boolean
   #creations = new Set<Creation>()
   #removals: Timed[] = []
   /** Names that rows were written with, and when the last one was. */
@@ -85,8 +87,9 @@ export class FileScope {
   /** Whether nobody knows what became of a scope inside. */
   #isLost = false
 
-  constructor(parent?: FileScope | undefined) {
+  constructor(parent?: FileScope | undefined, isSavepoint = false) {
     this.#parent = parent
+    this.#isSavepoint = isSavepoint
   }
 
   created(creation: Creation): void {
@@ -175,8 +178,10 @@ export class FileScope {
     const outer = this.#outer
     const doubtful = await removeUnused(gone, outer === undefined ? 'remove' : 'wait')
     if (outer === undefined) return
-    outer.#isDoubtful = true
-    outer.#removals.push(...removals.filter(({ uses }) => uses !== undefined))
+    if (!this.#isSavepoint) {
+      outer.#isDoubtful = true
+      outer.#removals.push(...removals.filter(({ uses }) => uses !== undefined))
+    }
     for (const creation of doubtful) {
       creation.settled = false
       outer.created(creation)
@@ -276,10 +281,10 @@ export function currentScope(): FileScope | undefined {
 
 /**
  * Lets files follow a database transaction. It goes around it:
- * `fileTransaction(() => db.transaction(…))`. Replaced and deleted files are removed after `fn` has
+ * `fileTransaction(() => knex.transaction(…))`. Replaced and deleted files are removed after `fn` has
  * resolved, new ones are removed if it rejects. Inside another `fileTransaction` its files settle
- * with the outer one. An ORM whose transactions have hooks (TypeORM, MikroORM, Sequelize, Prisma)
- * settles its own files with its own transaction, with or without this.
+ * with the outer one. TypeORM, MikroORM, Sequelize, Prisma and Drizzle settle their own files with their own
+ * transactions, with or without this.
  */
 export async function fileTransaction<T>(fn: () => Promise<T>): Promise<T> {
   return await inScope(currentScope(), scope => runInScope(scope, fn))
@@ -299,8 +304,9 @@ export async function inScope<T>(
   open: FileScope | undefined,
   work: (scope: FileScope) => Promise<T>,
   isLost: (error: unknown, scope: FileScope) => boolean = mayBeDone,
+  isSavepoint = false,
 ): Promise<T> {
-  const scope = new FileScope(open)
+  const scope = new FileScope(open, isSavepoint)
   let result: T
   try {
     result = await work(scope)

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@libsql/client'
-import { eq } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
-import { integer, sqliteTable, text, withReplicas } from 'drizzle-orm/sqlite-core'
-import { MemoryStorage, UnsupportedError, ValidationError } from 'stowage'
+import { customType, integer, sqliteTable, text, withReplicas } from 'drizzle-orm/sqlite-core'
+import { MemoryStorage, ValidationError } from 'stowage'
 import { fileColumn, fileName, fileTable } from 'stowage/drizzle'
 import { FileField, fileTransaction, ImageField } from 'stowage/fields'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -242,32 +242,6 @@ describe('a transaction that rolled back', () => {
     expect(await named()).toEqual(['c.txt'])
     expect(await stored()).toEqual(['c.txt'])
   })
-
-  it('is refused where it is a savepoint whose end nobody tells', async () => {
-    rowsOf(db)
-    const inner = async (isWrapped: boolean) =>
-      await fileTransaction(() =>
-        db.transaction(async tx => {
-          await rowsOf(tx).insert({ title: 'a', avatar: file('a.txt') })
-          const savepoint = () =>
-            tx.transaction(async nested => {
-              await rowsOf(nested).insert({ title: 'b', avatar: file('b.txt') })
-              throw new Error('enough')
-            })
-          const failure: unknown = await (isWrapped
-            ? fileTransaction(savepoint)
-            : savepoint()
-          ).catch(error => error)
-          return failure
-        }),
-      )
-    expect(await inner(false)).toBeInstanceOf(UnsupportedError)
-    await client.execute('DELETE FROM users')
-    await storage.delete('a.txt')
-    expect(await inner(true)).toMatchObject({ message: 'enough' })
-    expect(await named()).toEqual(['a.txt'])
-    expect(await stored()).toEqual(['a.txt'])
-  })
 })
 
 it('writes what was changed inside a value, and finds rows by the name of a file', async () => {
@@ -284,8 +258,151 @@ it('writes what was changed inside a value, and finds rows by the name of a file
   const [row] = await rows.find(eq(shaped.avatar, fileName('a.txt')))
   if (row?.meta == null) throw new Error('no row')
   row.meta.x = 2
+  const meta = async () => (await client.execute('SELECT meta FROM shaped')).rows[0]?.['meta']
   await rows.update(row)
-  expect((await client.execute('SELECT meta FROM shaped')).rows[0]?.['meta']).toBe('{"x":2}')
+  expect(await meta()).toBe('{"x":2}')
+  row.meta.x = 3
+  await rows.update(row)
+  expect(await meta()).toBe('{"x":3}')
+  await rows.update(row, { meta: { x: 4 } })
+  row.meta.x = 5
+  await rows.update(row)
+  expect(await meta()).toBe('{"x":5}')
+})
+
+describe('a copy of a row', () => {
+  it('is deleted and updated as the row', async () => {
+    const row = await one({ title: 'a', avatar: file('a.txt') })
+    const copy = await rowsOf(db).update({ ...row, title: 'b' })
+    expect(copy.avatar.name).toBe('a.txt')
+    await copy.avatar.save('b.txt', 'b')
+    expect(await named()).toEqual(['b.txt'])
+    expect(await stored()).toEqual(['b.txt'])
+    await rowsOf(db).delete({ ...copy })
+    expect(await named()).toEqual([])
+    expect(await stored()).toEqual([])
+  })
+
+  it('is inserted with the file of the row, or with another one', async () => {
+    const { id, ...row } = await one({ title: 'a', avatar: file('a.txt') })
+    await rowsOf(db).insert({ ...row, title: 'b' })
+    await rowsOf(db).insert({ ...row, title: 'c', avatar: file('c.txt') })
+    expect(await named()).toEqual(['a.txt', 'a.txt', 'c.txt'])
+    const [first] = await rowsOf(db).find(eq(users.id, id))
+    if (first !== undefined) await rowsOf(db).delete(first)
+    expect(await stored()).toEqual(['a.txt', 'c.txt'])
+  })
+
+  it('is refused where it does not tell what the row has', async () => {
+    const row = await one({ title: 'a', avatar: file('a.txt') })
+    const rows = rowsOf(db)
+    const others = [rows.build({ id: row.id }), JSON.parse(JSON.stringify(row)) as typeof row]
+    for (const other of others) {
+      await expect(rows.update(other, { title: 'b' })).rejects.toThrow(ValidationError)
+      await expect(rows.delete(row, other)).rejects.toThrow('insert() writes it')
+    }
+    expect(await named()).toEqual(['a.txt'])
+    await rows.delete(row)
+    await rows.delete(row)
+    expect(await stored()).toEqual([])
+  })
+})
+
+it('leaves a property as it is that is to be undefined', async () => {
+  const row = await one({ title: 'a', avatar: file('a.txt') })
+  await rowsOf(db).update(row, { title: undefined, width: 3 })
+  expect(row).toMatchObject({ title: 'a', width: 3 })
+})
+
+it('takes the key of a row back that was inserted in a transaction which rolled back', async () => {
+  const row = rowsOf(db).build({ title: 'a' })
+  const run = inTransaction(async rows => {
+    await rows.insert(row)
+    expect(row.id).toBe(1)
+    throw new Error('enough')
+  })
+  await expect(run).rejects.toThrow('enough')
+  expect('id' in row).toBe(false)
+})
+
+it('shows columns that the database, or Drizzle, has made of an update', async () => {
+  let version = 0
+  const made = sqliteTable('made', {
+    id: integer('id').primaryKey(),
+    title: text('title'),
+    loud: text('loud').generatedAlwaysAs(sql`title || '!'`),
+    version: integer('version').$onUpdate(() => ++version),
+    avatar: fileColumn(new FileField({ storage })),
+  })
+  await client.execute(`CREATE TABLE made (id integer PRIMARY KEY, title text,
+    loud text GENERATED ALWAYS AS (title || '!'), version integer, avatar text NOT NULL DEFAULT '')`)
+  const [row] = await fileTable(db, made).insert({ title: 'a' })
+  if (row === undefined) throw new Error('no row')
+  const run = db.transaction(async tx => {
+    await fileTable(tx, made).update(row, { title: 'b' })
+    expect(row).toMatchObject({ loud: 'b!', version: 2 })
+    throw new Error('enough')
+  })
+  await expect(run).rejects.toThrow('enough')
+  expect(row).toMatchObject({ loud: 'a!', version: 1 })
+  await fileTable(db, made).update(row)
+  expect(row).toMatchObject({ title: 'b', loud: 'b!', version: 3 })
+})
+
+it('takes the values of custom types as they are', async () => {
+  class Tag {
+    readonly name: string
+    constructor(name: string) {
+      this.name = name
+    }
+  }
+  const money = customType<{ data: { amount: number; format(): string }; driverData: number }>({
+    dataType: () => 'integer',
+    fromDriver: amount => ({ amount, format: () => `${amount} EUR` }),
+    toDriver: ({ amount }) => amount,
+  })
+  const tags = customType<{ data: Tag[]; driverData: string }>({
+    dataType: () => 'text',
+    fromDriver: names => names.split(',').map(name => new Tag(name)),
+    toDriver: all => all.map(({ name }) => name).join(','),
+  })
+  const custom = sqliteTable('custom', {
+    id: integer('id').primaryKey(),
+    price: money('price'),
+    tags: tags('tags'),
+    n: integer('n'),
+    avatar: fileColumn(new FileField({ storage })),
+  })
+  await client.execute(
+    `CREATE TABLE custom (id integer PRIMARY KEY, price integer, tags text, n integer, avatar text NOT NULL DEFAULT '')`,
+  )
+  const rows = fileTable(db, custom)
+  await rows.insert({ price: { amount: 2, format: () => '' }, tags: [new Tag('x')] })
+  const [row] = await rows.find()
+  if (row === undefined) throw new Error('no row')
+  expect(row.price?.format()).toBe('2 EUR')
+  await client.execute(`UPDATE custom SET tags = 'y', price = 3`)
+  await rows.update(row, { n: 1 })
+  expect((await client.execute('SELECT tags, price, n FROM custom')).rows[0]).toMatchObject({
+    tags: 'y',
+    price: 3,
+    n: 1,
+  })
+})
+
+it('writes a row that was given a file which is gone', async () => {
+  const a = await one({ title: 'a', avatar: file('a.txt') })
+  const b = await one({ title: 'b', avatar: file('b.txt') })
+  const run = inTransaction(async rows => {
+    await rows.update(a, { avatar: file('n.txt') })
+    b.avatar.assign(a.avatar)
+    throw new Error('enough')
+  })
+  await expect(run).rejects.toThrow('enough')
+  await rowsOf(db).update(b, { width: 1 })
+  expect(b.avatar.name).toBe('b.txt')
+  expect(await named()).toEqual(['a.txt', 'b.txt'])
+  expect(await stored()).toEqual(['a.txt', 'b.txt'])
 })
 
 it('counts on the primary who uses a file, since a replica may not know it yet', async () => {

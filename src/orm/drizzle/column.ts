@@ -1,9 +1,10 @@
 import { is } from 'drizzle-orm'
-import { MySqlTable, customType as mysqlType } from 'drizzle-orm/mysql-core'
-import { PgTable, customType as pgType } from 'drizzle-orm/pg-core'
-import { customType as sqliteType } from 'drizzle-orm/sqlite-core'
+import { MySqlDatabase, MySqlTable, customType as mysqlType } from 'drizzle-orm/mysql-core'
+import { PgDatabase, PgTable, customType as pgType } from 'drizzle-orm/pg-core'
+import { BaseSQLiteDatabase, customType as sqliteType } from 'drizzle-orm/sqlite-core'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
+import { followTransactions } from './transactions.ts'
 
 declare const nameKey: unique symbol
 
@@ -45,6 +46,9 @@ export const fieldKey: unique symbol = Symbol('stowage.drizzle.field')
 /** A file column: `avatar: fileColumn(field)` in a table. */
 export function fileColumn(field: FileField): FileColumnBuilder {
   checkField('fileColumn()', field)
+  // A transaction may begin before its first fileTable is made.
+  for (const { prototype } of [PgDatabase, MySqlDatabase, BaseSQLiteDatabase])
+    followTransactions(prototype)
   const { maxLength } = field
   const params = { dataType: () => `varchar(${maxLength})` }
   const types = {

@@ -18,9 +18,11 @@ export type Values = Record<string, unknown>
 /** Of Drizzle's databases, as much as is needed here. */
 export interface Database {
   /** A database shares it with its transactions. */
-  readonly dialect?: Dialect
+  readonly dialect: Dialect
+  readonly session: Session
   /** Of a transaction: 0, and 1 more for each one that it is in. */
   readonly nestedIndex?: number
+  readonly resultKind?: 'sync' | 'async'
   /** Of one with replicas. */
   readonly $primary?: Database
   select(fields?: Values): { from(table: Table): Query }
@@ -37,6 +39,13 @@ export interface Query extends PromiseLike<unknown> {
   for(strength: 'update'): Query
 }
 
+/** A connection, or what takes one for each statement. */
+export interface Session {
+  prepareQuery: (...args: unknown[]) => {
+    queryWithCache: (...args: unknown[]) => Promise<unknown>
+  }
+}
+
 interface Dialect {
   [filesKey]?: DatabaseFiles
   readonly casing?: { getColumnCasing(column: Column): string } | undefined
@@ -49,19 +58,16 @@ export interface TableColumns {
   readonly columns: Readonly<Record<string, Column>>
 }
 
-/** The files of a database; it can be asked once a transaction of it is over. */
+/** The files of a database. */
 export class DatabaseFiles {
-  /** Not a transaction, and known once a table was made of it. */
-  outside: Database | undefined
   /** Of every table of the database, since rows of one may name a file of another. */
   readonly #models = new FileModels<TableColumns>()
   readonly #own = new AsyncLocalStorage<true>()
-  readonly #casing: Dialect['casing'] | undefined
+  readonly #casing: Dialect['casing']
 
   /** Refuses statements that go past a `fileTable`: Drizzle's own, and raw SQL. */
-  constructor(dialect?: Dialect) {
-    this.#casing = dialect?.casing
-    if (dialect === undefined) return
+  constructor(dialect: Dialect) {
+    this.#casing = dialect.casing
     const { sqlToQuery } = dialect
     dialect.sqlToQuery = (...args) => {
       const query = Reflect.apply(sqlToQuery, dialect, args)
@@ -73,7 +79,6 @@ export class DatabaseFiles {
 
   /** The same one for a database and its transactions. */
   static of({ dialect }: Database): DatabaseFiles {
-    if (dialect === undefined) return new DatabaseFiles()
     dialect[filesKey] ??= new DatabaseFiles(dialect)
     return dialect[filesKey]
   }

@@ -1,26 +1,30 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Column, getTableColumns, type Table } from 'drizzle-orm'
+import { ValidationError } from '../../core/errors.ts'
 import { columnName, type FieldFile } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
-import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
+import type { FileScope } from '../../fields/lifecycle.ts'
 import type { RowFiles } from '../../fields/row-writes.ts'
 import { FileProperty, PropertyHost, pendingName, rowFields } from '../../fields/rows.ts'
 import { fieldKey } from './column.ts'
 import type { Values } from './database.ts'
 import { primaryKeys } from './schema.ts'
 
-/** What a row had when it was read; a row without is new. */
+/** What a row had when it was read or written last; a row without is new, `null` is one that was deleted. */
 export const loadedKey: unique symbol = Symbol('stowage.drizzle.loaded')
 /** The table that a row was read, built or written by last. */
 const tableKey: unique symbol = Symbol('stowage.drizzle.table')
 
-export type Row = Values & { [loadedKey]?: Values | undefined; [tableKey]?: RowTable | undefined }
+export type Row = Values & {
+  [loadedKey]?: Values | null | undefined
+  [tableKey]?: RowTable | undefined
+}
 
 /** What the files of a row need of its table. */
 export interface RowTable {
-  readonly countsInside: boolean
   save(row: object): Promise<void>
-  uses(storage: unknown, name: string, isOver: boolean): Promise<number | undefined>
+  scope(): FileScope | undefined
+  uses(storage: unknown, name: string, isOver: boolean): Promise<number>
 }
 
 /** On a table: its rows. One of a `fileTable` is taken by every other one of the same table. */
@@ -31,6 +35,8 @@ export class TableRows {
   readonly columns: Readonly<Record<string, Column>>
   readonly keys: readonly string[]
   readonly files: ReadonlyMap<string, FileProperty<Row>>
+  /** What an update tells: the key, and columns that get another value although it does not set them. */
+  readonly told: Readonly<Record<string, Column>>
   readonly #Row: new () => Row
   /** The other columns, and the files, in the form that is fastest to walk. */
   readonly #plain: readonly string[]
@@ -46,6 +52,11 @@ export class TableRows {
         return [[key, new FileProperty<Row>(key, field, (row, own) => new TableHost(row, own))]]
       }),
     )
+    this.told = Object.fromEntries(
+      Object.entries(this.columns).filter(
+        ([key, column]) => this.keys.includes(key) || isMade(column),
+      ),
+    )
     this.#Row = rowClass(this.files)
     this.#plain = Object.keys(this.columns).filter(key => !this.files.has(key))
     this.#loaded = [...this.files.values()]
@@ -56,17 +67,34 @@ export class TableRows {
     return table[rowsKey]
   }
 
-  /** A row of the table, which is the table's from now on; a new one of plain values. */
+  /** A row of the table, which is the table's from now on; a new one of plain values, or of a copy of a row. */
   own(row: object, table: RowTable): Row {
-    const own: Row = row instanceof this.#Row ? row : this.set(new this.#Row(), row)
+    const own: Row = row instanceof this.#Row ? row : this.#make(row)
     own[tableKey] = table
     return own
   }
 
-  /** What a program gives. */
+  /** A row that is in the database. @throws ValidationError for one that nobody has read or written */
+  ownStored(row: object, table: RowTable): Row {
+    const own = this.own(row, table)
+    if (own[loadedKey] !== undefined) return own
+    throw new ValidationError(
+      'The row was neither read nor inserted, and is no copy of one that was: insert() writes it.',
+    )
+  }
+
+  /** What a program gives; `undefined` says nothing. */
   set(row: Row, values: object): Row {
-    for (const [key, value] of Object.entries(values)) row[key] = value
+    for (const [key, value] of Object.entries(values)) if (value !== undefined) row[key] = value
     return row
+  }
+
+  #make(values: object & { [loadedKey]?: Values | null | undefined }): Row {
+    const row = new this.#Row()
+    const loaded = values[loadedKey]
+    row[loadedKey] = loaded
+    if (loaded) for (const file of this.#loaded) file.load(row, text(loaded[file.property]))
+    return this.set(row, values)
   }
 
   /** A row that the database gave. */
@@ -82,13 +110,36 @@ export class TableRows {
     for (const key of this.#plain) {
       const value = values[key]
       if (value !== undefined) row[key] = value
-      if (canBeCopied(value)) row[loadedKey] = { ...row[loadedKey], [key]: structuredClone(value) }
+      if (canBeCopied(value)) row[loadedKey] = { ...row[loadedKey], [key]: copyOf(value) }
     }
     for (const file of this.#loaded) {
       const value = values[file.property]
       if (value !== undefined && !holds(file.peek(row), value)) file.load(row, text(value))
     }
     return row
+  }
+
+  /** What the database gave for a row that was inserted. Gives what takes it back. */
+  loadInserted(row: Row, values: Values): () => void {
+    const before = row[loadedKey]
+    const given = this.#plain.filter(key => row[key] === undefined)
+    this.load(row, values)
+    return () => {
+      row[loadedKey] = before
+      for (const key of given) if (row[key] === values[key]) delete row[key]
+    }
+  }
+
+  /** What was written to a row, and what the database tells of it. Gives what takes that back. */
+  loadUpdated(row: Row, written: Values, told: Values): () => void {
+    const before = row[loadedKey]
+    const shown = Object.keys(told).map(key => [key, row[key]] as const)
+    row[loadedKey] = { ...before, ...copyOf(written), ...copyOf(told) }
+    Object.assign(row, told)
+    return () => {
+      row[loadedKey] = before
+      for (const [key, value] of shown) if (row[key] === told[key]) row[key] = value
+    }
   }
 
   /** What the columns are to hold; what nobody has set is left to the database. */
@@ -106,7 +157,9 @@ export class TableRows {
   changes(row: Row): Values {
     const before = row[loadedKey] ?? {}
     return Object.fromEntries(
-      Object.entries(this.values(row)).filter(([key, value]) => !isSame(value, before[key])),
+      Object.entries(this.values(row)).filter(
+        ([key, value]) => !this.columns[key]?.generated && !isSame(value, before[key]),
+      ),
     )
   }
 
@@ -138,19 +191,15 @@ function rowClass(files: ReadonlyMap<string, FileProperty<Row>>): new () => Row 
 
 /** A row as its files see it. */
 class TableHost extends PropertyHost<Row> {
-  get countsInside(): boolean {
-    return this.#table.countsInside
-  }
-
   async persist(): Promise<void> {
     await this.#table.save(this.owner)
   }
 
   scope(): FileScope | undefined {
-    return currentScope()
+    return this.#table.scope()
   }
 
-  async uses(name: string, storage: unknown, isOver: boolean): Promise<number | undefined> {
+  async uses(name: string, storage: unknown, isOver: boolean): Promise<number> {
     return await this.#table.uses(storage, name, isOver)
   }
 
@@ -161,11 +210,29 @@ class TableHost extends PropertyHost<Row> {
   }
 }
 
-function isSame(value: unknown, before: unknown): boolean {
-  return value === before || (canBeCopied(value) && isDeepStrictEqual(value, before))
+function isMade(column: Column & { readonly hasOnUpdateNow?: boolean }): boolean {
+  const { generated, onUpdateFn, hasOnUpdateNow } = column
+  return generated !== undefined || onUpdateFn !== undefined || hasOnUpdateNow === true
 }
 
-/** JSON, dates and bytes may be changed in place. */
+function isSame(value: unknown, before: unknown): boolean {
+  return Object.is(value, before) || (canBeCopied(value) && isDeepStrictEqual(value, before))
+}
+
+/** JSON, dates and bytes may be changed in place. What else there is in them is taken as it is. */
+function copyOf<T>(value: T, seen?: Map<unknown, unknown>): T
+function copyOf(value: unknown, seen: Map<unknown, unknown> = new Map()): unknown {
+  if (!canBeCopied(value)) return value
+  if (value instanceof Date) return new Date(value)
+  if (value instanceof Uint8Array) return value.slice()
+  if (seen.has(value)) return seen.get(value)
+  const copy: object = Array.isArray(value) ? [] : {}
+  seen.set(value, copy)
+  for (const key of Reflect.ownKeys(value))
+    Reflect.set(copy, key, copyOf(Reflect.get(value, key), seen))
+  return copy
+}
+
 function canBeCopied(value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   return copied.includes(Object.getPrototypeOf(value))

@@ -15,7 +15,14 @@ export function primaryKeys(table: Table): readonly string[] {
   throw new ImproperlyConfigured(`The table "${getTableName(table)}" has no primary key.`)
 }
 
+/** The schema that statements of other tables of the same name do not name, where it can be known. */
+export function schemaOf(table: Table): string | undefined {
+  const usual = is(table, PgTable) ? 'public' : is(table, SQLiteTable) ? 'main' : undefined
+  return configOf(table).schema ?? usual
+}
+
 interface TableShape {
+  readonly schema?: string | undefined
   readonly primaryKeys: readonly { readonly columns: readonly { readonly name: string }[] }[]
   readonly foreignKeys: readonly { readonly onDelete: string | undefined }[]
 }

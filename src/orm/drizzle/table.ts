@@ -7,7 +7,6 @@ import {
   is,
   isNull,
   type SQL,
-  sql,
   type Table,
 } from 'drizzle-orm'
 import { MySqlTable } from 'drizzle-orm/mysql-core'
@@ -16,7 +15,7 @@ import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
 import { vanished } from '../../fields/bypass.ts'
 import type { FieldFile, FileInput } from '../../fields/field-file.ts'
 import { FileModel } from '../../fields/file-models.ts'
-import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
+import type { FileScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, writeRow } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
@@ -28,7 +27,14 @@ import {
   type Values,
 } from './database.ts'
 import { loadedKey, type Row, type RowTable, TableRows, text } from './rows.ts'
-import { isCascaded } from './schema.ts'
+import { isCascaded, schemaOf } from './schema.ts'
+import {
+  followTransactions,
+  runningOf,
+  scopeOf,
+  type Transaction,
+  transactionOf,
+} from './transactions.ts'
 
 /** Columns that hold files. */
 type FileKeys<T extends Table> = {
@@ -50,12 +56,12 @@ export type FileValues<T extends Table> = {
 }
 
 /**
- * The rows of a table with their files. In a transaction it is made of the transaction, and the
- * transaction stands in `fileTransaction`: `fileTransaction(() => db.transaction(async tx => { const
- * users = fileTable(tx, usersTable) … }))`.
+ * The rows of a table with their files. In a transaction it is made of the transaction, whose files settle
+ * with it: `db.transaction(async tx => { const users = fileTable(tx, usersTable) … })`.
  *
  * @throws ImproperlyConfigured for a table without a primary key, and for rows that the database
  *   deletes by itself (`ON DELETE CASCADE`)
+ * @throws UnsupportedError for a transaction whose end nobody would tell
  */
 export function fileTable<T extends Table>(db: AnyDatabase, table: T): FileTable<T> {
   return new FileTable(db, table)
@@ -63,15 +69,15 @@ export function fileTable<T extends Table>(db: AnyDatabase, table: T): FileTable
 
 export class FileTable<T extends Table> implements RowTable {
   readonly #given: Database
+  /** Outside of all transactions. */
+  readonly #outside: Database
   readonly #table: T
   readonly #rows: TableRows
   readonly #files: DatabaseFiles
-  /** Of the transaction that the table was made of. */
-  readonly #scope: FileScope | undefined
 
   constructor(db: AnyDatabase, table: T) {
     this.#given = db as Database
-    this.#scope = this.#isTransaction ? currentScope() : undefined
+    this.#outside = outsideOf(this.#given)
     this.#table = table
     this.#rows = TableRows.of(table)
     this.#files = DatabaseFiles.of(this.#given)
@@ -79,11 +85,10 @@ export class FileTable<T extends Table> implements RowTable {
     const named = [...files].map(([property, { field }]) => {
       return { property, field, column: this.#files.nameOf(this.#column(property)) }
     })
-    const model = new FileModel(getTableName(table), named)
+    const model = new FileModel(getTableName(table), named, schemaOf(table))
     if (isCascaded(table))
       model.refuseCascade(`"${getTableName(table)}"`, 'delete the rows before their parent')
     this.#files.meet({ table, columns }, model)
-    if (!this.#isTransaction) this.#files.outside ??= this.#primary
   }
 
   /** A new row, which `insert`, or its files' `save`, writes. */
@@ -103,14 +108,14 @@ export class FileTable<T extends Table> implements RowTable {
 
   /** Writes what has changed in a row, and what `values` say; `undefined` says nothing. */
   async update(row: FileRow<T>, values: FileValues<T> = {}): Promise<FileRow<T>> {
-    const own = this.#rows.set(this.#rows.own(row, this), values)
+    const own = this.#rows.set(this.#rows.ownStored(row, this), values)
     await this.#update(own)
     return this.#typed(own)
   }
 
   /** The rows that meet a condition, all without one. */
   async find(where?: SQL | undefined): Promise<FileRow<T>[]> {
-    const found = (await this.#db.select().from(this.#table).where(where)) as Values[]
+    const found = (await this.#reader.select().from(this.#table).where(where)) as Values[]
     return found.map(values => this.#typed(this.#rows.read(values, this)))
   }
 
@@ -119,70 +124,60 @@ export class FileTable<T extends Table> implements RowTable {
    * other rows use them.
    */
   async delete(...rows: readonly FileRow<T>[]): Promise<void> {
-    for (const row of rows) await this.#delete(this.#rows.own(row, this))
+    const own = rows.map(row => this.#rows.ownStored(row, this))
+    for (const row of own) await this.#delete(row)
   }
 
-  /** Inserts or updates. */
+  /** Inserts or updates, as the file of a row asks for, in the transaction that goes on around the program. */
   async save(row: object): Promise<void> {
+    const beside = this.#place === undefined ? this.#running : undefined
+    if (beside !== undefined) return await fileTable(beside.handle.db, this.#table).save(row)
     const own = this.#rows.own(row, this)
-    if (own[loadedKey] === undefined) await this.#insert(own)
+    if (!own[loadedKey]) await this.#insert(own)
     else await this.#update(own)
   }
 
-  /** Number of rows of all file tables that name the file, `undefined` if nobody is left to be asked. */
-  async uses(storage: unknown, name: string, isOver: boolean): Promise<number | undefined> {
-    const isOutside = this.#isTransaction && (isOver || this.#scope?.isOver === true)
-    const db = isOutside ? this.#files.outside : this.#primary
-    return db && (await this.#files.uses(db, storage, name))
+  /** Of what the file of a row does. */
+  scope(): FileScope | undefined {
+    return scopeOf(this.#place ?? this.#running)
   }
 
-  /** A transaction of which nobody knows the database: it has to count while it is open. */
-  get countsInside(): boolean {
-    return this.#isTransaction && this.#files.outside === undefined
+  /** Number of rows of all file tables that name the file; `isOver`: once the transaction is. */
+  async uses(storage: unknown, name: string, isOver: boolean): Promise<number> {
+    const db = isOver ? primaryOf(this.#outside) : this.#db
+    return await this.#files.uses(db, storage, name)
   }
 
-  get #isTransaction(): boolean {
-    return this.#given.nestedIndex !== undefined
+  /** Where it reads and writes: a transaction that is over has given its connection back. */
+  get #place(): Transaction | undefined {
+    return transactionOf(this.#given) ?? (this.#given === this.#outside ? undefined : this.#running)
   }
 
-  /** A row may outlive the transaction that it came from. */
+  get #running(): Transaction | undefined {
+    return runningOf(this.#given)
+  }
+
+  get #reader(): Database {
+    return this.#place?.handle.db ?? this.#outside
+  }
+
   get #db(): Database {
-    if (this.#scope?.isOver !== true) return this.#given
-    if (this.#files.outside !== undefined) return this.#files.outside
-    throw new UnsupportedError(
-      'The transaction that this row came from is over: give the row to the fileTable() of the database.',
-      { operation: 'transaction' },
-    )
+    return primaryOf(this.#reader)
   }
 
-  /** A replica may not have yet what was written. */
-  get #primary(): Database {
-    return this.#db.$primary ?? this.#db
-  }
-
-  /** @throws UnsupportedError in a transaction, or a savepoint, whose end nobody would tell */
-  #writeScope(): FileScope | undefined {
-    const scope = currentScope()
-    if ((scope?.depth ?? 0) > (this.#db.nestedIndex ?? -1)) return scope
-    throw new UnsupportedError(
-      'Drizzle tells nobody how a transaction ends: put fileTransaction(() => db.transaction(…)) around it, and one more around a transaction inside it.',
-      { operation: 'transaction' },
-    )
+  get #scope(): FileScope | undefined {
+    return scopeOf(this.#place)
   }
 
   async #insert(row: Row): Promise<void> {
-    await writeRow(this.#writeScope(), this.#rows.all(row), async scope => {
-      const before = row[loadedKey]
+    await writeRow(this.#scope, this.#rows.all(row), async scope => {
       const values = this.#rows.values(row)
       if (is(this.#table, MySqlTable)) this.#checkKeys(values)
-      const insert = this.#primary.insert(this.#table).values(values)
+      const insert = this.#db.insert(this.#table).values(values)
       const [written] = is(this.#table, MySqlTable)
         ? await this.#inserted(values, insert)
         : ((await insert.returning()) as Values[])
-      this.#rows.load(row, written ?? values)
-      scope.onRollback(() => {
-        row[loadedKey] = before
-      })
+      scope.onRollback(this.#rows.loadInserted(row, written ?? values))
       return [undefined, {}]
     })
   }
@@ -191,7 +186,7 @@ export class FileTable<T extends Table> implements RowTable {
   async #inserted(values: Values, insert: Query): Promise<Values[]> {
     const [id] = (await insert.$returningId()) as Values[]
     const own = this.#byKey({ ...values, ...id })
-    return (await this.#primary.select().from(this.#table).where(own)) as Values[]
+    return (await this.#db.select().from(this.#table).where(own)) as Values[]
   }
 
   /** @throws ImproperlyConfigured for a key that nobody would know */
@@ -213,66 +208,78 @@ export class FileTable<T extends Table> implements RowTable {
       file.column(row) === pendingName ? [key] : [],
     )
     const touched = this.#rows.touched(row)
-    await writeRow(this.#writeScope(), touched, async scope => {
+    await writeRow(this.#scope, touched, async scope => {
       const before = row[loadedKey] ?? {}
       const written = fresh.map(key => [key, this.#rows.files.get(key)?.value(row)])
       const set: Values = { ...this.#rows.changes(row), ...Object.fromEntries(written) }
       if (Object.keys(set).length === 0) return [undefined, namesOf(before)]
       const files = Object.keys(set).filter(key => this.#rows.files.has(key))
-      const previous = await this.#swap(before, files, async condition =>
-        this.#affected(this.#primary.update(this.#table).set(set).where(condition)),
+      const swapped = await this.#swap(before, files, async condition =>
+        this.#met(this.#db.update(this.#table).set(set).where(condition)),
       )
-      if (previous === undefined) throw vanished(getTableName(this.#table))
-      row[loadedKey] = { ...before, ...set }
-      scope.onRollback(() => {
-        row[loadedKey] = before
-      })
+      if (swapped === undefined) throw vanished(getTableName(this.#table))
+      const [previous, told] = swapped
+      const made = is(this.#table, MySqlTable) ? await this.#made({ ...before, ...set }) : told
+      scope.onRollback(this.#rows.loadUpdated(row, set, made))
       return [undefined, namesOf(previous)]
     })
   }
 
   async #delete(row: Row): Promise<void> {
-    const open = this.#writeScope()
+    const open = this.#scope
     const before = row[loadedKey]
-    const previous = await this.#swap(before ?? {}, [...this.#rows.files.keys()], async condition =>
-      this.#affected(this.#primary.delete(this.#table).where(condition)),
+    const swapped = await this.#swap(before ?? {}, [...this.#rows.files.keys()], async condition =>
+      this.#met(this.#db.delete(this.#table).where(condition)),
     )
-    row[loadedKey] = undefined
+    row[loadedKey] = null
     open?.onRollback(() => {
       row[loadedKey] = before
     })
-    await leaveRow(open, this.#rows.all(row), namesOf(previous ?? {}))
+    await leaveRow(open, this.#rows.all(row), namesOf(swapped?.[0] ?? {}))
   }
 
-  /** Resolves to what the row had; to `undefined` if there is no such row any more. */
+  /**
+   * Resolves to what the row had, and to what the database tells about the write; to `undefined` if there is
+   * no such row any more.
+   */
   async #swap(
     known: Values,
     files: readonly string[],
-    write: (condition: SQL | undefined) => Promise<number>,
-  ): Promise<Values | undefined> {
+    write: (condition: SQL | undefined) => Promise<Values | undefined>,
+  ): Promise<readonly [previous: Values, told: Values] | undefined> {
     let expected: Values | undefined = known
     return await untilMet(async () => {
       if (expected === undefined) return undefined
       const same = expected
       const condition = and(this.#byKey(known), ...files.map(key => this.#equals(key, same[key])))
-      if ((await write(condition)) > 0) return same
+      const told = await write(condition)
+      if (told !== undefined) return [same, told] as const
       expected = await this.#newest(known)
       return unmet
     })
   }
 
-  async #affected(query: Query): Promise<number> {
+  /** What the database tells of the row that a statement has met, MySQL nothing; `undefined` if it has met none. */
+  async #met(query: Query): Promise<Values | undefined> {
     if (!is(this.#table, MySqlTable))
-      return ((await this.#files.run(query.returning({ one: sql`1` }))) as unknown[]).length
+      return ((await this.#files.run(query.returning(this.#rows.told))) as Values[])[0]
     const [result] = (await this.#files.run(query)) as [MySqlResult]
     // Without the flag FOUND_ROWS the number is that of rows that the statement has changed.
     const matched = /matched: (\d+)/.exec(result.info ?? '')?.[1]
-    return matched === undefined ? result.affectedRows : Number(matched)
+    return (matched === undefined ? result.affectedRows : Number(matched)) > 0 ? {} : undefined
+  }
+
+  /** What MySQL does not tell of a row that was updated. */
+  async #made(row: Values): Promise<Values> {
+    const { told, keys } = this.#rows
+    if (Object.keys(told).length === keys.length) return {}
+    const found = await this.#db.select(told).from(this.#table).where(this.#byKey(row))
+    return (found as Values[])[0] ?? {}
   }
 
   /** The row as others have committed it, which a transaction that has read it before may not see. */
   async #newest(row: Values): Promise<Values | undefined> {
-    const query = this.#primary.select().from(this.#table).where(this.#byKey(row))
+    const query = this.#db.select().from(this.#table).where(this.#byKey(row))
     const rows = await (is(this.#table, SQLiteTable) ? query : query.for('update'))
     return (rows as Values[])[0]
   }
@@ -306,4 +313,23 @@ interface MySqlResult {
 
 function namesOf(values: Values): Names {
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, text(value)]))
+}
+
+/** The database that something given is, or that it is a transaction of. */
+function outsideOf(given: Database): Database {
+  if (given.nestedIndex === undefined) {
+    followTransactions(primaryOf(given))
+    return given
+  }
+  const outside = transactionOf(given)?.handle.outside
+  if (outside !== undefined) return outside
+  throw new UnsupportedError(
+    'Nobody would tell how this transaction ends: it is over, its driver is synchronous, or fileTable() of its database was not made before it began.',
+    { operation: 'transaction' },
+  )
+}
+
+/** A replica may not have yet what was written. */
+function primaryOf(database: Database): Database {
+  return database.$primary ?? database
 }

@@ -205,7 +205,7 @@ class PrismaExtension implements Database, RowWriter, Shapes {
     async function $transaction(this: Client, work: unknown, options?: unknown): Promise<unknown> {
       const run = (inside: unknown): Promise<unknown> => begin.call(this, inside, options)
       if (typeof work !== 'function') return await run(work)
-      return await transactions.run(this, run, tx => work(tx))
+      return await transactions.follow(this, run, tx => work(tx))
     }
     return client.$extends({ name: 'stowage', query, client: { $transaction } })
   }
