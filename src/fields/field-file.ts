@@ -381,7 +381,7 @@ export class FieldFile {
       })
     if (this.#stored !== null && this.#stored !== previous) scope.named(this.storage, this.#stored)
     gone.delete(this.#stored ?? '')
-    for (const name of gone) this.#remove(scope, name, alsoDefault)
+    for (const name of gone) await this.#remove(scope, name, alsoDefault)
   }
 
   async [afterDelete](scope: FileScope, previous: string | null): Promise<void> {
@@ -391,7 +391,7 @@ export class FieldFile {
     this.#own.forgotten = none
     this.#own.unsaved = false
     await this.#dropReader()
-    for (const name of gone) this.#remove(scope, name, false)
+    for (const name of gone) await this.#remove(scope, name, false)
   }
 
   /** The name, for a method that needs a file. @throws NoFileError */
@@ -507,7 +507,7 @@ export class FieldFile {
     )
   }
 
-  #remove(scope: FileScope, name: string, alsoDefault: boolean): void {
+  async #remove(scope: FileScope, name: string, alsoDefault: boolean): Promise<void> {
     if (name === '' || (name === this.#field.default && !alsoDefault)) return
     const { storage } = this
     const others = fieldsOfDefault(name, this.#field)
