@@ -123,11 +123,17 @@ export class FileModels<Handle> {
   }
 
   /**
+   * @param database as the ORM calls it
    * @param others further tables whose rows take files along
    * @throws UnsupportedError for a statement that goes past the rows and would leave files behind
    */
-  refuseStatement(sql: string, instead: string, others?: () => Iterable<FiledTable>): void {
-    refuseStatement(sql, this.#tables(others), instead)
+  refuseStatement(
+    sql: string,
+    database: string,
+    instead: string,
+    others?: () => Iterable<FiledTable>,
+  ): void {
+    refuseStatement(sql, database, this.#tables(others), instead)
   }
 
   /** Each once: a table may stand in several schemas. */

@@ -1,75 +1,25 @@
+import type { Syntax } from './sql-dialects.ts'
+
 /** A word or number (in small letters), a name or literal in quotes (without them), or one mark. */
 export interface Token {
   readonly kind: 'word' | 'quoted' | 'mark'
   readonly text: string
 }
 
-/** What databases read in different ways. */
-type Feature =
-  | 'backslash'
-  | 'hash'
-  | 'temporary'
-  | 'conditional'
-  | 'spaced'
-  | 'nested'
-  | 'carriage'
-  | 'bracket'
-
-/** How one of the databases reads; `unseparated`: statements may follow each other without `;`. */
-export type Dialect = ReadonlySet<Feature | 'unseparated'>
-
-/** What a text has where a way of reading matters. */
-const signs: Readonly<Record<Feature, RegExp>> = {
-  /** `\` escapes in every literal, not only in `E'…'`. */
-  backslash: /\\/,
-  /** `#` begins a comment. */
-  hash: /#/,
-  /** `#` begins a name. */
-  temporary: /#/,
-  /** What stands in a comment after an exclamation mark is done. */
-  conditional: /\/\*M?!/,
-  /** `--` begins a comment in front of a space only: `5--3` is 8. */
-  spaced: /--[\w"'`(]/,
-  /** Comments may stand in comments. */
-  nested: /\/\*.*\/\*/s,
-  /** A carriage return ends a line. */
-  carriage: /\r(?!\n)/,
-  /** Names stand in `[…]`. */
-  bracket: /\[/,
-}
-
-const dialects: readonly Dialect[] = [
-  new Set(['backslash', 'hash', 'conditional', 'spaced']), // MySQL, MariaDB
-  new Set(['hash', 'conditional', 'spaced']), // The same in NO_BACKSLASH_ESCAPES
-  new Set(['nested', 'carriage']), // PostgreSQL
-  new Set(['bracket']), // SQLite
-  new Set(['bracket', 'nested', 'temporary', 'unseparated']), // SQL Server
-]
-
-/** Dialects that read a text differently: one for most texts. */
-export function dialectsOf(sql: string): Iterable<Dialect> {
-  const found = (Object.keys(signs) as Feature[]).filter(feature => signs[feature].test(sql))
-  return new Map(
-    dialects.map(dialect => [found.filter(feature => dialect.has(feature)).join(), dialect]),
-  ).values()
-}
-
-/** The tokens of a text as one dialect reads it, without comments. */
+/** The tokens of a text as one syntax has them, without comments. */
 export class Tokens {
-  /** A text that no database of the dialect takes: what it would do from its last `;` on is not done. */
+  /** A text that no database of the syntax takes: what it would do from its last `;` on is not done. */
   isBroken = false
   readonly #sql: string
-  readonly #dialect: Dialect
-  readonly #escapes: boolean
+  readonly #syntax: Syntax
   #at = 0
   /** Comments that are done and have not ended yet. */
   #conditional = 0
   #hasDollars = true
 
-  constructor(sql: string, dialect: Dialect) {
+  constructor(sql: string, syntax: Syntax) {
     this.#sql = sql
-    this.#dialect = dialect
-    this.#escapes = dialect.has('backslash')
+    this.#syntax = syntax
   }
 
   next(): Token | undefined {
@@ -78,9 +28,11 @@ export class Tokens {
     const start = this.#at
     if (start >= sql.length) return undefined
     const first = sql.charAt(start)
-    if (first === "'" || first === '"') return this.#quoted(first, this.#escapes)
+    const syntax = this.#syntax
+    if (first === "'") return this.#quoted("'", syntax.has('backslash'))
+    if (first === '"') return this.#quoted('"', syntax.has('string'))
     if (first === '`') return this.#quoted('`', false)
-    if (first === '[' && this.#dialect.has('bracket')) return this.#quoted(']', false)
+    if (first === '[' && syntax.has('bracket')) return this.#quoted(']', false)
     return (first === '$' ? this.#dollars() : undefined) ?? this.#word(first)
   }
 
@@ -99,12 +51,12 @@ export class Tokens {
     const sql = this.#sql
     const at = this.#at
     if (sql.startsWith('--', at)) {
-      if (this.#dialect.has('spaced') && signs.spaced.test(sql.slice(at, at + 3))) return false
-      return this.#line()
+      const isSign = this.#syntax.has('spaced') && !isBlank(sql.charCodeAt(at + 2))
+      return isSign ? false : this.#line()
     }
     if (sql.startsWith('#', at)) {
-      if (this.#dialect.has('hash')) return this.#line()
-      const isMark = !this.#dialect.has('temporary') || isWord(sql.charCodeAt(at + 1))
+      if (this.#syntax.has('hash')) return this.#line()
+      const isMark = !this.#syntax.has('temporary') || isWord(sql.charCodeAt(at + 1))
       return isMark ? false : this.#break()
     }
     if (sql.startsWith('/*', at)) return this.#block()
@@ -115,7 +67,7 @@ export class Tokens {
   }
 
   #line(): true {
-    const end = this.#dialect.has('carriage') ? /[\r\n]/g : /\n/g
+    const end = this.#syntax.has('carriage') ? /[\r\n]/g : /\n/g
     end.lastIndex = this.#at
     return this.#to((end.exec(this.#sql)?.index ?? this.#sql.length) + 1)
   }
@@ -124,11 +76,11 @@ export class Tokens {
     const at = this.#at
     const mark = /\/\*M?!\d*/y
     mark.lastIndex = at
-    if (this.#dialect.has('conditional') && mark.test(this.#sql)) {
+    if (this.#syntax.has('conditional') && mark.test(this.#sql)) {
       this.#conditional++
       return this.#to(mark.lastIndex)
     }
-    const edge = this.#dialect.has('nested') ? /\/\*|\*\//g : /\*\//g
+    const edge = this.#syntax.has('nested') ? /\/\*|\*\//g : /\*\//g
     edge.lastIndex = at + 2
     let depth = 1
     for (let found = edge.exec(this.#sql); found !== null; found = edge.exec(this.#sql)) {
@@ -142,9 +94,15 @@ export class Tokens {
     const sql = this.#sql
     const start = this.#at + 1
     let isDoubled = false
+    let hasEscaped = false
     for (let end = sql.indexOf(close, start); end >= 0; end = sql.indexOf(close, end + 1)) {
-      if (escapes && isEscaped(sql, start, end)) continue
+      const isAfterBackslash = sql.charAt(end - 1) === '\\'
+      hasEscaped ||= isAfterBackslash
+      if (escapes && isAfterBackslash && isEscaped(sql, start, end)) continue
       if (sql.charAt(end + 1) !== close) {
+        // Half of `'it\'s'`
+        const isHalf = hasEscaped && isWord(sql.charCodeAt(end + 1))
+        if (isHalf && this.#syntax.has('unusual')) break
         this.#at = end + 1
         const text = sql.slice(start, end)
         return { kind: 'quoted', text: isDoubled ? text.replaceAll(close + close, close) : text }
@@ -174,7 +132,7 @@ export class Tokens {
   #word(first: string): Token {
     const sql = this.#sql
     const start = this.#at++
-    const isName = first === '#' && this.#dialect.has('temporary')
+    const isName = first === '#' && this.#syntax.has('temporary')
     if (!isName && !isWord(first.charCodeAt(0))) return { kind: 'mark', text: first }
     while (isWord(sql.charCodeAt(this.#at))) this.#at++
     const text = sql.slice(start, this.#at).toLowerCase()
@@ -209,6 +167,11 @@ function isWord(code: number): boolean {
     code === 36 ||
     code > 127
   )
+}
+
+/** White space, a control character, or the end. */
+function isBlank(code: number): boolean {
+  return !(code > 32) || code === 127
 }
 
 /** Whether an odd number of backslashes stands in front. */

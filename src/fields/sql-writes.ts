@@ -1,4 +1,5 @@
-import { type Dialect, type Token, Tokens } from './sql-tokens.ts'
+import type { Syntax } from './sql-dialects.ts'
+import { type Token, Tokens } from './sql-tokens.ts'
 
 /** A table, in small letters: its name, and in front of it what the statement has there. */
 export type Name = readonly string[]
@@ -13,12 +14,19 @@ export interface Write {
   readonly removes: boolean
 }
 
+/** What a text does. */
+export interface Reading {
+  readonly writes: readonly Write[]
+  /** A database that reads it like this does not take it, or not all of it. */
+  readonly isBroken: boolean
+}
+
 /**
- * The writes of a text of SQL, as one dialect reads it: in one pass, wherever they stand, and without
- * what is only defined (procedures, triggers) or explained.
+ * Reads a text of SQL in one way: its writes, in one pass, wherever they stand, and without what is only
+ * defined (procedures, triggers) or explained.
  */
-export function writesOf(sql: string, dialect: Dialect): readonly Write[] {
-  return new Reader(sql, dialect).read()
+export function readStatement(sql: string, syntax: Syntax): Reading {
+  return new Reader(sql, syntax).read()
 }
 
 interface Reference {
@@ -74,7 +82,7 @@ class Part {
 
 class Reader {
   readonly #tokens: Tokens
-  readonly #dialect: Dialect
+  readonly #syntax: Syntax
   /** Of texts in texts. */
   readonly #depth: number
   readonly #idle = new Part('')
@@ -85,33 +93,37 @@ class Reader {
   #parts: Part[] = [this.#idle]
   /** The first word of the statement. */
   #first = ''
+  /** The word that is read is that one. */
+  #isFirst = false
   #isDefined = false
   #isAnalyzed = false
   #found: Write[] = []
   readonly #writes: Write[] = []
 
-  constructor(sql: string, dialect: Dialect, depth = 0) {
-    this.#tokens = new Tokens(sql, dialect)
-    this.#dialect = dialect
+  constructor(sql: string, syntax: Syntax, depth = 0) {
+    this.#tokens = new Tokens(sql, syntax)
+    this.#syntax = syntax
     this.#depth = depth
     this.#next = this.#tokens.next()
   }
 
-  read(): readonly Write[] {
+  read(): Reading {
     for (let token = this.#take(); token !== undefined; token = this.#take()) {
       if (token.kind === 'mark') {
         this.#mark(token.text)
         continue
       }
       const part = this.#part
+      this.#isFirst = this.#first === ''
       this.#first ||= token.text
       if (token.kind === 'quoted') this.#code(token.text)
       const isColumn = part.clause === 'columns' && this.#isNext('=')
       if (part.isFresh && (isColumn || !isWord(token, switches))) this.#item(part, token.text)
       else if (token.kind === 'word') this.#word(part, token.text)
     }
-    if (!this.#tokens.isBroken) this.#end()
-    return this.#writes
+    const { isBroken } = this.#tokens
+    if (!isBroken) this.#end()
+    return { writes: this.#writes, isBroken }
   }
 
   get #part(): Part {
@@ -130,6 +142,8 @@ class Reader {
     if (mark === ';') this.#end()
     else if (mark === ',') part.isFresh = part.clause !== 'rest'
     else if (mark === '(' || mark === '[') this.#open(part, mark)
+    // `{ OJ users LEFT OUTER JOIN … }`
+    else if (mark === '{' && isWord(this.#next, bracedJoin)) this.#take()
     // MariaDB takes `.users` for the one of the present database.
     else if (mark !== '.') {
       part.isFresh = false
@@ -184,6 +198,8 @@ class Reader {
     if (word.startsWith('analy')) this.#isAnalyzed = true
     const isList = part.clause === 'targets' || part.clause === 'sources'
     if (this.#definesRoutine(word)) this.#routine()
+    // `SET STATEMENT … FOR DELETE …`
+    else if (word === 'for' && this.#first === 'set' && this.#parts.length === 1) this.#end()
     else if (word === 'set' && part.verb === 'update' && part.clause === 'targets')
       part.enter('columns')
     else if (joins.has(word) && isList) part.isFresh = true
@@ -214,19 +230,25 @@ class Reader {
   #begins(part: Part, verb: string): boolean {
     const [previous, next] = [this.#previous, this.#next]
     if (next === undefined) return false
-    if (next.kind === 'mark' && next.text !== '.' && !(verb === 'update' && next.text === '('))
-      return false
+    const isList = verb === 'update' && next.kind === 'mark' && lists.has(next.text)
+    if (next.kind === 'mark' && next.text !== '.' && !isList) return false
     if (previous === undefined) return true
-    if (previous.kind === 'mark' ? opening.has(previous.text) : part.clause !== 'columns') {
-      if (previous.kind === 'mark' || isWord(previous, starts)) return true
+    if (previous.kind === 'mark' ? this.#opens(previous.text) : part.clause !== 'columns') {
+      if (previous.kind === 'mark' || this.#isFirst || isWord(previous, starts)) return true
       if (this.#first === 'prepare' && isWord(previous, preparing)) return true
     }
     return (
-      this.#dialect.has('unseparated') &&
+      (this.#syntax.has('unseparated') || unseparated.has(this.#first)) &&
       previous.kind !== 'mark' &&
       !isWord(previous, columnsFollow) &&
       (verb === 'update' ? previous.text !== 'on' : isWord(next, followers))
     )
+  }
+
+  /** A statement may begin behind the mark; `SELECT count(*) delete` has an alias there. */
+  #opens(mark: string): boolean {
+    const isAliased = mark === ')' && this.#first === 'select' && !this.#syntax.has('unseparated')
+    return opening.has(mark) && !isAliased
   }
 
   #begin(verb: string): void {
@@ -252,17 +274,23 @@ class Reader {
 
   /** Passes the rest of a definition: a body may hold `;` between `BEGIN` and `END`. */
   #routine(): void {
-    let blocks = 0
+    let [blocks, parentheses] = [0, 0]
     for (let token = this.#take(); token !== undefined; token = this.#take()) {
+      if (isMark(token, '(')) parentheses++
+      else if (isMark(token, ')')) parentheses--
+      if (parentheses > 0) continue
       if (isMark(token, ';') && blocks <= 0) {
         this.#end()
         return
       }
-      const isEnd = isWord(token, blockEnds) && !isWord(this.#next, loops)
-      const isStart = isWord(token, blockStarts) && !isWord(this.#previous, blockEnds)
-      if (isStart || isMark(token, '(')) blocks++
-      if (isEnd || isMark(token, ')')) blocks--
+      if (isWord(token, blockStarts) && !this.#isNamed()) blocks++
+      if (isWord(token, blockEnds) && !isWord(this.#next, loops)) blocks--
     }
+  }
+
+  /** Whether the word is a name or a part of one, or belongs to the word in front of it. */
+  #isNamed(): boolean {
+    return isMark(this.#previous, '.') || isWord(this.#previous, namedBehind)
   }
 
   /** Text that is done: `DO $$ … $$`, `EXECUTE IMMEDIATE '…'`, `PREPARE x FROM '…'`. */
@@ -271,12 +299,12 @@ class Reader {
     // A text that is done may have others done: `EXECUTE '…'`.
     const isDone =
       this.#depth > 0 ||
-      this.#first === 'do' ||
+      (this.#first === 'do' && this.#previous?.kind === 'word') ||
       before === 'immediate' ||
       (before === 'from' && this.#first === 'prepare')
     if (!isDone || this.#depth === 2) return
-    for (const write of new Reader(text, this.#dialect, this.#depth + 1).read())
-      this.#found.push(write)
+    const { writes } = new Reader(text, this.#syntax, this.#depth + 1).read()
+    for (const write of writes) this.#found.push(write)
   }
 
   #collect(part: Part): void {
@@ -324,7 +352,11 @@ const modifiers = words('low_priority high_priority delayed quick ignore from in
 /** A statement may begin behind them. */
 const starts = words('begin then else do loop atomic repeat analyze analyse verbose')
 const opening = words('; ( )')
+/** Several tables may stand behind them: `UPDATE (users, others)`. */
+const lists = words('( {')
 const preparing = words('as')
+/** In statements that begin with them a verb may follow anything: `LOAD DATA INFILE 'x' REPLACE INTO`. */
+const unseparated = words('load analyze begin declare')
 /** Behind a verb they leave no doubt that it is one. */
 const followers = words('from into table or top')
 /** A verb behind them is a column, an alias, an event or a lock. */
@@ -339,6 +371,7 @@ const switches = new Set([...joins, ...ends, 'set', 'from', 'using'])
 const unlikeAliases = words(
   'output limit on left right inner outer cross natural full partition with use force ignore values value select default',
 )
+const bracedJoin = words('oj')
 const queries = words('select with values')
 const explaining = words('explain describe desc')
 const defining = words('create alter')
@@ -346,4 +379,6 @@ const routines = words('trigger procedure proc function event rule policy packag
 const objects = words('table view index sequence type domain schema database user role')
 const blockStarts = words('begin case')
 const blockEnds = words('end')
+/** `CREATE FUNCTION begin`, `RENAME TO begin`, `END CASE` */
+const namedBehind = new Set([...routines, ...words('exists returns to'), ...blockEnds])
 const loops = words('if loop while repeat for')

@@ -3,19 +3,24 @@ import { UnsupportedError } from '../core/errors.ts'
 import { FileField } from './file-field.ts'
 import { type FiledTable, refuseStatement } from './statements.ts'
 
+/** One of those that nobody knows: it is read in the ways of all. */
+const database = 'oracle'
+
 const cleaning: FiledTable = { table: 'users', columns: { avatar: new FileField() } }
 const keeping: FiledTable = {
   table: 'users',
   columns: { avatar: new FileField({ onDelete: 'keep', onReplace: 'keep' }) },
 }
 
-/** Each takes files away from rows. */
+/** The databases whose SQL is known, as ORMs call them, and one of the others. */
+const databases = ['mysql', 'postgres', 'sqlite', 'mssql', 'oracle'] as const
+
+/** Each takes files away from rows, in whichever database it can be done. */
 const harmful = [
   'DELETE FROM users',
   'delete from users where id = 1',
   'DELETE FROM "users" WHERE id = 1 RETURNING *',
   'DELETE FROM `users`',
-  'DELETE FROM [users]',
   'DELETE FROM public.users',
   'DELETE FROM "public"."users"',
   'DELETE FROM ONLY users',
@@ -58,7 +63,6 @@ const harmful = [
   'DELETE FROM "my-app"."users"',
   'DELETE FROM "my-app".users',
   'DELETE FROM `my app`.`users`',
-  'DELETE FROM [my.app].[dbo].[users]',
   'DELETE FROM app..users',
   'DELETE FROM .users',
   'TRUNCATE .users',
@@ -73,7 +77,6 @@ const harmful = [
   'DELETE FROM Users',
   'EXPLAIN ANALYZE DELETE FROM users',
   'EXPLAIN (ANALYZE, BUFFERS) DELETE FROM users',
-  'SET NOCOUNT ON DELETE FROM users',
   'COPY (DELETE FROM users RETURNING *) TO STDOUT',
   'WITH a AS (SELECT 1), b AS MATERIALIZED (DELETE FROM users RETURNING id) INSERT INTO log SELECT id FROM b',
   'INSERT INTO log WITH gone AS (DELETE FROM users RETURNING *) SELECT * FROM gone',
@@ -148,32 +151,70 @@ const harmful = [
   'WITH x AS (INSERT INTO users (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET avatar = 1) INSERT INTO log VALUES (1) ON CONFLICT DO NOTHING',
   // Literals and comments, as one of the databases reads them
   `UPDATE users SET title = "it's", avatar = ''`,
-  String.raw`UPDATE users SET title = 'it\'s', avatar = ''`,
-  String.raw`UPDATE users SET title = "a \" b'", avatar = ''`,
   String.raw`UPDATE users SET title = 'C:\', avatar = ''`,
   String.raw`UPDATE users SET title = E'it\'s', avatar = ''`,
   String.raw`UPDATE users SET title = 'a\\', avatar = ''`,
   "UPDATE users SET title = $$it's$$, avatar = ''",
   "UPDATE users SET title = $tag$it's $$ $tag$, avatar = ''",
   "UPDATE users SET title = `it's`, avatar = ''",
-  "UPDATE users SET title = [it's], avatar = ''",
   "UPDATE users SET title = N'it''s', avatar = ''",
-  "UPDATE users # it's\n SET avatar = ''",
-  "UPDATE users SET bits = bits # 4, avatar = ''",
-  "UPDATE users SET data = data #- '{a}', avatar = ''",
-  "UPDATE users SET width = 5--3, avatar = ''",
-  "UPDATE users --it's\n SET avatar = ''",
-  "UPDATE users --it's\r SET avatar = ''",
   "/* it's */ UPDATE users SET avatar = ''",
-  "/* a /* it's */ ' */ UPDATE users SET avatar = ''",
-  "/* a /* it's */ UPDATE users SET avatar = ''",
-  '/*!50000 DELETE FROM users */',
-  '/*!50000DELETE FROM users*/',
-  '/*M!100100 DELETE */ FROM users',
   'DELETE /*!50000 FROM */ users',
   'DELETE /*+ NO_INDEX_MERGE(users) */ FROM users',
   'SELECT 2*/* two */3; DELETE FROM users',
   "DELETE FROM users; SELECT 'this has no end",
+]
+
+/** Each takes files away in these databases. */
+const harmfulIn: readonly (readonly [databases: string, sql: string])[] = [
+  ['sqlite mssql', 'DELETE FROM [users]'],
+  ['mssql', 'DELETE FROM [my.app].[dbo].[users]'],
+  ['mssql', 'SET NOCOUNT ON DELETE FROM users'],
+  ['mssql', 'SELECT name DELETE FROM users'],
+  ['mysql', 'SET STATEMENT max_statement_time = 100 FOR DELETE FROM users WHERE id = 1'],
+  ['mysql', "SET STATEMENT max_statement_time = 100 FOR UPDATE users SET avatar = 'x'"],
+  [
+    'mysql',
+    'SET STATEMENT sort_buffer_size = 1000, b = (1) FOR REPLACE INTO users (id) VALUES (1)',
+  ],
+  ['mysql', 'SET STATEMENT a = 1 FOR WITH x AS (SELECT 1) DELETE FROM users'],
+  ['mysql', "UPDATE { OJ users u LEFT OUTER JOIN others o ON o.id = u.id } SET u.avatar = 'x'"],
+  ['mysql', "UPDATE { OJ others o LEFT OUTER JOIN users u ON o.id = u.id } SET u.avatar = 'x'"],
+  ['mysql', 'DELETE u FROM { OJ users u LEFT OUTER JOIN others o ON o.id = u.id } WHERE o.id = 1'],
+  ['mysql', 'ANALYZE FORMAT=JSON DELETE FROM users'],
+  ['mysql', "ANALYZE FORMAT=JSON UPDATE users SET avatar = 'x'"],
+  ['mysql', 'BEGIN NOT ATOMIC DECLARE EXIT HANDLER FOR 1146 DELETE FROM users; SELECT 1; END'],
+  [
+    'mysql',
+    "BEGIN NOT ATOMIC SELECT 1; DECLARE EXIT HANDLER FOR x UPDATE users SET avatar = ''; END",
+  ],
+  ['mysql', 'CREATE PROCEDURE begin() SELECT 1; DELETE FROM users'],
+  ['postgres', "CREATE FUNCTION begin(begin int) RETURNS int AS 'SELECT 1'; DELETE FROM users"],
+  ['postgres', "CREATE FUNCTION a.begin() RETURNS TABLE (begin int) AS 'x'; DELETE FROM users"],
+  ['postgres', 'ALTER TRIGGER x ON users RENAME TO begin; DELETE FROM users'],
+  ['sqlite', 'CREATE TRIGGER begin AFTER DELETE ON x BEGIN SELECT 1; END; DELETE FROM users'],
+  // Literals and comments
+  ['mysql', String.raw`UPDATE users SET title = 'it\'s', avatar = ''`],
+  ['mysql', String.raw`UPDATE users SET title='it\'s',avatar='x',note='can\'t' WHERE id = 1`],
+  ['mysql', String.raw`UPDATE users SET title = "it\"s", avatar = "x", note = "can\"t"`],
+  ['mysql', String.raw`UPDATE users SET title = "a \" b'", avatar = ''`],
+  ['postgres', String.raw`UPDATE users SET a = 'C:\', b = 'x', avatar = '', c = 'D:\', d = 'y'`],
+  ['sqlite mssql', "UPDATE users SET title = [it's], avatar = ''"],
+  ['mysql', "UPDATE users # it's\n SET avatar = ''"],
+  ['postgres sqlite', "UPDATE users SET bits = bits # 4, avatar = ''"],
+  ['postgres sqlite', "UPDATE users SET data = data #- '{a}', avatar = ''"],
+  ...['3', '?', "'3'", '@a', '-1', '.5', '+3', '!0', '~0', '(3)', '\u00a03'].map(
+    number => ['mysql', `UPDATE users SET width = 5--${number}, avatar = 'x'`] as const,
+  ),
+  ['postgres sqlite mssql', "UPDATE users --it's\n SET avatar = ''"],
+  ['mysql', "UPDATE users --\u0001it's\n SET avatar = ''"],
+  ['mysql', "UPDATE users --\nSET avatar = ''"],
+  ['postgres', "UPDATE users --it's\r SET avatar = ''"],
+  ['postgres mssql', "/* a /* it's */ ' */ UPDATE users SET avatar = ''"],
+  ['mysql sqlite', "/* a /* it's */ UPDATE users SET avatar = ''"],
+  ['mysql', '/*!50000 DELETE FROM users */'],
+  ['mysql', '/*!50000DELETE FROM users*/'],
+  ['mysql', '/*M!100100 DELETE */ FROM users'],
 ]
 
 /** None of these takes a file away. */
@@ -210,10 +251,7 @@ const harmless = [
   `SELECT "it's", "delete from users" FROM users`,
   'SELECT $$delete from users$$ FROM users',
   'SELECT $a$; delete from users; $a$ FROM users',
-  String.raw`SELECT 'it\'s; delete from users' FROM users`,
-  String.raw`SELECT 'C:\', '; delete from users' FROM users`,
   String.raw`SELECT E'it\'s; delete from users' FROM users`,
-  'SELECT [delete from users] FROM users',
   '/* delete from users */ SELECT 1',
   '/* a /* b */ delete from users */ SELECT 1',
   'SELECT 1 /* delete from users',
@@ -264,12 +302,10 @@ const harmless = [
   "UPDATE others LEFT JOIN users ON users.id = others.id SET others.avatar = 'x'",
   'UPDATE app.others SET avatar = (SELECT avatar FROM users LIMIT 1)',
   'UPDATE users SET "avatar size" = 1, `avatar_` = 2, my_avatar = 3',
-  'UPDATE users SET title = ?\n --, avatar = ?\n WHERE id = ?',
   'UPDATE users SET --avatar = ?,\n title = ?',
   'UPDATE users SET /* avatar = ?, */ title = ?',
   "UPDATE users SET title = 'a', note = ', avatar = 1'",
   `UPDATE users SET title = "it's", note = "', avatar = '"`,
-  String.raw`UPDATE users SET title = 'it\'s' WHERE avatar = 'a\'b' AND avatar = 'c'`,
   // Definitions
   'CREATE TABLE x (id integer REFERENCES users ON UPDATE SET NULL ON DELETE SET NULL, avatar text)',
   'CREATE TABLE x (t timestamp DEFAULT (now()) ON UPDATE now(), avatar text CHARACTER SET utf8) /* users */',
@@ -291,24 +327,116 @@ const harmless = [
   'DROP TABLE users',
 ]
 
+/** None of these takes a file away in these databases, whatever they were elsewhere. */
+const harmlessIn: readonly (readonly [databases: string, sql: string])[] = [
+  ['mysql', String.raw`SELECT 'it\'s; delete from users' FROM users`],
+  [
+    'mysql',
+    String.raw`SELECT * FROM users WHERE name = 'I can\'t delete from users that aren\'t mine'`,
+  ],
+  ['mysql', String.raw`SELECT "it\"s; delete from users; \"" FROM users`],
+  ['mysql', String.raw`UPDATE users SET title = 'it\'s' WHERE avatar = 'a\'b' AND avatar = 'c'`],
+  ['mysql', String.raw`INSERT INTO x VALUES ('a\\\'; DELETE FROM users; -- ', 'users')`],
+  // ANSI_QUOTES and NO_BACKSLASH_ESCAPES
+  ['mysql', String.raw`SELECT "C:\", "; delete from users; " FROM users`],
+  ['mysql', String.raw`SELECT 'C:\', '; delete from users; ' FROM users`],
+  ['mysql', "DO RELEASE_LOCK('delete from users')"],
+  ['mysql', 'SET @a = (SELECT id FROM users FOR UPDATE)'],
+  ['mysql', 'SET STATEMENT a = 1 FOR SELECT * FROM users FOR UPDATE'],
+  ['mysql', 'SET STATEMENT a = 1 FOR EXPLAIN DELETE FROM users'],
+  ['mysql', "UPDATE { OJ others o LEFT OUTER JOIN users u ON o.id = u.id } SET o.avatar = 'x'"],
+  ['postgres sqlite mssql', String.raw`SELECT 'C:\', '; delete from users' FROM users`],
+  ['postgres sqlite mssql', String.raw`INSERT INTO x VALUES ('a\''; DELETE FROM users; --')`],
+  ['postgres sqlite mssql', String.raw`SELECT "a\", '"; delete from users; "' FROM users`],
+  ['postgres', String.raw`SELECT 'C:\', 'it''s', '; delete from users; ' FROM users`],
+  // standard_conforming_strings = off
+  ['postgres', String.raw`SELECT 'it\'s; delete from users; ' FROM users`],
+  ['postgres', "SELECT ARRAY['it''s [', '; delete from users; ]'] FROM users"],
+  ['postgres sqlite', 'SELECT name delete FROM users'],
+  ['postgres sqlite', 'SELECT count(*) delete FROM users'],
+  ['postgres sqlite', 'SELECT id replace FROM users'],
+  ['postgres sqlite', 'SELECT u.title truncate FROM users u'],
+  ['sqlite', 'SELECT [delete from users] FROM users'],
+  ['mssql', 'SELECT [delete from users] FROM users'],
+  ['postgres sqlite mssql', 'UPDATE users SET title = ?\n --, avatar = ?\n WHERE id = ?'],
+  ['postgres', 'CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT (1); DELETE FROM users; END'],
+]
+
 describe('a statement', () => {
   it.each(harmful)('is refused: %s', sql => {
-    const run = () => refuseStatement(sql, [cleaning], 'rows')
-    expect(run).toThrow(UnsupportedError)
-    expect(run).toThrow('files of avatar')
+    for (const database of databases) {
+      const run = () => refuseStatement(sql, database, [cleaning], 'rows')
+      expect(run, database).toThrow(UnsupportedError)
+      expect(run, database).toThrow('files of avatar')
+    }
+  })
+
+  it.each(harmfulIn)('is refused in %s, and in a database that nobody knows: %s', (names, sql) => {
+    for (const database of [...names.split(' '), 'oracle'])
+      expect(() => refuseStatement(sql, database, [cleaning], 'rows'), database).toThrow(
+        UnsupportedError,
+      )
   })
 
   it.each(harmless)('is left alone: %s', sql => {
-    expect(() => refuseStatement(sql, [cleaning], 'rows')).not.toThrow()
+    for (const database of databases)
+      expect(() => refuseStatement(sql, database, [cleaning], 'rows'), database).not.toThrow()
+  })
+
+  it.each(harmlessIn)('is left alone in %s: %s', (names, sql) => {
+    for (const database of names.split(' '))
+      expect(() => refuseStatement(sql, database, [cleaning], 'rows'), database).not.toThrow()
   })
 
   it.each(harmful)('is left alone where files stay by themselves: %s', sql => {
-    expect(() => refuseStatement(sql, [keeping], 'rows')).not.toThrow()
+    for (const database of databases)
+      expect(() => refuseStatement(sql, database, [keeping], 'rows'), database).not.toThrow()
+  })
+
+  it.each(['mysql', 'mariadb', 'aurora-mysql', 'MySqlDialect', 'MariaDbPlatform'])(
+    'is read as MySQL and MariaDB do: %s',
+    database => {
+      const sql = String.raw`SELECT 'it\'s; delete from users' FROM users`
+      expect(() => refuseStatement(sql, database, [cleaning], 'rows')).not.toThrow()
+    },
+  )
+
+  it.each([
+    'postgres',
+    'postgresql',
+    'cockroachdb',
+    'aurora-postgres',
+    'PgDialect',
+    'PostgreSqlPlatform',
+  ])('is read as PostgreSQL does: %s', database => {
+    const sql = "SELECT ARRAY['it''s [', '; delete from users; ]'], 1 AS delete FROM users"
+    expect(() => refuseStatement(sql, database, [cleaning], 'rows')).not.toThrow()
+  })
+
+  it.each([
+    'sqlite',
+    'better-sqlite3',
+    'sqljs',
+    'capacitor',
+    'cordova',
+    'expo',
+    'nativescript',
+    'react-native',
+    'SQLiteSyncDialect',
+    'LibSqlPlatform',
+  ])('is read as SQLite does: %s', database => {
+    const sql = "SELECT [it's], '; delete from users', name replace FROM users"
+    expect(() => refuseStatement(sql, database, [cleaning], 'rows')).not.toThrow()
+  })
+
+  it.each(['mssql', 'sqlserver', 'MsSqlPlatform'])('is read as SQL Server does: %s', database => {
+    const sql = "SELECT [it's], '; delete from users' FROM #users /* a /* b */ delete from users */"
+    expect(() => refuseStatement(sql, database, [cleaning], 'rows')).not.toThrow()
   })
 
   it('may be for a table of the same name in another schema', () => {
     const tables = [{ ...cleaning, schema: 'my.app' }]
-    const read = (sql: string) => () => refuseStatement(sql, tables, 'rows')
+    const read = (sql: string) => () => refuseStatement(sql, database, tables, 'rows')
     expect(read('DELETE FROM other.users')).not.toThrow()
     expect(read('UPDATE "other".users SET avatar = \'x\'')).not.toThrow()
     expect(read("UPDATE other.users, x SET other.users.avatar = 'x'")).not.toThrow()
@@ -331,15 +459,17 @@ describe('a statement', () => {
       ['2fa_users', 'DELETE FROM 2fa_users'],
       ['delete', 'DELETE FROM "delete"'],
     ] as const)
-      expect(() => refuseStatement(sql, [{ ...cleaning, table }], 'rows')).toThrow(UnsupportedError)
+      expect(() => refuseStatement(sql, database, [{ ...cleaning, table }], 'rows')).toThrow(
+        UnsupportedError,
+      )
     const dotted = [{ ...cleaning, table: 'my.users' }]
-    expect(() => refuseStatement('DELETE FROM other.users', dotted, 'rows')).not.toThrow()
+    expect(() => refuseStatement('DELETE FROM other.users', database, dotted, 'rows')).not.toThrow()
   })
 
   it('is refused for one of several tables, and told by its columns', () => {
     const photos = { table: 'photos', columns: { image: new FileField(), raw: new FileField() } }
     const read = (sql: string) => () =>
-      refuseStatement(sql, new Set([cleaning, photos]).values(), 'rows')
+      refuseStatement(sql, database, new Set([cleaning, photos]).values(), 'rows')
     expect(read('DELETE FROM photos')).toThrow('files of image, raw')
     expect(read('UPDATE photos SET raw = 1, avatar = 2')).toThrow('files of raw')
     expect(read('UPDATE photos SET avatar = 2')).not.toThrow()
@@ -355,12 +485,14 @@ describe('a statement', () => {
     const replacement = "UPDATE OR REPLACE users SET avatar = ''"
     const keepsGone = of({ onDelete: 'keep' })
     const keepsReplaced = of({ onReplace: 'keep' })
-    expect(() => refuseStatement(deletion, keepsGone, 'rows')).not.toThrow()
-    expect(() => refuseStatement(update, keepsGone, 'rows')).toThrow(UnsupportedError)
-    expect(() => refuseStatement(deletion, keepsReplaced, 'rows')).toThrow(UnsupportedError)
-    expect(() => refuseStatement(update, keepsReplaced, 'rows')).not.toThrow()
+    expect(() => refuseStatement(deletion, database, keepsGone, 'rows')).not.toThrow()
+    expect(() => refuseStatement(update, database, keepsGone, 'rows')).toThrow(UnsupportedError)
+    expect(() => refuseStatement(deletion, database, keepsReplaced, 'rows')).toThrow(
+      UnsupportedError,
+    )
+    expect(() => refuseStatement(update, database, keepsReplaced, 'rows')).not.toThrow()
     for (const tables of [keepsGone, keepsReplaced])
-      expect(() => refuseStatement(replacement, tables, 'rows')).toThrow(UnsupportedError)
+      expect(() => refuseStatement(replacement, database, tables, 'rows')).toThrow(UnsupportedError)
   })
 
   it.each([
@@ -407,7 +539,8 @@ describe('a statement', () => {
       `do ${Array.from({ length: 50_000 }, (_, id) => `$t${id}$ do `).join('')} update users`,
     ],
     ['ends of bodies', `create trigger t ${'begin case end; '.repeat(50_000)} update users`],
-  ])('is read in a moment, however many %s it has', (_, sql) => {
-    expect(() => refuseStatement(sql, [cleaning], 'rows')).not.toThrow()
+  ])('is read in a moment, however many %s it has', (what, sql) => {
+    const known = /brackets|beginnings of comments/.test(what) ? 'mssql' : 'mysql'
+    expect(() => refuseStatement(sql, known, [cleaning], 'rows')).not.toThrow()
   })
 })

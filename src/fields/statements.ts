@@ -1,8 +1,8 @@
 import { bypass } from './bypass.ts'
 import type { FileField } from './file-field.ts'
 import { pendingName } from './rows.ts'
-import { dialectsOf } from './sql-tokens.ts'
-import { type Name, type Write, writesOf } from './sql-writes.ts'
+import { readingsOf, type Syntax } from './sql-dialects.ts'
+import { type Name, readStatement, type Write } from './sql-writes.ts'
 
 /** A table whose rows have files, as SQL names it. */
 export interface FiledTable {
@@ -15,24 +15,46 @@ export interface FiledTable {
 
 /**
  * Refuses a statement that would take files away from rows without their adapter: one that deletes or
- * replaces rows whose files go with them, or writes a column of files whose old ones go. Where databases
- * read a text differently, it is read in each way, and refused if one of them does that. What procedures
- * and triggers do it cannot see.
+ * replaces rows whose files go with them, or writes a column of files whose old ones go. It is read as
+ * its database reads it. Where that depends on settings of the database, it is refused if it does that
+ * in each of their ways, and where nobody knows the database, if it does that in one of those known.
+ * What procedures and triggers do it cannot see.
  *
+ * @param database as the ORM calls it: what users have typed may stand in the text, and nothing of it
+ *   is a statement where that is read as it is meant
  * @param instead what to use, as the end of a sentence
  * @throws UnsupportedError
  */
-export function refuseStatement(sql: string, tables: Iterable<FiledTable>, instead: string): void {
+export function refuseStatement(
+  sql: string,
+  database: string,
+  tables: Iterable<FiledTable>,
+  instead: string,
+): void {
   if (!changes.test(sql)) return
   const text = sql.toLowerCase()
   const named = [...tables].filter(({ table }) => mentions(text, table))
   if (named.length === 0) return
-  for (const dialect of dialectsOf(sql)) {
-    for (const write of writesOf(sql, dialect)) {
-      const names = named.flatMap(table => filesIn(write, table))
-      if (names.length > 0) throw bypass('This statement', names, instead)
-    }
+  for (const syntaxes of readingsOf(sql, database)) {
+    const names = filesLeft(sql, syntaxes, named)
+    if (names.length > 0) throw bypass('This statement', names, instead)
   }
+}
+
+/** Columns whose files a text leaves behind in each way of reading it in which it can be done. */
+function filesLeft(
+  sql: string,
+  syntaxes: readonly Syntax[],
+  tables: readonly FiledTable[],
+): readonly string[] {
+  const all: string[] = []
+  for (const syntax of syntaxes) {
+    const { writes, isBroken } = readStatement(sql, syntax)
+    const names = tables.flatMap(table => writes.flatMap(write => filesIn(write, table)))
+    if (names.length === 0 && !isBroken) return []
+    all.push(...names)
+  }
+  return all
 }
 
 /** Most statements only read. A version may stand in front: MySQL's `/*!50000DELETE`. */

@@ -668,6 +668,33 @@ export function testAdapter(name: string, harness: Harness): void {
         }
         expect(outcomes).toMatchSnapshot()
       })
+
+      it('is not what users have typed', async () => {
+        const last = session.make('; DELETE FROM documents; ')
+        await session.save(last)
+        for (const typed of [
+          "I can't delete from documents that aren't mine",
+          "it's; DELETE FROM documents; --",
+          String.raw`a\'; DELETE FROM documents; --`,
+          String.raw`a\"; DELETE FROM documents; --`,
+          String.raw`C:\', normal = 'x`,
+          ']; DELETE FROM documents; [',
+          '"; DELETE FROM documents; "',
+          '`; DELETE FROM documents; `',
+          '$$; DELETE FROM documents; $$',
+          "*/; DELETE FROM documents; /* ' --",
+          "# ' \n ; DELETE FROM documents; --",
+        ]) {
+          await saved(typed)
+          const row = await session.find(typed)
+          row.title = `${typed}!`
+          await session.save(row)
+          await session.bulk['update of other columns']?.(row.title)
+          await session.remove(await session.find(row.title))
+        }
+        await session.remove(await session.find(last.title))
+        expect(await stored()).toEqual(['tests/default.txt'])
+      })
     })
 
     describe('a cache', () => {

@@ -1,5 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { type Column, eq, getTableUniqueName, or, type SQL, type Table } from 'drizzle-orm'
+import {
+  type Column,
+  entityKind,
+  eq,
+  getTableUniqueName,
+  or,
+  type SQL,
+  type Table,
+} from 'drizzle-orm'
 import { countUses, type FileModel, FileModels, mostUses } from '../../fields/file-models.ts'
 
 /** On a dialect: the files of its database. */
@@ -69,10 +77,11 @@ export class DatabaseFiles {
   constructor(dialect: Dialect) {
     this.#casing = dialect.casing
     const { sqlToQuery } = dialect
+    const kind = String(Reflect.get(dialect.constructor, entityKind))
     dialect.sqlToQuery = (...args) => {
       const query = Reflect.apply(sqlToQuery, dialect, args)
       if (this.#own.getStore() !== true)
-        this.#models.refuseStatement(query.sql, 'update() and delete() of fileTable()')
+        this.#models.refuseStatement(query.sql, kind, 'update() and delete() of fileTable()')
       return query
     }
   }

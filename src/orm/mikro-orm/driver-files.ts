@@ -20,6 +20,7 @@ interface Driver {
   readonly replicas: readonly Connection[]
   convertException: (error: Error) => Error
   getConnection(): Connection
+  getPlatform(): object
   getSchemaName(meta: EntityMetadata, options: { schema?: string | undefined }): string | undefined
 }
 
@@ -161,7 +162,8 @@ export class DriverFiles {
 
   #check(sql: string, values: unknown): void {
     refuseUnstored(values, 'A write that goes past flush()', instead)
-    if (!this.isFlushing) this.models.refuseStatement(sql, instead)
+    const platform = this.#driver.getPlatform().constructor.name
+    if (!this.isFlushing) this.models.refuseStatement(sql, platform, instead)
   }
 
   /** Once all entities are known, and before a row is read. */

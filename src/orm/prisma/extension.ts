@@ -189,7 +189,12 @@ class PrismaExtension implements Database, RowWriter, Shapes {
   /** With an extension of its queries, and one of its transactions, as whoever it is called on begins them. */
   #extend(client: Client): unknown {
     const raw = async (call: RawQuery): Promise<unknown> => {
-      this.files.refuseStatement(statementOf(call.args), 'update() and delete() of each row')
+      const database = String(client._engineConfig.activeProvider)
+      this.files.refuseStatement(
+        statementOf(call.args),
+        database,
+        'update() and delete() of each row',
+      )
       return await call.query(call.args)
     }
     const transactions = this.#transactions

@@ -108,8 +108,11 @@ class SequelizeFiles implements Registration {
       this.#checkCascades()
       const sql: unknown = typeof given === 'string' ? given : Reflect.get(Object(given), 'query')
       if (!(await this.#rows.begin(options?.instance)))
-        this.#models.refuseStatement(String(sql), 'save() and destroy() of the rows', () =>
-          this.cascades.tables(),
+        this.#models.refuseStatement(
+          String(sql),
+          this.#sequelize.getDialect(),
+          'save() and destroy() of the rows',
+          () => this.cascades.tables(),
         )
       const run: Promise<unknown> = Reflect.apply(query, this.#sequelize, [given, options])
       return await this.#transactions.watch(run, options)

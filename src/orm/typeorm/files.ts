@@ -14,6 +14,7 @@ import { countUses, FileModel, FileModels, mostUses } from '../../fields/file-mo
 import type { FileScope } from '../../fields/lifecycle.ts'
 import { RowWrites } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
+import { dialectOf } from '../../fields/sql-dialects.ts'
 import { refuseUnstored } from '../../fields/statements.ts'
 import {
   lastManager,
@@ -99,7 +100,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
   }
 
   get isSqlite(): boolean {
-    return /sqlite|sqljs|capacitor|expo|cordova|nativescript/.test(this.source.options.type)
+    return dialectOf(this.source.options.type) === 'sqlite'
   }
 
   /** A transaction settles first, whatever other subscribers make of its end; what they give rows is stored last. */
@@ -210,7 +211,11 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
   beforeQuery({ query, parameters, queryRunner }: BeforeQuery): void {
     refuseUnstored(parameters, 'save() without listeners', 'save() with its listeners')
     if (!this.#statements.take(queryRunner, query))
-      this.#models.refuseStatement(query, 'save() and remove() of the loaded entities')
+      this.#models.refuseStatement(
+        query,
+        this.source.options.type,
+        'save() and remove() of the loaded entities',
+      )
   }
 
   #add(metadata: EntityMetadata): void {
