@@ -44,8 +44,12 @@ export const fileCodec: FileCodec = {
     try {
       encoder.add(value)
     } catch (error) {
-      if (!(error instanceof RangeError)) throw error
-      throw new ValidationError('The structure is too deep for a cache.', { operation: 'encode' })
+      // A `toJSON()` may throw a RangeError of its own.
+      if (!(error instanceof RangeError && /call stack/i.test(error.message))) throw error
+      throw new ValidationError('The structure is too deep for a cache.', {
+        operation: 'encode',
+        cause: error,
+      })
     }
     return JSON.stringify([format, ...encoder.nodes])
   },

@@ -5,6 +5,7 @@ import { type ContentFile, isContentFile } from '../core/content-file.ts'
 import { ClosedFileError, NoFileError, UnsupportedError, ValidationError } from '../core/errors.ts'
 import type { BinaryReader, TextReader } from '../core/open-file.ts'
 import { checkArguments, kindOf } from '../core/options.ts'
+import { quoteName } from '../core/quote.ts'
 import type { Storage, UrlOptions } from '../core/storage.ts'
 import { toWebStream } from '../core/web-stream.ts'
 import type { FileField, StoredUpload } from './file-field.ts'
@@ -192,6 +193,12 @@ export class FieldFile {
   /** Opens the file (`rb` bytes, `r` text), or goes back to its start. Resolves to itself. */
   async open(mode: 'r' | 'rb' = 'rb'): Promise<this> {
     const name = this.requireFile('open')
+    if (mode !== 'r' && mode !== 'rb') {
+      throw new ValidationError(
+        `The file of a row is opened with 'rb' or 'r', not ${quoteName(String(mode))}; save() gives it other content.`,
+        { operation: 'open', file: name },
+      )
+    }
     this.#own.closed = false
     if (this.#activity.pending !== undefined) this.#activity.pending.open(mode)
     else if (this.#activity.reader?.mode === mode && !this.#activity.reader.closed)

@@ -254,6 +254,33 @@ describe('a file of a field', () => {
     await expect(field.file('a').delete()).rejects.toMatchObject({ name: 'UnsupportedError' })
   })
 
+  it.each(['w', 'a', 'r+', '', null, 7])('is not opened with %j', async mode => {
+    const stored = field.file(null)
+    await stored.save('open.txt', 'content', save)
+    const waiting = field.file(null).assign(new ContentFile('content', 'a.txt'))
+    for (const file of [stored, waiting]) {
+      await expect(file.open(mode as 'r')).rejects.toBeInstanceOf(ValidationError)
+      await file.close()
+      expect(await file.text()).toBe('content')
+    }
+  })
+
+  it('reads the same while its content waits', async () => {
+    const content = '\ufeffäb😀'
+    const stored = field.file(null)
+    await stored.save('same.txt', content, save)
+    for (const file of [stored, field.file(null).assign(new ContentFile(content, 'a.txt'))]) {
+      await file.open('r')
+      expect([await file.read(2), await file.read(1), await file.read(5)]).toEqual([
+        '\ufeffä',
+        'b',
+        '😀',
+      ])
+      for (const n of [-1, Number.NaN, 1.5, '2', null, Number.POSITIVE_INFINITY])
+        await expect(file.read(n as number)).rejects.toBeInstanceOf(ValidationError)
+    }
+  })
+
   it('takes the file of another row, but of no other storage', () => {
     const other = new FileField({ storage: new MemoryStorage({}) })
     expect(() => field.file(null).assign(other.file('a'))).toThrow('another storage')

@@ -154,6 +154,7 @@ export class FileField<Row extends object = object> {
     const upload = new Upload(filename, content)
     try {
       const name = await this.generateFilename(row, filename)
+      upload.target = name
       await this.#validate(upload)
       const columns = await this.columnsOf(upload)
       const { maxLength, overwrite } = this

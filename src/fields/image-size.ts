@@ -1,11 +1,10 @@
 import { imageSize } from 'image-size'
 import type { Bytes } from '../core/bytes.ts'
-import { contentTypeOf } from '../core/content-type.ts'
 import { InvalidImageError } from '../core/errors.ts'
 import { quoteName } from '../core/quote.ts'
 import { exifOrientation, iconSize } from './image-headers.ts'
 import { sniffLength, sniffType } from './sniff.ts'
-import type { UploadedFile } from './upload.ts'
+import { namedTypes, type UploadedFile } from './upload.ts'
 
 /** An image as it is shown: width and height in pixels after its EXIF orientation. */
 export interface ImageSize {
@@ -54,10 +53,11 @@ function checkType(file: UploadedFile, type: string): void {
   if (type === 'image/svg+xml')
     throw refusal(file, 'it is an SVG document, which can hold scripts; keep it in a FileField')
   if (!type.startsWith('image/')) throw refusal(file, 'its content is no image of a known format')
-  const named = contentTypeOf(file.name)
-  // Served under such a name, the same bytes would be a page or a script.
-  if (named !== undefined && (!named.startsWith('image/') || named === 'image/svg+xml'))
-    throw refusal(file, `its name is one of ${named}, its content of ${type}`)
+  for (const named of namedTypes(file)) {
+    // Served under such a name, the same bytes would be a page or a script.
+    if (!named.startsWith('image/') || named === 'image/svg+xml')
+      throw refusal(file, `its name is one of ${named}, its content of ${type}`)
+  }
 }
 
 async function readSize(file: UploadedFile, type: string): Promise<ImageSize> {

@@ -2,6 +2,9 @@ import type { Bytes } from '../core/bytes.ts'
 import { type ContentFile, isContentFile } from '../core/content-file.ts'
 import { ClosedFileError, ValidationError } from '../core/errors.ts'
 import { defaultChunkSize } from '../core/open-file.ts'
+import { showArgument } from '../core/options.ts'
+
+const keepMark = { ignoreBOM: true }
 
 /** Content that waits for its row to be saved, read from memory as an open file is. */
 export class PendingFile {
@@ -42,8 +45,15 @@ export class PendingFile {
 
   async read(n: number | undefined): Promise<Bytes | string> {
     if (this.#closed) throw new ClosedFileError('The file is closed.', { operation: 'read' })
-    const rest: Bytes | string[] =
-      this.#mode === 'rb' ? await this.bytes() : [...(await this.text())]
+    if (n !== undefined && !(Number.isSafeInteger(n) && n >= 0)) {
+      throw new ValidationError(
+        `read(): the length is a whole number of at least 0, not ${showArgument(n)}.`,
+        { operation: 'read', file: this.name },
+      )
+    }
+    const bytes = await this.bytes()
+    // As a stored file that is open: a byte order mark is a character.
+    const rest = this.#mode === 'rb' ? bytes : [...new TextDecoder('utf-8', keepMark).decode(bytes)]
     const start = this.#position
     const end = n === undefined ? rest.length : Math.min(rest.length, start + n)
     this.#position = Math.max(start, end)

@@ -8,7 +8,12 @@ interface Signature {
   readonly type: string
   readonly at: number
   readonly bytes: string
+  /** Whether a text may begin so as well, such as `BMW` and `ID3`: it is one if all of it is text. */
+  readonly isWord?: boolean
 }
+
+/** Of Microsoft's compound files, in which older documents of Office are. */
+const oleType = 'application/x-ole-storage'
 
 /** From the WHATWG standard "MIME Sniffing" and the formats' own specifications. Latin-1 text. */
 const signatures: readonly Signature[] = [
@@ -25,19 +30,24 @@ const signatures: readonly Signature[] = [
   { type: 'image/tiff', at: 0, bytes: 'II*\0' },
   { type: 'image/tiff', at: 0, bytes: 'MM\0*' },
   { type: 'image/vnd.microsoft.icon', at: 0, bytes: '\0\0\x01\0' },
-  { type: 'image/bmp', at: 0, bytes: 'BM' },
+  { type: 'image/bmp', at: 0, bytes: 'BM', isWord: true },
   { type: 'application/pdf', at: 0, bytes: '%PDF-' },
   { type: 'application/zip', at: 0, bytes: 'PK\x03\x04' },
   { type: 'application/zip', at: 0, bytes: 'PK\x05\x06' },
   { type: 'application/gzip', at: 0, bytes: '\x1f\x8b' },
   { type: 'application/x-7z-compressed', at: 0, bytes: "7z\xbc\xaf'\x1c" },
   { type: 'application/vnd.rar', at: 0, bytes: 'Rar!\x1a\x07' },
-  { type: 'application/x-msdownload', at: 0, bytes: 'MZ' },
+  { type: 'application/x-msdownload', at: 0, bytes: 'MZ', isWord: true },
   { type: 'application/x-elf', at: 0, bytes: '\x7fELF' },
   { type: 'audio/wav', at: 8, bytes: 'WAVE' },
   { type: 'video/x-msvideo', at: 8, bytes: 'AVI ' },
-  { type: 'audio/mpeg', at: 0, bytes: 'ID3' },
+  { type: 'audio/mpeg', at: 0, bytes: 'ID3', isWord: true },
   { type: 'audio/mpeg', at: 0, bytes: '\xff\xfb' },
+  { type: 'audio/mpeg', at: 0, bytes: '\xff\xfa' },
+  { type: 'audio/mpeg', at: 0, bytes: '\xff\xf3' },
+  { type: 'audio/mpeg', at: 0, bytes: '\xff\xf2' },
+  { type: 'audio/aac', at: 0, bytes: '\xff\xf1' },
+  { type: 'audio/aac', at: 0, bytes: '\xff\xf9' },
   { type: 'audio/flac', at: 0, bytes: 'fLaC' },
   { type: 'audio/ogg', at: 0, bytes: 'OggS\0' },
   { type: 'video/webm', at: 0, bytes: '\x1a\x45\xdf\xa3' },
@@ -46,6 +56,16 @@ const signatures: readonly Signature[] = [
   { type: 'video/mp4', at: 4, bytes: 'ftyp' },
   { type: 'font/woff2', at: 0, bytes: 'wOF2' },
   { type: 'font/woff', at: 0, bytes: 'wOFF' },
+  { type: 'font/ttf', at: 0, bytes: '\0\x01\0\0' },
+  { type: 'font/otf', at: 0, bytes: 'OTTO', isWord: true },
+  { type: 'font/collection', at: 0, bytes: 'ttcf', isWord: true },
+  { type: 'video/quicktime', at: 4, bytes: 'wide', isWord: true },
+  { type: 'video/quicktime', at: 4, bytes: 'mdat', isWord: true },
+  { type: 'video/quicktime', at: 4, bytes: 'moov', isWord: true },
+  { type: 'application/x-tar', at: 257, bytes: 'ustar', isWord: true },
+  { type: 'application/rtf', at: 0, bytes: '{\\rtf' },
+  { type: 'application/postscript', at: 0, bytes: '%!PS' },
+  { type: oleType, at: 0, bytes: '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1' },
 ]
 
 /**
@@ -54,18 +74,79 @@ const signatures: readonly Signature[] = [
  */
 export function sniffType(head: Bytes): string {
   const start = latin1(head.subarray(0, sniffLength))
+  const text = textType(head, start)
   const found = signatures.find(({ at, bytes }) => start.startsWith(bytes, at))
-  return found?.type ?? textType(head, start)
+  return found === undefined || (found.isWord === true && text !== binaryType) ? text : found.type
 }
 
-/** Latin-1 as the standard has it, not Windows-1252, which `TextDecoder` would take. */
-/** Each byte as a character. */
+/** Where an SVG document may begin behind its comments and entities, in bytes. */
+export const svgLength = 65_536
+
+/** Whether a text is an SVG document, as far as it is given. */
+export function isSvg(head: Bytes): boolean {
+  return /<svg[\s/>]/i.test(latin1(head.subarray(0, svgLength)))
+}
+
+/** Of the same content under names of several types, the one that `sniffType` finds. */
+const aliases: Readonly<Record<string, string>> = {
+  'application/x-gzip': 'application/gzip',
+  'application/x-zip-compressed': 'application/zip',
+  'audio/mp3': 'audio/mpeg',
+  'audio/wave': 'audio/wav',
+  'audio/x-flac': 'audio/flac',
+  'audio/x-wav': 'audio/wav',
+  'image/apng': 'image/png',
+  'image/heif': 'image/heic',
+  'image/jpg': 'image/jpeg',
+  'image/pjpeg': 'image/jpeg',
+  'image/x-icon': 'image/vnd.microsoft.icon',
+  'text/rtf': 'application/rtf',
+  'text/xml': 'application/xml',
+}
+
+/** The name that {@link sniffType} has for a MIME type. */
+export function plainType(type: string): string {
+  const lower = type.toLowerCase()
+  return aliases[lower] ?? lower
+}
+
+/** Types of which `sniffType` finds no more than this one; the name of the file tells which it is. */
+const containers: Readonly<Record<string, RegExp>> = {
+  'text/plain': /^text\/|^message\/rfc822$|[/+](x-)?(json|javascript|yaml|toml|sql|sh|subrip)$/,
+  'application/xml': /^(application|model|text)\/(?!xhtml)(.*[+])?xml$/,
+  'application/zip':
+    /openxml|opendocument|epub|java-archive|android\.package|macroenabled|visio|xpsdocument|kmz|apple\.(pages|numbers|keynote)|\+zip$/,
+  [oleType]: /^application\/(msword|vnd\.ms-|vnd\.visio)/,
+  'audio/ogg': /^(audio|video|application)\/ogg$/,
+  'audio/mp4': /^(audio|video)\/(mp4|x-m4[av]|3gpp2?|quicktime)$/,
+  'video/mp4': /^(audio|video)\/(mp4|x-m4[av]|3gpp2?|quicktime)$/,
+  'video/webm': /^(audio|video)\/(webm|x-matroska)$/,
+}
+
+/** Whether a content of the type that was found may be one of `named`. */
+export function mayBe(found: string, named: string): boolean {
+  return named === found || containers[found]?.test(named) === true
+}
+
+/** Whether a file can be of this type at all, by its content and its name. */
+export function isKnownType(type: string): boolean {
+  if (!/^[\w.+-]+\/[\w.+-]+$/.test(type)) return false
+  return (
+    [binaryType, 'image/svg+xml'].includes(type) ||
+    signatures.some(signature => signature.type === type) ||
+    Object.keys(containers).some(found => mayBe(found, type))
+  )
+}
+
+/** Each byte as a character: Latin-1 as the standard has it, not Windows-1252, which `TextDecoder` would take. */
 export function latin1(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes)
 }
 
+const binaryType = 'application/octet-stream'
+
 function textType(head: Bytes, start: string): string {
-  if (/[\0-\x08\x0e-\x1a\x1c-\x1f]/.test(start) || !isUtf8(head)) return 'application/octet-stream'
+  if (/[\0-\x08\x0e-\x1a\x1c-\x1f]/.test(start) || !isUtf8(head)) return binaryType
   if (/<svg[\s/>]/i.test(start)) return 'image/svg+xml'
   if (
     /^\s*(<!doctype html|<(html|head|body|script|iframe|h1|div|a|style|title|table|p|br)[\s>])/i.test(

@@ -10,17 +10,31 @@ import { isStoredFile } from '../core/stored-file.ts'
 export interface UploadedFile {
   /** The name that it came with. */
   readonly name: string
+  /** The name that it is to be stored under, of `uploadTo` and the storage; the storage may add to its root. */
+  readonly target?: string | undefined
   /** Bytes; `undefined` for a stream. */
   readonly size: number | undefined
   /** MIME type that the content claims, else the one of its name. */
   readonly type: string
   /** The first bytes, at most as many as asked for; a stream keeps them for the storage. */
   head(bytes: number): Promise<Bytes>
+  /** Bytes from anywhere, fewer where it ends; of a stream only those that can be kept in memory. */
+  part?(start: number, end: number): Promise<Bytes>
 }
+
+/** MIME types of the names that a file came with and will have. */
+export function namedTypes({ name, target = name }: UploadedFile): readonly string[] {
+  const types = [contentTypeOf(name), contentTypeOf(target)]
+  return [...new Set(types.filter(type => type !== undefined))]
+}
+
+/** How much of a stream is kept to look at its {@link UploadedFile.part}s, in bytes. */
+const keptOfStream = 8_388_608
 
 /** A content on its way into a storage whose first bytes can be looked at. */
 export class Upload implements UploadedFile {
   readonly name: string
+  target: string
   readonly size: number | undefined
   readonly type: string
   readonly #content: Content
@@ -28,6 +42,7 @@ export class Upload implements UploadedFile {
 
   constructor(name: string, content: Content) {
     this.name = name
+    this.target = name
     this.#content = typeof content === 'string' ? encodeContent(content) : content
     this.#stream = isStream(content) ? new PeekedStream(content) : undefined
     this.size = sizeOf(this.#content)
@@ -38,7 +53,12 @@ export class Upload implements UploadedFile {
     if (!(Number.isSafeInteger(bytes) && bytes >= 0))
       throw new ValidationError(`head() takes a whole number of bytes of at least 0, not ${bytes}.`)
     if (this.#stream !== undefined) return await this.#stream.head(bytes)
-    return await firstBytes(this.#content, bytes)
+    return await bytesBetween(this.#content, 0, bytes)
+  }
+
+  async part(start: number, end: number): Promise<Bytes> {
+    if (this.#stream === undefined) return await bytesBetween(this.#content, start, end)
+    return end <= keptOfStream ? (await this.#stream.head(end)).subarray(start) : noBytes
   }
 
   /** Rejects the rest of a stream that turns out longer; others have a size to look at. */
@@ -64,17 +84,19 @@ function isStream(content: Content): content is AsyncIterable<Uint8Array | strin
 
 function sizeOf(content: Content): number | undefined {
   if (content instanceof Uint8Array || content instanceof ArrayBuffer) return content.byteLength
-  return 'size' in Object(content) && !isStream(content) ? (content as Blob).size : undefined
+  const size: unknown = isStream(content) ? undefined : Reflect.get(Object(content), 'size')
+  // What is no content may have a method of that name; the storage refuses it.
+  return typeof size === 'number' ? size : undefined
 }
 
 function claimedType(content: Content): string {
   return content instanceof Blob || isStoredFile(content) ? content.type : ''
 }
 
-async function firstBytes(content: Content, bytes: number): Promise<Bytes> {
-  if (isInMemory(content)) return toContent(content).bytes?.subarray(0, bytes) ?? noBytes
-  if (content instanceof Blob) return new Uint8Array(await content.slice(0, bytes).arrayBuffer())
-  if (isStoredFile(content)) return await content.slice(0, bytes).bytes()
+async function bytesBetween(content: Content, start: number, end: number): Promise<Bytes> {
+  if (isInMemory(content)) return toContent(content).bytes?.subarray(start, end) ?? noBytes
+  if (content instanceof Blob) return new Uint8Array(await content.slice(start, end).arrayBuffer())
+  if (isStoredFile(content)) return await content.slice(start, end).bytes()
   // Not a content: the storage says so, with the list of what is one.
   return noBytes
 }

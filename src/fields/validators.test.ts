@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
 import type { Content } from '../core/content.ts'
-import { ValidationError } from '../core/errors.ts'
+import { StorageError, ValidationError } from '../core/errors.ts'
 import { FileField } from './file-field.ts'
+import { ImageField } from './image-field.ts'
 import {
   allowExtensions,
   allowImages,
@@ -82,6 +83,14 @@ describe('maxSize', () => {
     })
   })
 
+  it('says of what is no content that it is none, also where that has a method "size"', async () => {
+    const file = new FileField({ storage: new MemoryStorage({}) }).file('a')
+    await expect(storedAfter([maxSize(1)], 'a', file as unknown as Content)).rejects.toMatchObject({
+      name: 'ValidationError',
+      message: expect.not.stringContaining('=>'),
+    })
+  })
+
   it.each([-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('takes no limit of %s', bytes => {
     expect(() => maxSize(bytes)).toThrow(ValidationError)
   })
@@ -101,6 +110,48 @@ describe('allowTypes', () => {
   ])('takes %s: %s', async (type, name, content) => {
     await expect(storedAfter([allowTypes(type)], name, latin1(content))).resolves.toHaveLength(1)
   })
+
+  const ftyp = (brand: string) => `\0\0\0\x18ftyp${brand}\0\0\0\0`
+  const zip = 'PK\x03\x04'
+  const jpeg = '\xff\xd8\xff\xe0'
+  const docx = 'application/vnd.openxmlformats-officedocument.wordprocessingml.document'
+
+  it.each<[string, string, string]>([
+    ['image/*', 'a.jfif', jpeg],
+    ['image/*', 'a.heif', ftyp('heic')],
+    ['image/heif', 'a.heic', ftyp('mif1')],
+    ['image/*', 'a.apng', pngHeader],
+    ['IMAGE/JPEG', 'a.JPG', jpeg],
+    ['image/jpg', 'a.jpg', jpeg],
+    ['image/x-icon', 'a.ico', '\0\0\x01\0'],
+    ['image/svg+xml', 'a.svg', `<?xml version="1.0"?><!--${' '.repeat(2000)}--><svg/>`],
+    ['text/csv', 'a.csv', 'BMW,3\nID3,4'],
+    ['text/csv', 'a.csv ', 'a,b'],
+    ['text/plain', 'a.txt', 'MZ is what programs begin with'],
+    ['application/msword', 'a.doc', '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0'],
+    ['application/rtf', 'a.rtf', '{\\rtf1 a}'],
+    ['application/gpx+xml', 'a.gpx', '<?xml version="1.0"?><gpx/>'],
+    [docx, 'a.docx', zip],
+    ['application/vnd.android.package-archive', 'a.apk', zip],
+    ['application/x-tar', 'a.tar', `a.txt${'\0'.repeat(252)}ustar\0`],
+    ['font/ttf', 'a.ttf', '\0\x01\0\0\0\x0c'],
+    ['video/x-matroska', 'a.mkv', '\x1a\x45\xdf\xa3'],
+    ['video/mp4', 'a.mov', ftyp('isom')],
+    ['video/3gpp', 'a.3gp', ftyp('3gp5')],
+    ['video/quicktime', 'a.mov', '\0\0\0\x08wide\0\0\0\0mdat'],
+    ['video/ogg', 'a.ogv', 'OggS\0'],
+    ['audio/mpeg', 'a.mp3', '\xff\xf3\x90'],
+    ['audio/x-wav', 'a.wav', 'RIFF\0\0\0\0WAVE'],
+  ])('takes, in the use of every day, %s: %s', async (type, name, content) => {
+    await expect(storedAfter([allowTypes(type)], name, latin1(content))).resolves.toHaveLength(1)
+  })
+
+  it.each(['image', 'image/unheard-of', '*/*', 'text/plain; charset=utf-8'])(
+    'says at once that it cannot tell %s by content',
+    type => {
+      expect(() => allowTypes('image/png', type)).toThrow(ValidationError)
+    },
+  )
 
   it.each<[string, string, string, string]>([
     ['a script that is called an image', 'image/png', 'a.png', '<script>x()</script>'],
@@ -125,6 +176,31 @@ describe('allowTypes', () => {
     await expect(storedAfter([allowTypes('image/png')], 'a.png', file)).rejects.toThrow(
       'is of the type text/html',
     )
+  })
+})
+
+describe('a name that becomes another one', () => {
+  const storage = new MemoryStorage({})
+  const names = ['a.ht?ml', 'a.html ', 'a.html;', 'a.html\n', 'a.h|tml', 'a.s:vg', 'a.js"']
+  const imageFields: [string, FileField][] = [
+    ['ImageField', new ImageField({ storage })],
+    ['allowImages()', new FileField({ storage, validators: [allowImages()] })],
+    ['allowTypes()', new FileField({ storage, validators: [allowTypes('image/*')] })],
+  ]
+
+  it.each(imageFields)('is looked at by %s as it will be stored', async (_what, field) => {
+    for (const name of names) {
+      const run = field.file(null).save(name, latin1(pngHeader), { save: false })
+      await expect(run, name).rejects.toBeInstanceOf(StorageError)
+    }
+    expect(await storage.listdir('')).toEqual([[], []])
+  })
+
+  it('is looked at as uploadTo makes it', async () => {
+    const validators = [allowTypes('image/*')]
+    const field = new FileField({ storage, validators, uploadTo: () => 'me.html' })
+    const run = field.file(null).save('me.png', latin1(pngHeader), { save: false })
+    await expect(run).rejects.toBeInstanceOf(ValidationError)
   })
 })
 

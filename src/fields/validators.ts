@@ -1,10 +1,9 @@
-import { contentTypeOf } from '../core/content-type.ts'
 import { FileTooLargeError, ValidationError } from '../core/errors.ts'
 import { baseName } from '../core/names.ts'
 import { quoteName } from '../core/quote.ts'
 import { readImage } from './image-size.ts'
-import { sniffLength, sniffType } from './sniff.ts'
-import type { UploadedFile } from './upload.ts'
+import { isKnownType, isSvg, mayBe, plainType, sniffLength, sniffType, svgLength } from './sniff.ts'
+import { namedTypes, type UploadedFile } from './upload.ts'
 
 /** Looks at a file before anything of it is stored, and throws `ValidationError` to refuse it. */
 export type FileValidator = (file: UploadedFile) => void | Promise<void>
@@ -56,52 +55,58 @@ export function maxSize(bytes: number): SizeValidator {
 
 /**
  * Only files whose content is of one of these MIME types, whatever the name and the browser say.
- * `image/*` stands for all images but SVG, which can hold scripts and has to be named. A content that is of another type than its name is refused too.
+ * `image/*` stands for all images but SVG, which can hold scripts and has to be named. A content that
+ * is of another type than its name, or the name that it will be stored under, is refused too.
  * Types that no signature tells apart (plain text, CSV, JSON, …) pass if the name says so and the
  * content is text.
+ *
+ * @throws ValidationError for a type that cannot be told by content, also from the validator
  */
 export function allowTypes(...types: readonly string[]): FileValidator {
-  return async file => {
-    const found = await typeOf(file)
-    const named = contentTypeOf(file.name)
-    const matches = types.some(type => covers(type, found))
-    if (matches && (named === undefined || sameKind(named, found))) return
+  const allowed = types.map(plainType)
+  for (const [index, type] of allowed.entries()) {
+    if (/^[^/*]+\/\*$/.test(type) || isKnownType(type)) continue
     throw new ValidationError(
-      `${quoteName(file.name)} is of the type ${found}; allowed are ${types.join(', ')}, under a name that fits.`,
-      { file: file.name },
+      `allowTypes() cannot tell by content what is of the type ${quoteName(types[index] ?? '')}; allowExtensions() goes by names.`,
     )
   }
+  return async file => {
+    const sniffed = sniffType(await file.head(sniffLength))
+    const named = namedTypes(file)
+    for (const name of named.length === 0 ? [undefined] : named) {
+      const found = await typeOf(file, sniffed, name && plainType(name))
+      if (found.some(type => allowed.some(pattern => covers(pattern, type)))) continue
+      throw new ValidationError(
+        `${quoteName(file.name)} is of the type ${found.at(-1) ?? sniffed}; allowed are ${types.join(', ')}, under a name that fits.`,
+        { file: file.name },
+      )
+    }
+  }
 }
-
-async function typeOf(file: UploadedFile): Promise<string> {
-  const head = await file.head(sniffLength)
-  const type = sniffType(head)
-  const named = contentTypeOf(file.name)
-  // Text has no signature; what its name says about it is as good as any.
-  if (type === 'text/plain' && named !== undefined && isText(named)) return named
+/** What a content may be taken for under a name of this type; nothing if that is of another kind. */
+async function typeOf(
+  file: UploadedFile,
+  sniffed: string,
+  named: string | undefined,
+): Promise<readonly string[]> {
+  if (named === undefined) return [sniffed]
+  const isLateSvg = named === 'image/svg+xml' && /^(application\/xml|text\/plain)$/.test(sniffed)
+  if (isLateSvg && isSvg(await file.head(svgLength))) return [named]
+  const isRecording = family.test(named) && family.test(sniffed)
   // A container's members decide, and the name tells which: .docx is a ZIP.
-  if (
-    type === 'application/zip' &&
-    named !== undefined &&
-    /openxml|opendocument|epub|java-archive/.test(named)
-  )
-    return named
-  return type
+  if (mayBe(sniffed, named)) return isRecording ? [sniffed, named] : [named]
+  return isRecording || withoutPrefix(named) === withoutPrefix(sniffed) ? [sniffed] : []
 }
 
-function isText(type: string): boolean {
-  return type.startsWith('text/') || /[/+](json|javascript|yaml|toml|sql)$/.test(type)
+const family = /^(audio|video)\//
+
+function withoutPrefix(type: string): string {
+  return type.replace(/\/(x-|vnd\.)?/, '/')
 }
 
 function covers(pattern: string, type: string): boolean {
   if (!pattern.endsWith('/*')) return pattern === type
   return type !== 'image/svg+xml' && type.startsWith(pattern.slice(0, -1))
-}
-
-function sameKind(named: string, found: string): boolean {
-  const plain = (type: string): string => type.replace(/\/(x-|vnd\.)?/, '/')
-  const family = /^(audio|video)\//
-  return plain(named) === plain(found) || (family.test(named) && family.test(found))
 }
 
 /**

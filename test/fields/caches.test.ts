@@ -195,6 +195,14 @@ describe('what is in a cache', () => {
     expect(() => fileCodec.encode(value)).toThrow(message)
   })
 
+  it('fails as a toJSON() does', () => {
+    const failure = new RangeError('Invalid time value')
+    const toJSON = () => {
+      throw failure
+    }
+    expect(() => fileCodec.encode({ toJSON })).toThrow(failure)
+  })
+
   it('is refused for a structure that is too deep', () => {
     let deep: unknown[] = []
     for (let level = 0; level < 100_000; level++) deep = [deep]
