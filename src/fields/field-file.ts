@@ -60,6 +60,10 @@ export const isUnwritten: unique symbol = Symbol('stowage.isUnwritten')
 export const isChanged: unique symbol = Symbol('stowage.isChanged')
 /** For adapters: the name that the row has in the database by now. */
 export const refresh: unique symbol = Symbol('stowage.refresh')
+/** For adapters: the row was read again; what it was given since then is no more. */
+export const reread: unique symbol = Symbol('stowage.reread')
+/** For adapters: whether anything has happened to the file that the next write of the row has to do with. */
+export const hasNews: unique symbol = Symbol('stowage.hasNews')
 
 /** What a file and its row showed before something that may fail. */
 interface Snapshot {
@@ -334,6 +338,32 @@ export class FieldFile {
 
   get [isChanged](): boolean {
     return this.#activity.changed || this[isUnwritten]
+  }
+
+  get [hasNews](): boolean {
+    const { deletion, forgotten, creation } = this.#activity
+    return (
+      this[isChanged] || deletion !== undefined || forgotten.size > 0 || creation?.kept === false
+    )
+  }
+
+  [reread](name: string | null): void {
+    const stored = name === '' ? null : name
+    // Perhaps by its own write, while content waits for the next one.
+    if (stored !== this.#stored) {
+      if (this.#activity.unsaved && this.#stored !== null) this.#forget(this.#stored)
+      this.#closeReader()
+      this.#stored = stored
+      Object.assign(this.#own, {
+        pending: undefined,
+        unsaved: false,
+        unwritten: false,
+        changed: false,
+        unmeasured: false,
+        columns: noColumns,
+      })
+    }
+    this.#host.setName(stored, false)
   }
 
   [refresh](name: string | null): void {

@@ -4,6 +4,7 @@ import {
   beforeWrite,
   type FieldFile,
   type FieldHost,
+  hasNews,
 } from './field-file.ts'
 import { type FileScope, inScope } from './lifecycle.ts'
 import type { FileProperty } from './rows.ts'
@@ -22,7 +23,10 @@ export class RowWrites<Row extends object> {
 
   /** Stores the content that waits. */
   async store(row: Row, columns: Columns<Row>, scope: FileScope): Promise<void> {
-    for (const column of columns) await column.peek(row)?.[beforeWrite](scope)
+    for (const column of columns) {
+      const file = column.peek(row)
+      if (file?.[hasNews] === true) await file[beforeWrite](scope)
+    }
   }
 
   /** @param scope of the transaction that the row was written in; `undefined`: of none */

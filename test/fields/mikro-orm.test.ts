@@ -11,9 +11,9 @@ import {
 } from '@mikro-orm/core'
 import { LibSqlDriver } from '@mikro-orm/libsql'
 import { ContentFile, ImproperlyConfigured, MemoryStorage, UnsupportedError } from 'stowage'
-import { FileField } from 'stowage/fields'
+import { type FieldFile, FileField, ImageField } from 'stowage/fields'
 import { FileSubscriber, fileProperty } from 'stowage/mikro-orm'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { testAdapter } from './adapter-suite.ts'
 import { openMikroOrm } from './harness/mikro-orm.ts'
 import { withFolder } from './harness/with-folder.ts'
@@ -44,6 +44,8 @@ describe('MikroORM', () => {
   const newField = () => new FileField({ storage, id: `mikro-orm ${++ids}` })
   const content = (name: string) => new ContentFile(name, name)
   const failure = new Error('roll back')
+  /** The beginning of one. */
+  const gif = (size: number) => Buffer.from([...Buffer.from('GIF89a'), size, 0, size, 0, 0, 0, 0])
 
   const stored = async (): Promise<string[]> => {
     const names: string[] = []
@@ -367,6 +369,164 @@ describe('MikroORM', () => {
         .getReference(User, (await find('b')).id)
         .avatar.delete()
       for (const title of ['a', 'b']) expect((await find(title)).avatar.hasFile()).toBe(false)
+      await expectFiles()
+    })
+
+    it('keeps its file when it is changed by a reference, or was read without it', async () => {
+      const Page = defineEntity({
+        name: 'Page',
+        properties: {
+          id: p.integer().primary(),
+          views: p.integer().nullable(),
+          file: fileProperty(newField()).nullable(),
+        },
+      })
+      const { orm } = await open({ entities: [Page] })
+      const writing = orm.em.fork()
+      writing.create(Page, { id: 1, file: content('a') as never })
+      await writing.flush()
+      const change = async (
+        find: (em: typeof orm.em) => Promise<{ views?: number | null | undefined }>,
+      ) => {
+        const em = orm.em.fork()
+        const row = await find(em)
+        row.views = (row.views ?? 0) + 1
+        await em.flush()
+        expect((await orm.em.fork().findOneOrFail(Page, { id: 1 })).file?.name).toBe('a')
+        expect(await stored()).toEqual(['a'])
+      }
+      await change(async em => em.getReference(Page, 1))
+      await change(async em => em.merge(Page, { id: 1, views: 7 }))
+      await change(async em => em.assign(em.getReference(Page, 1), { views: 8 }))
+      await change(async em => {
+        const row = await em.findOneOrFail(Page, { id: 1 }, { fields: ['views'] as never })
+        expect(JSON.parse(JSON.stringify(row))).toEqual({ id: 1, views: 9 })
+        return row
+      })
+    })
+
+    it('is equal to what it holds, and leaves rows of other entities alone', async () => {
+      const Tag = defineEntity({
+        name: 'Tag',
+        properties: { id: p.integer().primary(), name: p.string() },
+      })
+      const { orm } = await open({ entities: [Tag] })
+      const em = orm.em.fork()
+      const made = em.create(Tag, { name: 'x' }, { persist: false })
+      expect(Object.getOwnPropertySymbols(made)).toEqual([])
+      await em.persist(made).flush()
+      const found = await orm.em.fork().findOneOrFail(Tag, { name: 'x' })
+      expect(found).toEqual({ id: 1, name: 'x' })
+      expect(found).toEqual(await orm.em.fork().findOneOrFail(Tag, { name: 'x' }))
+    })
+
+    it('has its file when another MikroORM knows its class, too, and counts the rows of both', async () => {
+      const User = defineEntity({
+        name: 'User',
+        properties: { id: p.integer().primary(), avatar: fileProperty(newField()) },
+      })
+      const { orm } = await open({ entities: [User] })
+      const em = orm.em.fork()
+      const [a, b] = [em.create(User, {}), em.create(User, {})]
+      for (const [row, name] of [[a, 'a'] as const, [b, 'b'] as const])
+        row.avatar.assign(content(name))
+      await em.flush()
+      b.avatar.assign(content('c'))
+      const { orm: other } = await open({ entities: [User], dbName: join(folder, 'other') })
+      expect([a.avatar.name, b.avatar.name]).toEqual(['a', 'c'])
+      await em.flush()
+      expect(await stored()).toEqual(['a', 'c'])
+      const others = other.em.fork()
+      others.create(User, {}).avatar.assign('a')
+      await others.flush()
+      await a.avatar.delete()
+      expect(await stored()).toEqual(['a', 'c'])
+      await other.close()
+      await b.avatar.delete()
+      expect(await stored()).toEqual(['a'])
+    })
+
+    it('that is read again has the file of then, and its size', async () => {
+      const size = { widthColumn: 'width', heightColumn: 'height' }
+      const field = new ImageField({ storage, id: `mikro-orm ${++ids}`, ...size })
+      const Icon = defineEntity({
+        name: 'Icon',
+        properties: {
+          id: p.integer().primary(),
+          title: p.string().nullable(),
+          width: p.integer().nullable(),
+          height: p.integer().nullable(),
+          image: fileProperty(field),
+        },
+      })
+      const { orm } = await open({ entities: [Icon] })
+      const replace = async (name: string) => {
+        const em = orm.em.fork()
+        const [row] = await em.find(Icon, {})
+        await (row ?? em.create(Icon, {})).image.save(name, gif(name.length))
+      }
+      await replace('a')
+      const em = orm.em.fork()
+      const row = await em.findOneOrFail(Icon, { id: 1 })
+      const open_ = vi.spyOn(storage, 'open')
+      expect(row.image.name).toBe('a')
+      for (const [name, read] of [
+        ['bb', () => em.refresh(row)],
+        ['ccc', () => em.find(Icon, {})],
+      ] as const) {
+        await replace(name)
+        await read()
+        open_.mockClear()
+        row.title = name
+        await em.flush()
+        expect(open_).not.toHaveBeenCalled()
+        const { length } = name
+        expect(row).toMatchObject({ width: length, height: length })
+        expect(row.image.name).toBe(name)
+      }
+      await storage.save('dddd', gif(4))
+      const fresh = orm.em.fork()
+      const given = await fresh.findOneOrFail(Icon, { id: 1 })
+      given.image = 'dddd' as never
+      await fresh.flush()
+      expect(given).toMatchObject({ width: 4, height: 4 })
+      expect(await stored()).toEqual(['dddd'])
+    })
+
+    it('is looked at before it is written where its file has changed, all of a flush at once', async () => {
+      const queries: string[] = []
+      const { orm, User, make, expectFiles } = await open({
+        debug: ['query'],
+        logger: message => queries.push(message),
+        colors: false,
+      })
+      for (const title of ['a', 'b', 'c']) await make(title)
+      const locks = (query: string) => query.includes('select') && query.includes(' in (')
+      const selects = async (change: (row: { title: string; avatar: FieldFile }) => void) => {
+        const em = orm.em.fork()
+        for (const row of await em.find(User, {}, { orderBy: { id: 'asc' } })) change(row)
+        queries.length = 0
+        await em.flush()
+        return queries.filter(query => query.includes('select'))
+      }
+      const rename = (row: { title: string }) => {
+        row.title += '2'
+      }
+      expect(await selects(rename)).toEqual([])
+      const nameOf = (row: { title: string; avatar: FieldFile }) => {
+        row.title = `${row.avatar.name}3`
+      }
+      expect(await selects(nameOf)).toEqual([])
+      const replace = (row: { title: string; avatar: FieldFile }) => {
+        row.avatar.assign(content(`${row.title}n`))
+      }
+      expect((await selects(replace)).filter(locks)).toHaveLength(1)
+      await expectFiles('a3n', 'b3n', 'c3n')
+      const em = orm.em.fork()
+      for (const row of await em.find(User, {})) em.remove(row)
+      queries.length = 0
+      await em.flush()
+      expect(queries.filter(locks)).toHaveLength(1)
       await expectFiles()
     })
 

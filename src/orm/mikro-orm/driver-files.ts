@@ -4,8 +4,9 @@ import { ImproperlyConfigured, isStorageError, UnsupportedError } from '../../co
 import { countUses, FileModel, FileModels, mostUses } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import { refuseUnstored } from '../../fields/statements.ts'
-import { columnsOfClass } from './columns.ts'
+import { columnsOfClass, driversKey, type Prototype } from './columns.ts'
 import { type Connection, TransactionScopes, watchStatements } from './connection.ts'
+import { watchRows } from './hydration.ts'
 
 /** On a driver: its files. */
 const filesKey: unique symbol = Symbol('stowage.mikro-orm.files')
@@ -19,8 +20,10 @@ interface Driver {
   readonly config: Configuration
   readonly replicas: readonly Connection[]
   convertException: (error: Error) => Error
-  getConnection(): Connection
+  close: (force?: boolean) => Promise<void>
+  getConnection(): Connection & { readonly connected: boolean }
   getPlatform(): object
+  createEntityManager(useContext: false): EntityManager
   getSchemaName(meta: EntityMetadata, options: { schema?: string | undefined }): string | undefined
 }
 
@@ -58,12 +61,19 @@ export class DriverFiles {
   readonly #schemas = new Map<EntityMetadata, Set<string | undefined>>()
   /** Whether a statement is that of a flush, which has looked at its rows. */
   readonly #flushing = new AsyncLocalStorage<true>()
+  #wasClosed = false
 
   constructor(driver: Driver) {
     this.#driver = driver
+    watchRows(driver.config)
     for (const connection of [driver.getConnection(), ...driver.replicas]) {
       watchStatements(connection, (sql, values) => this.#check(sql, values))
       this.#scopes.watch(connection)
+    }
+    const { close } = driver
+    driver.close = async force => {
+      this.#wasClosed = true
+      await close.call(driver, force)
     }
     // What a statement fails with becomes an error of the driver.
     const { convertException } = driver
@@ -74,6 +84,9 @@ export class DriverFiles {
 
   /** An entity was discovered that has files; the names of its columns are told later. */
   meet(meta: EntityMetadata): void {
+    const prototype: Prototype = meta.prototype as object
+    const others = [...(prototype[driversKey] ?? [])].filter(({ isReachable }) => isReachable)
+    prototype[driversKey] = new Set([...others, this])
     this.#entities.add(meta)
     this.#models = undefined
   }
@@ -126,8 +139,22 @@ export class DriverFiles {
     await this.#flushing.run(true, write)
   }
 
-  /** Number of rows that name a file, as the manager sees them. */
-  async uses(em: EntityManager, storage: unknown, name: string): Promise<number> {
+  /** Whether its MikroORM is not closed. */
+  get isReachable(): boolean {
+    return !this.#wasClosed || this.#driver.getConnection().connected
+  }
+
+  /** Number of rows that name a file, as the manager sees them, and in other databases with rows of the class. */
+  async uses(em: EntityManager, row: object, storage: unknown, name: string): Promise<number> {
+    let total = await this.#count(em, storage, name)
+    for (const other of (row as Prototype)[driversKey] ?? []) {
+      if (other === this || !other.isReachable) continue
+      total += await other.#count(other.#driver.createEntityManager(false), storage, name)
+    }
+    return total
+  }
+
+  async #count(em: EntityManager, storage: unknown, name: string): Promise<number> {
     return await this.models.uses(storage, async (meta, properties) => {
       const own = properties.filter(property => !isCountedWithRoot(meta, property))
       if (own.length === 0) return 0

@@ -16,13 +16,13 @@ import { FieldFile } from '../../fields/field-file.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
-import { FileProperty, PropertyHost, rowFields } from '../../fields/rows.ts'
+import { PropertyHost, rowFields } from '../../fields/rows.ts'
 import {
+  columnMap,
   columnsKey,
   columnsOf,
-  type Made,
-  managerKey,
-  type Property,
+  EntityFile,
+  managerOfRow,
   type Prototype,
   type Row,
 } from './columns.ts'
@@ -70,8 +70,9 @@ abstract class StoredName extends Type<unknown, string | undefined> {
   ): string | undefined {
     if (context?.mode === 'query-data' && value !== undefined)
       throw bypass('A native query', [this.prop?.name ?? 'the column'], 'entities and flush()')
-    if (value instanceof FieldFile) return nameOf(value)
-    return typeof value === 'string' ? value : undefined
+    if (!(value instanceof FieldFile)) return typeof value === 'string' ? value : undefined
+    const own = columnOf(value)
+    return own === undefined ? (value.name ?? '') : (own[1].stored(own[0]) ?? undefined)
   }
 
   override compareAsType(): string {
@@ -87,33 +88,35 @@ abstract class StoredName extends Type<unknown, string | undefined> {
     return false
   }
 
+  /** What was not read is left out, as MikroORM does. */
   override toJSON(value: unknown): string | undefined {
-    return value instanceof FieldFile
-      ? String(value)
-      : this.convertToDatabaseValue(value, this.platform as Platform)
+    if (!(value instanceof FieldFile))
+      return this.convertToDatabaseValue(value, this.platform as Platform)
+    const [row, column] = columnOf(value) ?? []
+    const isUnread = row !== undefined && column?.isUntold(row) === true
+    return isUnread && helper(row).__managed === true ? undefined : String(value)
   }
 }
 
-/** What the column of a file's row is to hold. */
-function nameOf(file: FieldFile): string | undefined {
+/** The column of a file that is its row's. */
+function columnOf(file: FieldFile): readonly [row: Row, column: EntityFile] | undefined {
   const row = file.owner as Row | null
-  const column = row === null ? undefined : columnsOf(row).find(known => known.peek(row) === file)
-  if (row === null || column === undefined) return file.name ?? ''
-  const name = column.column(row)
-  if (name !== undefined) return name ?? ''
-  // Nobody has said: a row that was loaded keeps what it has, also if that was not loaded.
-  const loaded: Row | undefined = helper(row).__originalEntityData
-  return loaded === undefined ? (file.name ?? '') : (loaded[column.property] as string | undefined)
+  const column = row && columnsOf(row).find(known => known.peek(row) === file)
+  return row && column ? [row, column] : undefined
 }
 
 function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileField): void {
   if (meta.embeddable === true || prop.embedded !== undefined)
     throw embedded(meta.className, prop.name)
   const prototype: Prototype & object = meta.prototype as object
-  const column: Property = new FileProperty(prop.name, field, (row, of) => new EntityHost(row, of))
+  // Rows of another MikroORM may have files already.
+  const known = columnMap(prototype).get(prop.name)
+  const column =
+    known?.field === field
+      ? known
+      : new EntityFile(prop.name, field, (row, of) => new EntityHost(row, of))
   field.attach(meta.tableName || meta.className, prop.fieldNames?.[0] ?? prop.name, prop.name)
-  if (!Object.hasOwn(prototype, columnsKey)) prototype[columnsKey] = new Map(prototype[columnsKey])
-  prototype[columnsKey]?.set(prop.name, column)
+  prototype[columnsKey] = new Map([...columnMap(prototype), [prop.name, column]])
   prototype[rowFields] = { ...prototype[rowFields], [prop.name]: field }
   // MikroORM uses accessors of the prototype for what says so, and leaves them alone.
   prop.accessor = prop.name
@@ -137,7 +140,8 @@ class EntityHost extends PropertyHost<Row> {
     const em = this.#em()
     const files = filesOf(em)
     const keepTransactionContext = !isOver && files.isOpen(em)
-    return await files.uses(em.fork({ clear: true, keepTransactionContext }), storage, name)
+    const counting = em.fork({ clear: true, keepTransactionContext })
+    return await files.uses(counting, this.owner, storage, name)
   }
 
   protected override get isStored(): boolean {
@@ -157,8 +161,8 @@ class EntityHost extends PropertyHost<Row> {
 }
 
 /** The manager that a row is written by: that of the transaction which is running, though it came from another. */
-function managerOf(row: Row & Made): EntityManager | undefined {
-  const own = helper(row).__em ?? row[managerKey]
+function managerOf(row: Row): EntityManager | undefined {
+  const own = managerOfRow(row)
   const running = TransactionContext.currentTransactionContext()?.em
   if (own === undefined || running === undefined) return own
   return filesOf(own).isFor(running, own) ? running : own

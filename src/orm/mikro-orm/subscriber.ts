@@ -5,15 +5,14 @@ import {
   type EventSubscriber,
   type FlushEventArgs,
   helper,
-  LockMode,
 } from '@mikro-orm/core'
 import { bypass, vanished } from '../../fields/bypass.ts'
 import { type HeldNames, RowWrites } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
-import { columnsKey, columnsOf, type Made, managerKey, type Row } from './columns.ts'
+import { columnsKey, columnsOf, type Row, rememberManager } from './columns.ts'
 import { filesOf } from './driver-files.ts'
+import { type Changes, lockRows } from './locks.ts'
 
-type Changes = readonly ChangeSet<Row>[]
 type Execute = (changes: Changes, ...rest: unknown[]) => Promise<void>
 type Write = (changes: Changes, em: EntityManager, run: () => Promise<void>) => Promise<void>
 
@@ -29,8 +28,7 @@ export class FileSubscriber implements EventSubscriber<Row> {
   readonly #followed = new WeakSet<Persister>()
 
   onInit({ entity, em }: EventArgs<Row>): void {
-    const made: Made = entity
-    made[managerKey] = em
+    if (columnsKey in entity) rememberManager(entity, em)
   }
 
   beforeFlush({ em, uow }: FlushEventArgs): void {
@@ -71,10 +69,9 @@ export class FileSubscriber implements EventSubscriber<Row> {
 
   async #update(changes: Changes, em: EntityManager, run: () => Promise<void>): Promise<void> {
     const own = changes.filter(isOfFiles)
-    for (const change of own) {
-      const names = await this.#lock(change, em)
-      if (names === undefined) throw vanished(change.meta.className)
-      this.#writes.begin(change.entity, names)
+    for (const [{ entity, meta }, names] of await lockAll(own, em)) {
+      if (names === undefined) throw vanished(meta.className)
+      this.#writes.begin(entity, names)
     }
     await run()
     for (const change of own) {
@@ -87,16 +84,16 @@ export class FileSubscriber implements EventSubscriber<Row> {
 
   async #delete(changes: Changes, em: EntityManager, run: () => Promise<void>): Promise<void> {
     const own = changes.filter(({ entity }) => columnsKey in entity)
-    for (const change of own)
-      this.#writes.begin(change.entity, (await this.#lock(change, em)) ?? new Map())
+    for (const [{ entity }, names] of await lockAll(own, em))
+      this.#writes.begin(entity, names ?? new Map())
     await run()
     for (const { entity } of own)
       await this.#writes.deleted(entity, columnsOf(entity), filesOf(em).scopeOf(em))
   }
 
-  async #store({ entity, em, meta, changeSet }: EventArgs<Row & Made>): Promise<void> {
+  async #store({ entity, em, meta, changeSet }: EventArgs<Row>): Promise<void> {
     if (!(columnsKey in entity)) return
-    entity[managerKey] = em
+    rememberManager(entity, em)
     const files = filesOf(em)
     files.meetSchema(meta, changeSet?.schema)
     const columns = columnsOf(entity)
@@ -110,30 +107,21 @@ export class FileSubscriber implements EventSubscriber<Row> {
     const columns = columnsOf(entity)
     if (columns.length > 0) await this.#writes.written(entity, columns, filesOf(em).scopeOf(em))
   }
-
-  /** The names that the row has right now, if it is there, with a lock where the database has locks for rows. */
-  async #lock(change: ChangeSet<Row>, em: EntityManager): Promise<HeldNames<Row> | undefined> {
-    const columns = columnsOf(change.entity)
-    filesOf(em).meetSchema(change.meta, change.schema)
-    const ctx = em.getTransactionContext()
-    const [found] = await em
-      .getDriver()
-      .find<Row>(change.meta.class, change.getPrimaryKey(true) as never, {
-        ctx,
-        schema: change.schema,
-        fields: columns.map(({ property }) => property) as never,
-        connectionType: 'write',
-        ...(ctx && { lockMode: LockMode.PESSIMISTIC_WRITE }),
-      })
-    return found && new Map(columns.map(column => [column, nameIn(found, column.property)]))
-  }
 }
 
-/** Whether a change concerns files: it is to one of their columns, or somebody has asked for the file. */
+/** What the rows have, as {@link lockRows} says. */
+async function lockAll(
+  changes: Changes,
+  em: EntityManager,
+): Promise<readonly (readonly [change: ChangeSet<Row>, names: HeldNames<Row> | undefined])[]> {
+  for (const { meta, schema } of changes) filesOf(em).meetSchema(meta, schema)
+  const held = await lockRows(changes, em)
+  return changes.map(change => [change, held.get(change.entity)])
+}
+
+/** Whether a change concerns files: it is to one of their columns, or something has happened to the file. */
 function isOfFiles({ entity, payload }: ChangeSet<Row>): boolean {
-  return columnsOf(entity).some(
-    column => column.property in payload || column.peek(entity) !== undefined,
-  )
+  return columnsOf(entity).some(column => column.property in payload || column.hasNews(entity))
 }
 
 /** The database has taken a change back: MikroORM would take what the file shows again for another change. */
@@ -143,9 +131,4 @@ function forget({ entity, originalEntity }: ChangeSet<Row>): void {
   for (const { property, field } of columnsOf(entity))
     for (const key of [property, ...Object.keys(field.emptyColumns)])
       known[key] = originalEntity[key]
-}
-
-function nameIn(row: object, property: string): string | null {
-  const name: unknown = Reflect.get(row, property)
-  return typeof name === 'string' ? name : null
 }
