@@ -70,6 +70,7 @@ interface Snapshot {
   readonly stored: string | null
   readonly pending: PendingFile | undefined
   readonly unsaved: boolean
+  readonly unwritten: boolean
   readonly changed: boolean
   /** Of the row in memory. */
   readonly shown: StoredUpload['columns']
@@ -621,6 +622,7 @@ export class FieldFile {
       stored: this.#stored,
       pending: this.#activity.pending,
       unsaved: this.#activity.unsaved,
+      unwritten: this.#activity.unwritten,
       changed: this.#activity.changed,
       shown: Object.fromEntries(columns.map(name => [name, owner && Reflect.get(owner, name)])),
       columns: this.#activity.columns,
@@ -631,6 +633,7 @@ export class FieldFile {
     this.#stored = before.stored
     this.#own.pending = before.pending
     this.#own.unsaved = before.unsaved
+    this.#own.unwritten = before.unwritten
     this.#own.changed = before.changed
     this.#own.deletion = undefined
     if (before.stored !== null) this.#remember(before.stored)

@@ -111,7 +111,8 @@ export class MongoServer {
       case 'find': {
         const limit = Number(command['limit'] ?? 0)
         const found = docs.filter(doc => matches(doc, command['filter'] as Doc))
-        return cursor(collection, limit > 0 ? found.slice(0, limit) : found)
+        const read = found.map(doc => projected(doc, command['projection'] as Doc | undefined))
+        return cursor(collection, limit > 0 ? read.slice(0, limit) : read)
       }
       case 'aggregate': {
         const [match] = command['pipeline'] as Doc[]
@@ -297,6 +298,13 @@ function changedBy(doc: Doc, values: Doc = {}): Doc {
     parent[keys.at(-1) ?? ''] = value
   }
   return { ...changed, _id: doc['_id'] }
+}
+
+/** Projections of paths at the top that are to be there. */
+function projected(doc: Doc, projection: Doc = {}): Doc {
+  const paths = Object.keys(projection).filter(path => path !== '_id')
+  if (paths.length === 0) return doc
+  return Object.fromEntries(['_id', ...paths].map(path => [path, doc[path]]))
 }
 
 function matches(doc: Doc, filter: Doc | undefined): boolean {

@@ -1,4 +1,5 @@
 import type { ClientSession, Connection, Document, Model, Schema } from 'mongoose'
+import { UnavailableError } from '../../core/errors.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import { FileModel, FileModels } from '../../fields/file-models.ts'
 import { type FileFields, rowFields } from '../../fields/rows.ts'
@@ -40,6 +41,15 @@ export class ConnectionFiles implements Registration, GuardedFiles {
     return connection[filesKey]
   }
 
+  /** Also where no schema has told of its model, as those of another Mongoose do not. */
+  static #found(
+    connection: Connection & { [filesKey]?: ConnectionFiles },
+  ): ConnectionFiles | undefined {
+    const models = Object.values(connection.models)
+    const hasFiles = models.some(({ schema }) => Object.keys(fieldsOf(schema)).length > 0)
+    return connection[filesKey] ?? (hasFiles ? ConnectionFiles.of(connection) : undefined)
+  }
+
   /** Discriminators, schemas made by `pick`, and models without files in a collection with files, too. */
   meet(model: typeof Model): void {
     if (this.#met.has(model)) return
@@ -73,26 +83,40 @@ export class ConnectionFiles implements Registration, GuardedFiles {
   async uses(storage: unknown, name: string, session: ClientSession | null): Promise<number> {
     let count = 0
     for (const connection of connectionsAround(this.#connection)) {
-      const files = (connection as { [filesKey]?: ConnectionFiles })[filesKey]
+      const files = ConnectionFiles.#found(connection)
       const shares = connection.getClient() === this.#connection.getClient()
-      if (files !== undefined) count += await files.#uses(storage, name, shares ? session : null)
+      if (files !== undefined) count += await files.#uses(storage, name, shares, session)
     }
     return count
   }
 
-  async #uses(storage: unknown, name: string, session: ClientSession | null): Promise<number> {
+  /** @param shares whether it is the client of the row whose file may go */
+  async #uses(
+    storage: unknown,
+    name: string,
+    shares: boolean,
+    session: ClientSession | null,
+  ): Promise<number> {
     // Discriminators share the collection of their base, and its paths. Names are compared as they are
     // spelt, however the collection compares others.
     const counted = new Set<string>()
-    return await this.#models.uses(storage, async ({ collection }, paths) => {
+    const { db, readyState } = this.#connection
+    return await this.#models.uses(storage, async ({ collection: { collectionName } }, paths) => {
+      // A write is not to wait for a database that is down, and not its own.
+      if (db === undefined || (readyState !== 1 && !shares))
+        throw new UnavailableError(
+          `The connection of the collection "${collectionName}" is not open.`,
+        )
+      // That of a model which was deleted, or defined again, belongs to a client that may be closed.
+      const collection = db.collection(collectionName)
       let count = 0
       for (const path of paths) {
-        const key = `${collection.collectionName} ${path}`
+        const key = `${collectionName} ${path}`
         if (counted.has(key)) continue
         counted.add(key)
         count += await collection.countDocuments(
           { [path]: name },
-          { collation: { locale: 'simple' }, ...(session && { session }) },
+          { collation: { locale: 'simple' }, ...(shares && session && { session }) },
         )
       }
       return count

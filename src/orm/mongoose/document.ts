@@ -4,7 +4,8 @@ import { UnsupportedError, ValidationError } from '../../core/errors.ts'
 import { type FieldFile, type FieldHost, isPending } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
-import { fileOfRow, pendingName } from '../../fields/rows.ts'
+import { fileOfRow, knownFileOfRow, pendingName } from '../../fields/rows.ts'
+import { valueAt } from './updates.ts'
 
 /** On a connection: its files. */
 export const filesKey: unique symbol = Symbol('stowage.mongoose.files')
@@ -16,9 +17,9 @@ export interface Registration {
 
 /** What a path of a document is to hold, and no value of a program's. */
 export class RawValue {
-  readonly value: string
+  readonly value: string | undefined
 
-  constructor(value: string) {
+  constructor(value: string | undefined) {
     this.value = value
   }
 }
@@ -36,14 +37,16 @@ export function fileOf(
   value: unknown,
   isGiven: boolean = document.isModified(path),
 ): FieldFile {
-  return fileOfRow(document, path, value, name => {
+  const known = knownFileOfRow(document, path)
+  // A copy of a document has no content that waits for the first one.
+  const name = value === pendingName || value === '' ? null : value
+  const given = isGiven && typeof name === 'string' && name !== field.default ? name : null
+  const file = fileOfRow(document, path, value, stored => {
     const host = new DocumentHost(document, path)
-    // A copy of a document has no content that waits for the first one.
-    const known = name === pendingName ? null : name
-    const isNew = isGiven && known !== null && known !== field.default
-    host.file = field.file(isNew ? null : known, host)
-    return isNew ? host.file.assign(known) : host.file
+    host.file = field.file(given !== null || stored === pendingName ? null : stored, host)
+    return host.file
   })
+  return file === known || given === null ? file : file.assign(given)
 }
 
 /** What the path of a file holds. */
@@ -67,14 +70,30 @@ class DocumentHost implements FieldHost {
     return sessionOf(this.owner)?.inTransaction() ?? false
   }
 
-  setName(name: string | null): void {
-    this.owner.set(this.attribute, new RawValue(rawOf(this.file, name)))
-    // Other content changes no value; Mongoose would not write the path.
-    this.owner.markModified(this.attribute)
+  setName(name: string | null, isChanged: boolean): void {
+    if (!this.#isShown) return
+    const isLeft = name === null && !isChanged && !this.#isRead
+    this.owner.set(this.attribute, new RawValue(isLeft ? undefined : rawOf(this.file, name)))
+    // Other content changes no value, and a name that is back is a change to Mongoose.
+    if (isChanged) this.owner.markModified(this.attribute)
+    else this.owner.unmarkModified(this.attribute)
   }
 
   setColumn(column: string, value: number | null): void {
-    this.owner.set(column, value)
+    if (this.#isShown) this.owner.set(column, value)
+  }
+
+  get isUnread(): boolean {
+    return !this.#isRead && valueAt(this.owner, this.attribute) === undefined
+  }
+
+  get #isRead(): boolean {
+    return this.owner.isNew || this.owner.isSelected(this.attribute)
+  }
+
+  /** A path that was set over has another file, which this one leaves alone when a transaction rolls back. */
+  get #isShown(): boolean {
+    return knownFileOfRow(this.owner, this.attribute) === this.file
   }
 
   async persist(): Promise<void> {

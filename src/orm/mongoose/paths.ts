@@ -1,5 +1,5 @@
 import type { Document, Model, Schema } from 'mongoose'
-import { isContentFile } from '../../core/content-file.ts'
+import { type ContentFile, isContentFile } from '../../core/content-file.ts'
 import { UnsupportedError } from '../../core/errors.ts'
 import { columnName, FieldFile, type FileInput, isPending } from '../../fields/field-file.ts'
 import { checkField } from '../../fields/field-options.ts'
@@ -41,12 +41,49 @@ export function addPath(schema: Schema, path: string, field: FileField): void {
       set,
     },
   })
+  showContent(schema, path)
+}
+
+/**
+ * Lets validators see the name of content that waits, and not its mark, and lets `Model.validate()`, which
+ * knows no setters, take content. The class of a path is what copies of its schema keep.
+ */
+function showContent(schema: Schema, path: string): void {
+  const type = schema.path(path)
+  const Text = type.constructor as typeof Schema.Types.String
+  class FilePath extends Text {
+    // Documents that are loaded come by here: names, which are left as they are.
+    override cast(value: unknown, doc?: never, init?: boolean, prev?: unknown): unknown {
+      const isFile = value instanceof FieldFile || isContent(value)
+      return super.cast(isFile ? nameOf(value) : value, doc, init, prev)
+    }
+  }
+  for (const method of ['doValidate', 'doValidateSync']) {
+    const validate: (...args: unknown[]) => unknown = Reflect.get(Text.prototype, method)
+    Object.assign(FilePath.prototype, {
+      [method](value: unknown, scope: unknown, options: unknown): unknown {
+        const shown = isContent(value) || value === pendingName ? shownAt(scope, path) : value
+        return Reflect.apply(validate, this, [shown, scope, options])
+      },
+    })
+  }
+  Object.setPrototypeOf(type, FilePath.prototype)
+}
+
+/** The name of content in a document, or in the values for one. */
+function shownAt(scope: unknown, path: string): unknown {
+  const value = isDocument(scope) ? scope.get(path) : valueAt(scope, path)
+  return Object(value).name
+}
+
+function isContent(value: unknown): value is File | ContentFile {
+  return value instanceof File || isContentFile(value)
 }
 
 /** What a query or an update that goes past documents is given: content in it is refused later. */
 function nameOf(value: FileInput | undefined): string | null | undefined {
   if (value instanceof FieldFile) return value[isPending] ? pendingName : value[columnName]
-  if (value instanceof File || isContentFile(value)) return pendingName
+  if (isContent(value)) return pendingName
   return value === null ? '' : value
 }
 

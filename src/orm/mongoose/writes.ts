@@ -1,6 +1,7 @@
 import type { ClientSession, Collection, Document, Model } from 'mongoose'
 import { ImproperlyConfigured, PreconditionFailedError } from '../../core/errors.ts'
-import { changedColumns, columnName, isPending } from '../../fields/field-file.ts'
+import { changedColumns, columnName, isChanged, isPending } from '../../fields/field-file.ts'
+import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
 import { type FileFields, pendingName } from '../../fields/rows.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
@@ -95,7 +96,7 @@ class DocumentWrites {
   async #insert(values: Values, options: WriteOptions | undefined): Promise<unknown> {
     const files = this.#files(Object.keys(this.#fields))
     if (files.length === 0) return await this.#plain.insertOne(values, options)
-    return await writeRow(openScope(options?.session), files, async () => {
+    return await writeRow(this.#scope(options, files), files, async () => {
       this.#settle(files, (path, value) => setAt(values, path, value))
       return [await this.#plain.insertOne(values, options), {}]
     })
@@ -110,9 +111,10 @@ class DocumentWrites {
     if (paths.length === 0) return await this.#plain.updateOne(filter, update, options)
     const files = this.#files(paths)
     try {
-      return await writeRow(openScope(options?.session), files, async () => {
+      return await writeRow(this.#scope(options, files), files, async () => {
         this.#settle(files, (path, value) => setInUpdate(update, path, value))
         const [outcome, previous] = await this.#swap(paths, options, async names => {
+          if (Object.values(names).some(Boolean)) openScope(options?.session)
           return await this.#plain.updateOne({ ...names, ...filter }, update, options)
         })
         if (previous === null) throw vanished(this.#document)
@@ -127,12 +129,19 @@ class DocumentWrites {
 
   async #delete(filter: Values, options: WriteOptions | undefined): Promise<Outcome> {
     const paths = Object.keys(this.#fields)
-    const open = openScope(options?.session)
+    const cleaned = paths.filter(path => this.#fields[path]?.onDelete === 'cleanup')
     const [outcome, previous] = await this.#swap(paths, options, async names => {
+      if (cleaned.some(path => names[path])) openScope(options?.session)
       return await this.#plain.deleteOne({ ...names, ...filter }, options)
     })
-    if (previous) await leaveRow(open, this.#files(paths), previous)
+    if (previous) await leaveRow(currentScope(), this.#files(paths), previous)
     return outcome
+  }
+
+  /** A row that gets no file and has none may be written in any transaction. */
+  #scope(options: WriteOptions | undefined, files: RowFiles): FileScope | undefined {
+    const isGiven = files.some(([, file]) => file.hasFile() && file[isChanged])
+    return isGiven ? openScope(options?.session) : currentScope()
   }
 
   /** @throws ValidationError for a path that was copied from a document whose content waits */
