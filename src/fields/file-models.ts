@@ -12,21 +12,29 @@ export interface FileColumn {
 }
 
 /** A table whose rows have files. */
-export class FileModel {
+export class FileModel implements FiledTable {
   /** As SQL names it. */
   readonly table: string
   /** Without it, any schema is meant. */
   readonly schema: string | undefined
+  /** Of other tables that are called the same and have no files, with their schema. */
+  readonly others: readonly string[]
   /** Fields by the properties of the rows. */
   readonly fields: FileFields
   /** Fields by their columns in the database. */
   readonly columns: FileFields
 
   /** Tells each field its column. */
-  constructor(table: string, files: Iterable<FileColumn>, schema?: string | undefined) {
+  constructor(
+    table: string,
+    files: Iterable<FileColumn>,
+    schema?: string | undefined,
+    others: readonly string[] = [],
+  ) {
     const all = [...files]
     this.table = table
     this.schema = schema
+    this.others = others
     this.fields = Object.fromEntries(all.map(({ property, field }) => [property, field]))
     this.columns = Object.fromEntries(
       all.map(({ property, column = property, field }) => [column, field]),

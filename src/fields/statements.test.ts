@@ -447,6 +447,16 @@ describe('a statement', () => {
     expect(read('DELETE FROM users')).toThrow(UnsupportedError)
   })
 
+  it('may be for another table of the same name that is known to have no files', () => {
+    const inArchive = (sql: string): void => {
+      refuseStatement(sql, 'postgres', [{ ...cleaning, others: ['Archive.users'] }], 'rows')
+    }
+    inArchive('DELETE FROM archive.users')
+    inArchive('UPDATE "archive"."users" SET avatar = 1')
+    expect(() => inArchive('DELETE FROM users')).toThrow(UnsupportedError)
+    expect(() => inArchive('DELETE FROM app.users')).toThrow(UnsupportedError)
+  })
+
   it('may be for a table whose name has dots, quotes or letters of any kind', () => {
     for (const [table, sql] of [
       ['my.users', 'DELETE FROM "my.users"'],

@@ -9,6 +9,8 @@ export interface FiledTable {
   readonly table: string
   /** Statements that name another schema are for another table; without it any schema is meant. */
   readonly schema?: string | undefined
+  /** How statements name other tables that are called the same and have no files, such as `archive.users`. */
+  readonly others?: readonly string[] | undefined
   /** Fields by the names of their columns in the database. */
   readonly columns: Readonly<Record<string, FileField>>
 }
@@ -93,7 +95,8 @@ function filesIn({ tables, columns, removes }: Write, filed: FiledTable): string
 }
 
 /** Schema and table may also stand in one pair of quotes. */
-function isSame(name: Name, { table, schema }: FiledTable): boolean {
+function isSame(name: Name, { table, schema, others = [] }: FiledTable): boolean {
+  if (others.some(other => other.toLowerCase() === name.join('.'))) return false
   const own = (schema === undefined ? [table] : [schema, table]).map(part => part.toLowerCase())
   return agree(name, own) || agree(name.join('.').split('.'), own.join('.').split('.'))
 }

@@ -1,6 +1,12 @@
 import { UnsupportedError } from 'stowage'
 import { registerFiles } from 'stowage/typeorm'
-import type { DataSource, DataSourceOptions } from 'typeorm'
+import {
+  Column,
+  type DataSource,
+  type DataSourceOptions,
+  Entity,
+  PrimaryGeneratedColumn,
+} from 'typeorm'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Users } from '../fields/harness/typeorm-users.ts'
 import { testDatabases } from './database-suite.ts'
@@ -158,5 +164,70 @@ describe.each(kinds)('TypeORM on %s', kind => {
     process.off('warning', listen)
     await users.expectFiles(source)
     expect(warnings).toEqual([])
+  })
+
+  it('lets an entity without files be written whose table has the same name elsewhere', async () => {
+    const archive = await createPlace(kind)
+    const name = new URL(archive.url).pathname.slice(1)
+    if (kind === 'postgres') await execute(place, `CREATE SCHEMA ${name}`)
+    class Old {
+      declare id: number
+      declare avatar: string
+    }
+    PrimaryGeneratedColumn()(Old.prototype, 'id')
+    Column({ type: 'varchar', length: 10 })(Old.prototype, 'avatar')
+    Entity({ name: 'users', [kind === 'postgres' ? 'schema' : 'database']: name })(Old)
+    source = await users.open({ entities: [users.User, users.Photo, Old] })
+    await users.save(source.manager, 'a')
+    const { manager } = source
+    const old = await manager.save(manager.create(Old, { avatar: 'x' }))
+    await manager.save(Object.assign(old, { avatar: 'y' }))
+    await manager.update(Old, { id: old.id }, { avatar: 'z' })
+    await manager.delete(Old, { avatar: 'z' })
+    expect(await manager.count(Old)).toBe(0)
+    await expect(source.query('DELETE FROM users')).rejects.toThrow(UnsupportedError)
+    await users.expectFiles(source, 'a.txt')
+    await source.destroy()
+    await dropPlace(archive)
+  })
+
+  it('writes nothing outside of a transaction whose connection is lost', async () => {
+    source = await open()
+    const user = await users.save(source.manager, 'a')
+    const run = source.transaction(async () => {
+      await user.avatar.save('b.txt', 'b')
+      await disconnectAll(place)
+      await vi.waitFor(async () => await source.query('SELECT 1'))
+      await expect(user.avatar.save('c.txt', 'c')).rejects.toThrow()
+      throw new Error('no more')
+    })
+    await expect(run).rejects.toThrow()
+    await users.expectFiles(source, 'a.txt')
+    expect(user.avatar.name).toBe('a.txt')
+  })
+
+  it('says what a query runner leaves that is released before the end of its transaction', async () => {
+    source = await open()
+    await users.save(source.manager, 'a')
+    const warnings: string[] = []
+    const listen = ({ message }: Error): number => warnings.push(message)
+    process.on('warning', listen)
+    const runner = source.createQueryRunner()
+    await runner.startTransaction()
+    const user = await users.find(runner.manager, 'a')
+    await user.avatar.save('b.txt', 'b')
+    await disconnectAll(place)
+    await vi.waitFor(async () => await source.query('SELECT 1'))
+    await runner.release()
+    await new Promise(setImmediate)
+    process.off('warning', listen)
+    if (kind === 'postgres') {
+      // Its driver has noticed.
+      await users.expectFiles(source, 'a.txt')
+      expect(user.avatar.name).toBe('a.txt')
+    } else {
+      expect(await users.stored()).toEqual(['a.txt', 'b.txt'])
+      expect(warnings).toContainEqual(expect.stringContaining('"b.txt" is not known'))
+    }
   })
 })

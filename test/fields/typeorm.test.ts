@@ -315,6 +315,19 @@ describe('TypeORM', () => {
       await users.expectFiles(source, 'new.txt', 'of_a.txt')
     })
 
+    it('are told that content comes too late after an await', async () => {
+      const Subscriber = subscriber()
+      source = await users.open({ subscribers: [Subscriber] })
+      const give = async ({ entity }: { entity: User }): Promise<void> => {
+        await users.stored()
+        entity.avatar.assign(new File(['late'], 'late.txt'))
+      }
+      Object.assign(Subscriber.prototype, { beforeInsert: give })
+      const saved = source.manager.save(source.manager.create(users.User, { title: 'a' }))
+      await expect(saved).rejects.toThrow('before the first await')
+      await users.expectFiles(source)
+    })
+
     it('may give rows content, wherever they stand', async () => {
       source = await users.open()
       source.subscribers.push({
@@ -469,6 +482,28 @@ describe('TypeORM', () => {
       await registerFiles(source)
       await expect(source.initialize()).rejects.toThrow('ON DELETE CASCADE')
     })
+  })
+
+  it('refuses content in an insert() that may leave its row out', async () => {
+    source = await users.open()
+    await users.save(source.manager, 'a')
+    const { User } = users
+    for (const overwrite of [[], ['width']]) {
+      await source.transaction(async manager => {
+        const user = users.make(manager, 'a', 'b.txt')
+        const insert = manager.createQueryBuilder().insert().into(User).values(user)
+        if (overwrite.length > 0) insert.orUpdate(overwrite, ['title'])
+        else insert.orIgnore()
+        await expect(insert.execute()).rejects.toThrow(UnsupportedError)
+      })
+      await users.expectFiles(source, 'a.txt')
+    }
+    await source.transaction(async manager => {
+      const rows = [{ title: 'a' }, { title: 'b', avatar: 'a.txt' }] as never
+      await manager.createQueryBuilder().insert().into(User).values(rows).orIgnore().execute()
+      await manager.insert(User, users.make(manager, 'c'))
+    })
+    await users.expectFiles(source, 'a.txt', 'a.txt', 'c.txt')
   })
 
   it('asks the database, and no cache, for the files that rows have', async () => {

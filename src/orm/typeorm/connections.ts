@@ -19,6 +19,12 @@ interface AfterQuery extends TransactionEvent {
   readonly rawResults?: unknown
 }
 
+/** What `transaction()` is running. */
+interface Running {
+  readonly manager: EntityManager
+  isOver: boolean
+}
+
 /** What a data source does with its connections, as far as files are concerned. */
 export interface ConnectionEvents {
   /** A statement is about to run that tells no subscriber. */
@@ -31,8 +37,7 @@ export interface ConnectionEvents {
 export class SourceConnections implements EntitySubscriberInterface {
   readonly #source: DataSource
   readonly #events: ConnectionEvents
-  /** The manager of the transaction that `transaction()` is running. */
-  readonly #manager = new AsyncLocalStorage<EntityManager>()
+  readonly #running = new AsyncLocalStorage<Running>()
   /** Whose transaction has just ended here. */
   readonly #ended = new AsyncLocalStorage<QueryRunner>()
   readonly #scopes = new WeakMap<QueryRunner, FileScope[]>()
@@ -55,7 +60,14 @@ export class SourceConnections implements EntitySubscriberInterface {
     const transaction: EntityManager['transaction'] = manager.transaction
     type Run = (manager: EntityManager) => Promise<unknown>
     const inside = (run: Run): Run => {
-      return own => this.#manager.run(own, () => run(own))
+      return async own => {
+        const running = { manager: own, isOver: false }
+        try {
+          return await this.#running.run(running, () => run(own))
+        } finally {
+          running.isOver = true
+        }
+      }
     }
     manager.transaction = async (...args: unknown[]) => {
       const given = args.map(arg => (typeof arg === 'function' ? inside(arg as Run) : arg))
@@ -65,8 +77,11 @@ export class SourceConnections implements EntitySubscriberInterface {
 
   /** Of the transaction that is running here, or of none. */
   get manager(): EntityManager {
-    const running = this.#manager.getStore()
-    return running?.queryRunner?.isReleased === false ? running : this.#source.manager
+    const running = this.#running.getStore()
+    if (running === undefined) return this.#source.manager
+    // Work that goes on after the transaction; within it TypeORM says that the connection is lost.
+    const isLeft = running.isOver && running.manager.queryRunner?.isReleased !== false
+    return isLeft ? this.#source.manager : running.manager
   }
 
   scopeOf(runner: QueryRunner | undefined): FileScope | undefined {
@@ -123,14 +138,18 @@ export class SourceConnections implements EntitySubscriberInterface {
     if (this.#watched.has(runner)) return runner
     this.#watched.add(runner)
     const { commitTransaction, release, rollbackTransaction, stream } = runner
-    let isRefused = false
+    let isEnded = false
     runner.commitTransaction = async () => {
       const isLast = this.#scopes.get(runner)?.length === 1
+      const wasReleased = runner.isReleased
       try {
         await commitTransaction.call(runner)
       } catch (error) {
-        if (isLast && isOfDatabase(error) && databaseAnswer(error) !== 'answered')
-          this.#lost.add(runner)
+        if (isLast && isOfDatabase(error)) {
+          // One that was released before has not even been given the commit.
+          isEnded = wasReleased || databaseAnswer(error) === 'answered'
+          if (!isEnded) this.#lost.add(runner)
+        }
         throw error
       }
     }
@@ -138,16 +157,19 @@ export class SourceConnections implements EntitySubscriberInterface {
       try {
         await rollbackTransaction.call(runner)
       } catch (error) {
-        isRefused ||= isOfDatabase(error)
+        isEnded ||= isOfDatabase(error)
         throw error
       }
     }
     runner.release = async () => {
       // Its connection is not given away while rows are counted on it, though a subscriber has thrown.
       await this.#settling.get(runner)
+      // By the driver, when the connection was lost.
+      isEnded ||= runner.isReleased
       await release.call(runner)
-      if (isRefused) await this.#leaveAll(runner)
-      isRefused = false
+      if (isEnded) await this.#leaveAll(runner, scope => this.#undo(runner, scope))
+      else if (runner.isReleased) await this.#leaveAll(runner, scope => scope.abandon())
+      isEnded = false
     }
     runner.stream = async (query, parameters, ...events) => {
       this.#events.onStream(runner, query, parameters)
@@ -165,12 +187,13 @@ export class SourceConnections implements EntitySubscriberInterface {
   }
 
   /**
-   * A rollback that the database refuses tells nobody that the transaction is over: MySQL has undone all of it
-   * after a deadlock, or the connection is lost.
+   * An end that the database refuses tells nobody that the transaction is over: MySQL has undone all of it
+   * after a deadlock, or the connection is lost. One that nobody has asked for may come with the next use of
+   * the connection.
    */
-  async #leaveAll(runner: QueryRunner): Promise<void> {
+  async #leaveAll(runner: QueryRunner, how: (scope: FileScope) => Promise<void>): Promise<void> {
     for (let open = this.#leave(runner); open !== undefined; open = this.#leave(runner))
-      await this.#undo(runner, open)
+      await how(open)
   }
 
   async #undo(runner: QueryRunner, scope: FileScope): Promise<void> {

@@ -29,7 +29,15 @@ import { SourceConnections } from './connections.ts'
 import { RowLocks } from './locks.ts'
 import { OwnStatements } from './own-statements.ts'
 import { refuseEmbedded, refuseHidden } from './refusals.ts'
-import { columnsOf, entityOf, refreshRow, refuseGone, selectNames, showColumns } from './rows.ts'
+import {
+  columnsOf,
+  entityOf,
+  placeOf,
+  refreshRow,
+  refuseGone,
+  selectNames,
+  showColumns,
+} from './rows.ts'
 import { followValues } from './values.ts'
 
 /**
@@ -143,7 +151,8 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     if (files === undefined) return
     const row = this.#rowOf(event.metadata, event.entity)
     if (lastManager(row)?.dataSource === this.source) await refuseGone(event.metadata, row)
-    await this.#store(event, event.entity)
+    const stored = await this.#store(event, event.entity)
+    this.#statements.announceFiles(event.queryRunner, stored)
   }
 
   async beforeUpdate(event: UpdateEvent<ObjectLiteral>): Promise<void> {
@@ -189,6 +198,9 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
   }
 
   async afterInsert(event: InsertEvent<ObjectLiteral>): Promise<void> {
+    const row = this.#known(event.entity)
+    const names = columnsOf(event.metadata).map(column => column.column(row))
+    this.#statements.takeFiles(event.queryRunner, names)
     await this.#written(event, event.entity)
   }
 
@@ -209,7 +221,13 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
 
   /** What goes past the entities, as query builders and raw SQL do. */
   beforeQuery({ query, parameters, queryRunner }: BeforeQuery): void {
-    refuseUnstored(parameters, 'save() without listeners', 'save() with its listeners')
+    refuseUnstored(
+      parameters,
+      'save() without listeners, or of content that a subscriber has given after an await,',
+      'save() with its listeners, and give content before the first await',
+    )
+    if (this.#statements.mayLeaveOut(queryRunner, query, parameters))
+      throw bypass('insert() that may leave rows out', ['the row'], 'save()')
     if (!this.#statements.take(queryRunner, query))
       this.#models.refuseStatement(
         query,
@@ -234,7 +252,8 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     const named = columns.map(([{ databaseName: column }, { property, field }]) => {
       return { property, field, column }
     })
-    const files = new FileModel(metadata.tableName, named)
+    const place = placeOf(metadata)
+    const files = new FileModel(metadata.tableName, named, place.schema, place.others)
     this.#models.add(metadata, files)
     const { foreignKeys, parentEntityMetadata: parent } = metadata
     const all = [...foreignKeys, ...(parent?.foreignKeys ?? [])]
@@ -288,25 +307,30 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     return this.#standIns.get(given) ?? given
   }
 
-  async #store(event: WriteEvent, given: ObjectLiteral): Promise<void> {
+  /** @returns names of the new files */
+  async #store(
+    event: WriteEvent,
+    given: ObjectLiteral,
+  ): Promise<readonly (string | null | undefined)[]> {
     const row = this.#known(given)
     const columns = columnsOf(event.metadata)
     rememberManager(row, event.manager)
     // Subscribers that stand behind this one may give the row files, too.
     await Promise.resolve()
+    const waiting = columns.filter(column => column.column(row) === pendingName)
     const scope = this.scopeOf(event.queryRunner)
     if (scope !== undefined) {
       await this.#writes.store(row, columns, scope)
       if (row !== given) showColumns(columns, row, given)
-      return
+      return waiting.map(column => column.column(row))
     }
-    const waiting = columns.filter(column => column.column(row) === pendingName)
     if (waiting.length > 0)
       throw bypass(
         'insert(), or save() without a transaction,',
         waiting.map(({ property }) => property),
         'save(), which has a transaction',
       )
+    return []
   }
 
   async #written(event: WriteEvent, given: ObjectLiteral | undefined): Promise<void> {

@@ -17,6 +17,9 @@ interface Announced {
 export class OwnStatements {
   readonly #announced = new WeakMap<QueryRunner, Map<string, Announced>>()
 
+  /** Files that were stored for rows which are about to be inserted. */
+  readonly #stored = new WeakMap<QueryRunner, Set<unknown>>()
+
   /** A row is about to be written. */
   announce(runner: QueryRunner, verb: Verb, { tablePath, primaryColumns }: EntityMetadata): void {
     const escaped = (name: string): string => runner.dataSource.driver.escape(name)
@@ -43,8 +46,29 @@ export class OwnStatements {
     return false
   }
 
+  /** A row is about to be inserted, and has these new files. */
+  announceFiles(runner: QueryRunner, names: readonly (string | null | undefined)[]): void {
+    this.#stored.set(runner, new Set([...(this.#stored.get(runner) ?? []), ...names]))
+  }
+
+  /** A row with these files was inserted. */
+  takeFiles(runner: QueryRunner, names: readonly (string | null | undefined)[]): void {
+    for (const name of names) this.#stored.get(runner)?.delete(name)
+  }
+
+  /** Whether a statement may leave out a row for which a file was stored, and nobody tells. */
+  mayLeaveOut(runner: QueryRunner, statement: string, parameters: unknown): boolean {
+    const names = this.#stored.get(runner)
+    if (names === undefined || !conditional.test(statement)) return false
+    return Array.isArray(parameters) && parameters.some(value => names.has(value))
+  }
+
   /** The transaction is over, and with it whatever has not come. */
   forget(runner: QueryRunner): void {
     this.#announced.delete(runner)
+    this.#stored.delete(runner)
   }
 }
+
+/** `orIgnore()` and `orUpdate()`, in the words of each database. */
+const conditional = /\b(?:IGNORE INTO|ON CONFLICT|ON DUPLICATE KEY|MERGE INTO)\b/

@@ -6,12 +6,31 @@ import type {
   SelectQueryBuilder,
 } from 'typeorm'
 import { bypass, vanished } from '../../fields/bypass.ts'
+import type { FiledTable } from '../../fields/statements.ts'
 import { columnsKey, type Property, type Prototype } from './column.ts'
 
 /** The file columns of an entity's rows. */
 export function columnsOf({ target }: EntityMetadata): readonly Property[] {
   if (typeof target !== 'function') return []
   return [...((target.prototype as Prototype)[columnsKey]?.values() ?? [])]
+}
+
+/** Where statements find the table of an entity. */
+export function placeOf({
+  tableName,
+  tablePath,
+  dataSource,
+}: EntityMetadata): Pick<FiledTable, 'schema' | 'others'> {
+  const { schema, database } = dataSource.driver
+  const schemaIn = (path: string): string | undefined => path.split('.').at(-2) || undefined
+  const found = (path: string): string | undefined => schemaIn(path) ?? schema ?? database
+  const others = dataSource.entityMetadatas.filter(
+    other =>
+      other.tableName === tableName &&
+      found(other.tablePath) !== found(tablePath) &&
+      columnsOf(other).length === 0,
+  )
+  return { schema: schemaIn(tablePath), others: others.map(other => other.tablePath) }
 }
 
 /** The row itself; for a plain object, which `save()` and `remove()` take too, one with the names that it gives. */
