@@ -60,8 +60,18 @@ const house = {
     imports: ['core', 'config'],
     packages: ['image-size'],
   },
-  'fields/lifecycle.ts': {
-    reason: 'the one module of the fields that follows asynchronous calls',
+  ...Object.fromEntries(
+    ['lifecycle', 'transactions', 'turns'].map(name => [
+      `fields/${name}.ts`,
+      {
+        reason: 'three modules of the fields follow asynchronous calls',
+        imports: ['core', 'fields'],
+        node: true,
+      },
+    ]),
+  ),
+  'fields/rows.ts': {
+    reason: 'rows of ORMs, which run on Node alone, may be proxies',
     imports: ['core', 'fields'],
     node: true,
   },

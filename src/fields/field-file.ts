@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Bytes } from '../core/bytes.ts'
 import type { Content } from '../core/content.ts'
 import { type ContentFile, isContentFile } from '../core/content-file.ts'
@@ -12,6 +11,7 @@ import type { FileField, StoredUpload } from './file-field.ts'
 import { type Creation, currentScope, type FileScope, inScope, newCreation } from './lifecycle.ts'
 import { PendingFile } from './pending-file.ts'
 import { areSomeIn, fieldsOfDefault } from './registry.ts'
+import { isInTurn, takeTurn } from './turns.ts'
 
 /** What a field can be given: a stored name, content with a name, another row's file, or nothing. */
 export type FileInput = string | File | ContentFile | FieldFile | null
@@ -708,31 +708,10 @@ export class FieldFile {
    * `uploadTo` asks for during another one happen within it.
    */
   async #inTurn(work: () => Promise<void>): Promise<void> {
-    if (isDuring(turns.getStore(), this)) return await work()
-    const turn = async (): Promise<void> => {
-      const own: Turn = { file: this, outer: turns.getStore(), isOver: false }
-      try {
-        await turns.run(own, work)
-      } finally {
-        own.isOver = true
-      }
-    }
+    if (isInTurn(this)) return await work()
+    const turn = () => takeTurn(this, work)
     const result = this.#activity.turn === undefined ? turn() : this.#activity.turn.then(turn)
     this.#own.turn = result.catch(() => {})
     await result
   }
-}
-
-/** A save or a deletion of a file, and the one of another file that it is done in. */
-interface Turn {
-  readonly file: FieldFile
-  readonly outer: Turn | undefined
-  isOver: boolean
-}
-
-const turns = new AsyncLocalStorage<Turn>()
-
-function isDuring(turn: Turn | undefined, file: FieldFile): boolean {
-  if (turn === undefined) return false
-  return (turn.file === file && !turn.isOver) || isDuring(turn.outer, file)
 }
