@@ -139,6 +139,12 @@ export class FileField<Row extends object = object> {
     return new FieldFile(this, host, name)
   }
 
+  /** Whether the name of a file may depend on its row. */
+  get looksAtRow(): boolean {
+    const isOwn = this.generateFilename !== FileField.prototype.generateFilename
+    return isOwn || typeof this.#uploadTo === 'function'
+  }
+
   /** The name for a file that came as `filename`. @throws SuspiciousFileOperation */
   async generateFilename(row: object | null, filename: string): Promise<string> {
     const wanted =

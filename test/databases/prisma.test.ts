@@ -1,4 +1,4 @@
-import { MemoryStorage } from 'stowage'
+import { ImproperlyConfigured, MemoryStorage, UnsupportedError } from 'stowage'
 import { FileField } from 'stowage/fields'
 import { fileData, fileExtension } from 'stowage/prisma'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -118,6 +118,115 @@ describe.each(kinds)('files of Prisma on %s', kind => {
     await prisma.document.delete({ where })
     expect(await stored()).toEqual(['photo.png'])
   })
+})
+
+describe('row level security', () => {
+  const role = `tenant_${process.pid}`
+  let place: Place
+  let owner: PrismaClient
+  let base: PrismaClient
+  let storage: MemoryStorage
+
+  beforeAll(async () => {
+    place = await createPlace('postgres')
+    const tenant = `current_setting('app.tenant', true)`
+    await execute(
+      place,
+      `CREATE TABLE documents (id serial PRIMARY KEY, title varchar(100) NOT NULL UNIQUE, width integer,
+       height integer, "folderId" integer, normal varchar(100) NOT NULL DEFAULT '',
+       random varchar(100) NOT NULL DEFAULT '', "default" varchar(100) NOT NULL DEFAULT '',
+       image varchar(100) NOT NULL DEFAULT '', tenant text NOT NULL DEFAULT coalesce(${tenant}, ''));
+       ALTER TABLE documents ENABLE ROW LEVEL SECURITY;
+       CREATE POLICY own ON documents USING (tenant = ${tenant}) WITH CHECK (tenant = ${tenant});
+       CREATE ROLE ${role} LOGIN; GRANT ALL ON documents, documents_id_seq TO ${role}`,
+    )
+    owner = await clientFor(place)
+    const url = new URL(place.url)
+    url.username = role
+    base = await clientFor({ ...place, url: url.href })
+  })
+
+  beforeEach(async () => {
+    storage = new MemoryStorage({})
+    await owner.document.deleteMany()
+  })
+
+  afterAll(async () => {
+    await base.$disconnect()
+    await owner.$disconnect()
+    await execute(place, `DROP OWNED BY ${role}; DROP ROLE ${role}`)
+    await dropPlace(place)
+  })
+
+  const filesOf = (unrestricted?: PrismaClient) =>
+    fileExtension({ document: { normal: new FileField({ storage }) } }, { unrestricted })
+  const enter = (client: Pick<PrismaClient, '$executeRaw'>) =>
+    client.$executeRaw`SELECT set_config('app.tenant', 't', true)`
+  const stored = async (): Promise<string[]> => (await storage.listdir(''))[1]
+
+  it('lets nobody write files where nobody sees all rows', async () => {
+    const prisma = base.$extends(filesOf())
+    const write = prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    await expect(write).rejects.toThrow(ImproperlyConfigured)
+    expect(await stored()).toEqual([])
+    await prisma.$transaction(async tx => {
+      await enter(tx)
+      await tx.document.create({ data: { title: 'a', normal: file('a.txt') } })
+      await tx.document.create({ data: { title: 'b', normal: 'a.txt' } })
+    })
+    await prisma.$transaction(async tx => {
+      await enter(tx)
+      await tx.document.delete({ where: { title: 'b' } })
+    })
+    expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it('hides no row from a client that sees all of them', async () => {
+    const files = base.$extends(filesOf(owner))
+    // As Prisma shows it.
+    const prisma = files.$extends({
+      query: {
+        $allModels: {
+          $allOperations: async ({ args, query }) => {
+            const [, result] = await files.$transaction([enter(files), query(args)])
+            return result
+          },
+        },
+      },
+    })
+    const where = { title: 'a' }
+    await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    await prisma.document.update({ where, data: { normal: file('b.txt') } })
+    expect(await stored()).toEqual(['b.txt'])
+    await prisma.document.create({ data: { title: 'b', normal: 'b.txt' } })
+    await prisma.document.delete({ where: { title: 'b' } })
+    expect(await stored()).toEqual(['b.txt'])
+    await files.$transaction(async tx => {
+      await enter(tx)
+      const row = await tx.document.findUniqueOrThrow({ where })
+      await row.normal.save('c.txt', 'c')
+      await tx
+        .$transaction(async nested => {
+          await nested.document.create({ data: { title: 'a' } })
+        })
+        .catch(() => {})
+    })
+    expect(await stored()).toEqual(['c.txt'])
+    await prisma.document.delete({ where })
+    expect(await stored()).toEqual([])
+  })
+})
+
+it('lets statements pass that are for a table of that name in another schema', async () => {
+  const place = await createPlace('postgres')
+  await execute(place, 'CREATE SCHEMA auth; CREATE TABLE auth.documents (id integer)')
+  const base = await clientFor(place)
+  const prisma = base.$extends(fileExtension({ document: { normal: new FileField() } }))
+  expect(await prisma.$executeRaw`DELETE FROM auth.documents`).toBe(0)
+  await expect(prisma.$executeRaw`DELETE FROM public.documents`).rejects.toThrow(UnsupportedError)
+  await expect(prisma.$executeRaw`DELETE FROM documents`).rejects.toThrow(UnsupportedError)
+  await base.$disconnect()
+  await dropPlace(place)
 })
 
 /** As columns are by default on MariaDB; the tests' server compares by bytes. */

@@ -1,48 +1,11 @@
 import { makeTypedQueryFactory, skip } from '@prisma/client/runtime/client'
-import { MemoryStorage, UnsupportedError, ValidationError } from 'stowage'
+import { UnsupportedError, ValidationError } from 'stowage'
 import { FieldFile, FileField, fileTransaction } from 'stowage/fields'
-import { fileData, fileExtension } from 'stowage/prisma'
-import { afterEach, describe, expect, it } from 'vitest'
-import type { PrismaClient } from '../fixtures/prisma/generated/client.ts'
-import { openPrismaOnSqlite } from './harness/prisma-sqlite.ts'
+import { fileExtension } from 'stowage/prisma'
+import { describe, expect, it } from 'vitest'
+import { file, setUp } from './harness/prisma-files.ts'
 
-const file = (name: string): string => fileData(new File([name], name))
 const failure = new Error('roll back')
-const open: (() => Promise<void>)[] = []
-
-afterEach(async () => {
-  for (const close of open.splice(0)) await close()
-})
-
-type Setup = Parameters<typeof openPrismaOnSqlite>[0]
-
-/** Two columns with files, of which `default` has one without being asked. */
-async function setUp(options: Setup = {}, keeps: 'keep' | 'cleanup' = 'cleanup') {
-  const { base, close } = await openPrismaOnSqlite(options)
-  open.push(close)
-  const storage = new MemoryStorage({})
-  await storage.save('tests/default.txt', 'default')
-  const behaviour = { storage, onDelete: keeps, onReplace: keeps } as const
-  const normal = new FileField(behaviour)
-  const other = new FileField({ ...behaviour, default: 'tests/default.txt' })
-  const scan = new FileField(behaviour)
-  const prisma = base.$extends(fileExtension({ document: { normal, default: other } }))
-  return {
-    base,
-    prisma,
-    storage,
-    scan,
-    /** What is stored, but for the default file. */
-    stored: async () => (await storage.listdir(''))[1],
-    names: async () => await namesOf(base),
-  }
-}
-
-async function namesOf(base: PrismaClient): Promise<string[]> {
-  const select = { normal: true }
-  const rows = await base.document.findMany({ select, orderBy: { id: 'asc' } })
-  return rows.map(({ normal }) => normal)
-}
 
 describe('data', () => {
   it('leaves a file as it is where it has undefined or Prisma.skip', async () => {
@@ -84,6 +47,78 @@ describe('data', () => {
     await attempt(false)
     expect(await names()).toEqual(['', 'b.txt', second])
     expect((await stored()).toSorted()).toEqual([second, 'b.txt'].toSorted())
+  })
+
+  it('names files of new rows wherever they are made', async () => {
+    const { prisma, names, stored } = await setUp()
+    const where = { title: 'a' }
+    const create = { title: 'a', normal: '' }
+    await prisma.document.upsert({ where, create, update: {} })
+    await prisma.document.upsert({ where, create: { title: 'a', normal: 'x.txt' }, update: {} })
+    await prisma.folder.create({
+      data: {
+        documents: {
+          create: { title: 'b', normal: 'b.txt' },
+          connectOrCreate: { where: { title: 'c' }, create: { title: 'c', normal: 'c.txt' } },
+        },
+      },
+    })
+    const nested = { where: { title: 'd' }, create: { title: 'd', normal: 'd.txt' }, update: {} }
+    await prisma.folder.create({ data: {} })
+    await prisma.folder.update({ where: { id: 2 }, data: { documents: { upsert: nested } } })
+    await prisma.$transaction([
+      prisma.document.create({ data: { title: 'e', normal: 'e.txt' } }),
+      prisma.document.upsert({
+        where: { title: 'f' },
+        create: { title: 'f', normal: '' },
+        update: {},
+      }),
+    ])
+    expect(await names()).toEqual(['', 'b.txt', 'c.txt', 'd.txt', 'e.txt', ''])
+    const content = { title: 'g', normal: file('g.txt') }
+    for (const write of [
+      () => prisma.document.upsert({ where: { title: 'g' }, create: content, update: {} }),
+      () => prisma.document.upsert({ where, create, update: { normal: '' } }),
+      () => prisma.folder.create({ data: { documents: { create: content } } }),
+      () => prisma.$transaction([prisma.document.create({ data: content })]),
+    ])
+      await expect(write()).rejects.toThrow(UnsupportedError)
+    expect(await stored()).toEqual([])
+  })
+
+  it('is stored under a name that its row gives, also what the data does not say of it', async () => {
+    const { base, storage } = await setUp()
+    const uploadTo = (row: { title?: string; width?: number }, name: string) =>
+      `${row.title}/${row.width}/${name}`
+    const normal = new FileField({ storage, uploadTo })
+    const prisma = base.$extends(fileExtension({ document: { normal } }))
+    const { id } = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const where = { id }
+    await base.document.update({ where, data: { width: 2 } })
+    const names = []
+    for (const data of [{ title: 'b' }, { width: { set: 3 } }, { width: { increment: 1 } }]) {
+      const row = await prisma.document.update({
+        where,
+        data: { ...data, normal: file('a.txt') },
+      })
+      names.push(row.normal.name)
+    }
+    expect(names.slice(0, 2)).toEqual(['b/2/a.txt', 'b/3/a.txt'])
+    expect(names[2]).toMatch(/^b\/3\/a_.+\.txt$/)
+  })
+
+  it('may name records that are not there: the error is the one of Prisma', async () => {
+    const { prisma, names, stored } = await setUp()
+    const { id } = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const where = { id }
+    const data = { normal: file('b.txt'), folder: { connect: { id: 99 } } }
+    const missing = { code: 'P2025', meta: { model: 'Folder' } }
+    await expect(prisma.document.update({ where, data })).rejects.toMatchObject(missing)
+    await expect(
+      prisma.$transaction(tx => tx.document.update({ where, data })),
+    ).rejects.toMatchObject(missing)
+    expect(await names()).toEqual(['a.txt'])
+    expect(await stored()).toEqual(['a.txt'])
   })
 
   it('is refused where files stand in it as they are', async () => {
@@ -138,6 +173,14 @@ describe('a client', () => {
     expect(await names()).toEqual(['c.txt'])
     await prisma.document.delete({ where })
     expect(await stored()).toEqual([])
+  })
+
+  it('may count rows whose results lack columns', async () => {
+    const { prisma } = await setUp({ omit: { document: { title: true } } })
+    expect(await prisma.document.createMany({ data: [{ title: 'a' }] })).toEqual({ count: 1 })
+    expect(await prisma.document.updateMany({ data: { width: 1 } })).toEqual({ count: 1 })
+    const [row] = await prisma.document.updateManyAndReturn({ data: { width: 2 } })
+    expect(Object.keys(row ?? {})).not.toContain('title')
   })
 
   it('may have several extensions with files, of which each knows the rows of all', async () => {

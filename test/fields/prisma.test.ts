@@ -23,6 +23,10 @@ it('refuses models whose rows the database deletes by itself', () => {
   expect(() => base.$extends(fileExtension({ itm: { file: new FileField() } }))).toThrow(
     'model "itm"',
   )
+  const options = { unrestricted: {} }
+  expect(() => base.$extends(fileExtension({ page: { scan: new FileField() } }, options))).toThrow(
+    '"unrestricted" takes a PrismaClient.',
+  )
   // What stands in a comment is none of the schema.
   base.$extends(fileExtension({ page: { scan: new FileField() } }))
 })

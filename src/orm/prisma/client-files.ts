@@ -11,7 +11,7 @@ export class ClientFiles {
 
   /** The same one for all clients that are extensions of one. */
   static of({ _originalClient }: Client): ClientFiles {
-    const known: { [filesKey]?: ClientFiles } = _originalClient
+    const known: { [filesKey]?: ClientFiles; readonly _appliedParent: unknown } = _originalClient
     known[filesKey] ??= new ClientFiles()
     return known[filesKey]
   }

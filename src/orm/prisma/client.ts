@@ -10,6 +10,8 @@ export interface DataModel {
 export interface ModelShape {
   /** Of its table, where that is another one. */
   readonly dbName?: string | null
+  /** That its table is in, where the schema names several. */
+  readonly schema?: string | null
   readonly fields: readonly { name: string; kind: string; type: string; dbName?: string | null }[]
 }
 
@@ -31,16 +33,29 @@ export interface Delegate {
   updateMany(args: Values): PrismaPromise<{ readonly count: number }>
 }
 
+/** Of an extension of results: it gets these columns also where nobody is shown them. */
+interface ComputedField {
+  readonly needs: readonly string[]
+}
+
 /** Of Prisma's client, as much as is needed here. */
 export interface Client {
   readonly _runtimeDataModel: DataModel
-  readonly _engineConfig: { readonly inlineSchema?: unknown; readonly activeProvider?: unknown }
+  readonly _engineConfig: {
+    readonly inlineSchema?: unknown
+    readonly activeProvider?: unknown
+    readonly adapter?: { readonly options?: { readonly schema?: string } | undefined } | undefined
+  }
+  readonly _extensions: {
+    getAllComputedFields(model: string): Readonly<Record<string, ComputedField>> | undefined
+  }
   /** Columns by the members of their models. */
   readonly _globalOmit?: Readonly<Record<string, Values | undefined>> | undefined
-  /** Without extensions: all that are made of it have the same. */
-  readonly _originalClient: object
+  /** Without extensions: all that are made of it have the same; `_appliedParent` is the one with models. */
+  readonly _originalClient: { readonly _appliedParent: Client }
   _createPrismaPromise<T>(work: (given?: TransactionHandle) => Promise<T>): PrismaPromise<T>
   $extends(extension: object): Client
+  $queryRawUnsafe(sql: string, ...values: unknown[]): PrismaPromise<Values[]>
   $transaction(work: unknown, options?: unknown): Promise<unknown>
 }
 
@@ -50,10 +65,12 @@ export interface Query {
   readonly operation: string
   readonly args: Values
   readonly query: (args: Values) => PromiseLike<unknown>
-  readonly __internalParams?: {
+  readonly __internalParams: {
     readonly transaction?: TransactionHandle | undefined
     /** Of a relation that is asked for as a method of another query: what is given is its rows. */
     readonly dataPath?: readonly string[]
+    /** Called with what the database has given, before any extension sees it. */
+    unpacker?: ((data: unknown) => unknown) | undefined
   }
 }
 
@@ -86,6 +103,11 @@ export function memberOf(model: string): string {
 export function text(value: unknown): string | null {
   if (value instanceof FieldFile) return value[columnName] ?? ''
   return typeof value === 'string' ? value : null
+}
+
+/** A model's queries. */
+export function delegateOf(client: Client, model: string): Delegate {
+  return Reflect.get(client, memberOf(model)) as Delegate
 }
 
 export function valuesOf(value: unknown): Values {

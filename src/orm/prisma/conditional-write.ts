@@ -1,68 +1,96 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Names } from '../../fields/row-writes.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
-import {
-  type Delegate,
-  type ModelShape,
-  type PrismaPromise,
-  type Query,
-  text,
-  type Values,
-  valuesOf,
-} from './client.ts'
+import { type ModelShape, type Query, text, type Values, valuesOf } from './client.ts'
+import type { PrismaDatabase } from './database.ts'
 import { withColumns } from './rows.ts'
-import type { Key } from './schema.ts'
 import type { Transaction } from './transactions.ts'
 
-/** What a write that depends on the row's state needs of its database. */
-export interface Database {
-  /** Whether a write says whether its condition was met. */
-  readonly isReturning: boolean
-  keyOf(model: string): Key
-  shapeOf(model: string): ModelShape | undefined
-  /** Columns that the client leaves out of results unless it is asked for them. */
-  omitOf(model: string): Values
-  /** A query of our own, which is not looked at. */
-  ask<T>(
-    model: string,
-    transaction: Transaction | undefined,
-    query: (delegate: Delegate) => PrismaPromise<T>,
-  ): Promise<T>
+/** What became of a write, and the names that the row had before. */
+export interface Written {
+  readonly outcome: PromiseSettledResult<unknown>
+  readonly previous: Names
+}
+
+export function fulfilled(value: unknown): PromiseFulfilledResult<unknown> {
+  return { status: 'fulfilled', value }
+}
+
+/** The result of a write, or the error that an extension has thrown after it. */
+export function resultOf(outcome: PromiseSettledResult<unknown>): unknown {
+  if (outcome.status === 'rejected') throw outcome.reason
+  return outcome.value
 }
 
 /**
- * Updates or deletes a row on the condition that it still has the files that it was seen with. Resolves
- * to the result and to what the row had.
+ * Updates or deletes a row on the condition that it still has the files that it was seen with.
  *
  * @param columns those of the files that the row loses
  */
 export async function writeIfSame(
-  database: Database,
+  database: PrismaDatabase,
   call: Query,
   columns: readonly string[],
   transaction: Transaction | undefined,
-): Promise<[result: unknown, previous: Names]> {
+): Promise<Written> {
   const { isReturning } = database
   const key = isReturning ? [] : database.keyOf(call.model).columns
   const select = Object.fromEntries([...columns, ...key].map(column => [column, true]))
   const where = valuesOf(call.args['where'])
-  return await untilMet<[unknown, Names]>(async () => {
+  const write = new Write(call)
+  let missed: { readonly names: Names; readonly error: unknown } | undefined
+  return await untilMet<Written>(async () => {
     const found = await database.ask(call.model, transaction, rows =>
       rows.findUnique({ where, select }),
     )
-    if (found === null) return [await call.query(call.args), {}]
-    const names = Object.fromEntries(columns.map(column => [column, text(found[column])]))
-    const same = Object.entries(names).map(([column, name]) => ({ [column]: name }))
+    if (found === null) return { outcome: fulfilled(await write.run(call.args)), previous: {} }
+    const previous = Object.fromEntries(columns.map(column => [column, text(found[column])]))
+    // The row is as it was: what was not found is another record, such as one to be connected.
+    if (missed !== undefined && isDeepStrictEqual(missed.names, previous)) throw missed.error
+    missed = undefined
+    const same = Object.entries(previous).map(([column, name]) => ({ [column]: name }))
     try {
       const result = isReturning
-        ? await call.query({ ...call.args, where: { ...where, AND: both(where['AND'], same) } })
-        : await writeAndLook(database, call, same, found, transaction)
-      return result === unmet ? unmet : [result, names]
+        ? await write.run({ ...call.args, where: { ...where, AND: both(where['AND'], same) } })
+        : await writeAndLook(database, call, write, same, found, transaction)
+      return result === unmet ? unmet : { outcome: fulfilled(result), previous }
     } catch (error) {
-      // "Record not found": another writer came in between.
-      if (Reflect.get(Object(error), 'code') === 'P2025') return unmet
-      throw error
+      if (write.isDone) return { outcome: { status: 'rejected', reason: error }, previous }
+      // "Record not found": another writer may have come in between.
+      if (Reflect.get(Object(error), 'code') !== 'P2025') throw error
+      missed = { names: previous, error }
+      return unmet
     }
   })
+}
+
+/** A query that tells whether the database has carried it out: an extension behind may throw afterwards. */
+class Write {
+  readonly #call: Query
+  #isDone = false
+
+  constructor(call: Query) {
+    this.#call = call
+  }
+
+  get isDone(): boolean {
+    return this.#isDone
+  }
+
+  async run(args: Values): Promise<unknown> {
+    const { query, __internalParams: params } = this.#call
+    const { unpacker } = params
+    this.#isDone = false
+    params.unpacker = data => {
+      this.#isDone = true
+      return unpacker === undefined ? data : unpacker(data)
+    }
+    try {
+      return await query(args)
+    } finally {
+      params.unpacker = unpacker
+    }
+  }
 }
 
 /**
@@ -73,8 +101,9 @@ export async function writeIfSame(
  * @param found the row as it was seen
  */
 async function writeAndLook(
-  database: Database,
-  { model, operation, args, query }: Query,
+  database: PrismaDatabase,
+  { model, operation, args }: Query,
+  write: Write,
   same: readonly Values[],
   found: Values,
   transaction: Transaction | undefined,
@@ -84,7 +113,7 @@ async function writeAndLook(
   const { columns, name } = database.keyOf(model)
   const row = Object.fromEntries(columns.map(column => [column, found[column]]))
   if (operation === 'delete') {
-    const result = await query({ ...args, where })
+    const result = await write.run({ ...args, where })
     const left = await database.ask(model, transaction, rows => rows.count({ where: row }))
     return left === 0 ? result : unmet
   }
@@ -93,22 +122,22 @@ async function writeAndLook(
     Object.keys(names).map(column => [column, valuesOf(args['data'])[column]]),
   )
   if (transaction === undefined)
-    return await writeAlone(data, { ...args, where }, query, database.omitOf(model))
+    return await writeAlone(data, { ...args, where }, write, database.omitOf(model))
   // A transaction may see an old state of the row: the names first, and the rest on top.
-  const write = async (values: Values, condition: Values): Promise<number> => {
+  const give = async (values: Values, condition: Values): Promise<number> => {
     const written = await database.ask(model, transaction, rows =>
       rows.updateMany({ where: condition, data: values }),
     )
     return written.count
   }
   const all = { AND: [...same, row, plainly(given, database.shapeOf(model))] }
-  if ((await write(data, all)) === 0) return unmet
+  if ((await give(data, all)) === 0) return unmet
   try {
     // The names have changed by now: who asked for them has got what was asked for.
-    return await query({ ...args, where: columns.length === 1 ? row : { [name]: row } })
+    return await write.run({ ...args, where: columns.length === 1 ? row : { [name]: row } })
   } catch (error) {
     // The transaction may go on, and the row has its old files then.
-    await write(names, row).catch(() => {})
+    if (!write.isDone) await give(names, row).catch(() => {})
     throw error
   }
 }
@@ -117,11 +146,11 @@ async function writeAndLook(
 async function writeAlone(
   data: Values,
   args: Values,
-  query: Query['query'],
+  write: Write,
   omitted: Values,
 ): Promise<unknown> {
   const { args: wider, added } = withColumns(args, Object.keys(data), omitted)
-  const result = await query(wider)
+  const result = await write.run(wider)
   const row: Values = Object(result)
   const isMet = Object.entries(data).every(([column, value]) => text(row[column]) === value)
   for (const column of added) Reflect.deleteProperty(row, column)

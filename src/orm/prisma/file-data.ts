@@ -1,6 +1,7 @@
 import { ValidationError } from '../../core/errors.ts'
 import { FieldFile, type FieldHost, type FileInput, isPending } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
+import type { FileFields } from '../../fields/rows.ts'
 import { isValues, type Values } from './client.ts'
 
 /**
@@ -27,6 +28,20 @@ export function givenIn(data: Values, columns: readonly string[]): Record<string
     if (value !== undefined) given[column] = value
   }
   return given
+}
+
+/** What a row that is made past the adapter cannot have: a name takes no file away, and needs none stored. */
+export function unnamed(
+  given: Readonly<Record<string, FileInput>>,
+  fields: FileFields,
+): Record<string, FileInput> {
+  return Object.fromEntries(
+    Object.entries(given).filter(([column, value]) => {
+      // Whose columns nobody would fill in.
+      const isMeasured = Object.keys(fields[column]?.emptyColumns ?? {}).length > 0
+      return typeof value === 'string' ? value !== '' && isMeasured : value !== null
+    }),
+  )
 }
 
 /** Whether it is stored only when a row is written. */

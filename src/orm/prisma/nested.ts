@@ -1,15 +1,22 @@
 import type { FileModels } from '../../fields/file-models.ts'
 import { type DataModel, isValues, memberOf, type Values } from './client.ts'
-import { givenIn } from './file-data.ts'
+import { givenIn, unnamed } from './file-data.ts'
 
-/** The data in the arguments of nested writes; `update` takes it as it is, too. */
-const dataIn: Readonly<Record<string, (given: Values) => unknown[]>> = {
+type DataIn = Readonly<Record<string, (given: Values) => unknown[]>>
+
+/** The data of new rows in the arguments of nested writes. */
+const newIn: DataIn = {
   create: given => [given],
   createMany: given => [given['data']],
   connectOrCreate: given => [given['create']],
+  upsert: given => [given['create']],
+}
+
+/** That of rows that are there; `update` takes it as it is, too. */
+const changedIn: DataIn = {
   update: given => [given, given['data']],
   updateMany: given => [given['data']],
-  upsert: given => [given['create'], given['update']],
+  upsert: given => [given['update']],
 }
 
 /** @throws UnsupportedError for writes of files, and deletions of rows with files, in those of other rows */
@@ -28,11 +35,14 @@ export function refuseNested(
       const all = [given].flat().filter(value => value !== undefined && value !== false)
       if (operation.startsWith('delete') && all.length > 0)
         own?.refuseDeletion(`a nested ${operation}`, `delete() of ${member}`)
-      const written = all.filter(isValues).flatMap(value => dataIn[operation]?.(value) ?? [])
-      for (const value of written.flat().filter(isValues)) {
-        const values = givenIn(value, own?.properties ?? [])
-        own?.refuseWrite(values, `a nested ${operation}`, `create() and update() of ${member}`)
-        refuseNested(models, files, type, value)
+      for (const known of [newIn, changedIn]) {
+        const written = all.filter(isValues).flatMap(value => known[operation]?.(value) ?? [])
+        for (const value of written.flat().filter(isValues)) {
+          const values = givenIn(value, own?.properties ?? [])
+          const refused = known === newIn ? unnamed(values, own?.fields ?? {}) : values
+          own?.refuseWrite(refused, `a nested ${operation}`, `create() and update() of ${member}`)
+          refuseNested(models, files, type, value)
+        }
       }
     }
   }

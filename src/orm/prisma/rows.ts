@@ -1,7 +1,15 @@
 import type { FieldHost } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileModels } from '../../fields/file-models.ts'
-import { type DataModel, isValues, type Query, type Values, valuesOf } from './client.ts'
+import {
+  type Client,
+  type DataModel,
+  isValues,
+  type ModelShape,
+  type Query,
+  type Values,
+  valuesOf,
+} from './client.ts'
 import type { Transaction } from './transactions.ts'
 
 /** Where the files are in what a query gives. */
@@ -9,7 +17,7 @@ export interface RowPlan {
   /** The query's, with the columns that its files need. */
   readonly args: Values
   readonly model: string
-  /** File columns of the rows. */
+  /** File columns that the rows may have. */
   readonly columns: readonly (readonly [column: string, field: FileField])[]
   /** Columns that nobody asked for, and nobody is shown. */
   readonly added: readonly string[]
@@ -30,9 +38,8 @@ type HostOf = (
 ) => FieldHost
 
 /** Of a client and its schema, what results depend on. */
-export interface Shapes {
+interface Shapes {
   readonly models: DataModel['models']
-  readonly files: FileModels<string>
   /** Columns that the client leaves out of results unless it is asked for them. */
   omitOf(model: string): Values
 }
@@ -43,11 +50,25 @@ export interface Shapes {
  */
 export class PrismaRows {
   readonly #shapes: Shapes
+  readonly #files: FileModels<string>
   readonly #hostOf: HostOf
+  /** Columns of models that extensions of results need. */
+  readonly #needs = new Map<string, ReadonlySet<string>>()
 
-  constructor(shapes: Shapes, hostOf: HostOf) {
+  constructor(shapes: Shapes, files: FileModels<string>, hostOf: HostOf) {
     this.#shapes = shapes
+    this.#files = files
     this.#hostOf = hostOf
+  }
+
+  /** Takes note of what a client's extensions of results need, whoever is shown it. */
+  learn(client: Client): void {
+    for (const model of Object.keys(this.#shapes.models)) {
+      const computed = Object.values(client._extensions.getAllComputedFields(model) ?? {})
+      if (computed.length === 0) continue
+      const needs = [...this.#needsOf(model), ...computed.flatMap(field => field.needs)]
+      this.#needs.set(model, new Set(needs))
+    }
   }
 
   /** `undefined` for a query that gives no files. */
@@ -55,8 +76,14 @@ export class PrismaRows {
     const [own, relations] = this.#relations(model, args)
     const { select } = args
     const omit = { ...this.#shapes.omitOf(model), ...valuesOf(args['omit']) }
-    const columns = Object.entries(this.#shapes.files.of(model)?.fields ?? {}).filter(([column]) =>
-      isValues(select) ? select[column] === true : omit[column] !== true,
+    const needs = this.#needsOf(model)
+    // Prisma adds what an extension needs when it sends the query.
+    const isComputing =
+      needs.size > 0 && (!isValues(select) || asksForMore(select, this.#shapes.models[model]))
+    const columns = Object.entries(this.#files.of(model)?.fields ?? {}).filter(
+      ([column]) =>
+        (isComputing && needs.has(column)) ||
+        (isValues(select) ? select[column] === true : omit[column] !== true),
     )
     if (columns.length === 0 && relations.length === 0) return undefined
     const needed = columns.length === 0 ? [] : this.#plainColumns(model)
@@ -75,7 +102,7 @@ export class PrismaRows {
 
   /** What sums up rows has files of its own, which belong to no row. */
   withSummedFiles(model: string, result: unknown): unknown {
-    const fields = Object.entries(this.#shapes.files.of(model)?.fields ?? {})
+    const fields = Object.entries(this.#files.of(model)?.fields ?? {})
     const groups = [result].flat().filter(isValues)
     for (const part of groups.flatMap(group => [group, group['_min'], group['_max']])) {
       if (!isValues(part)) continue
@@ -94,7 +121,7 @@ export class PrismaRows {
   ): Values {
     for (const [name, plan] of relations) row[name] = this.withFiles(plan, transaction, row[name])
     if (columns.length === 0) return row
-    const shown = added.length === 0 ? row : without(row, added)
+    const shown = added.length === 0 ? row : without(row, added, this.#needsOf(model))
     const host = this.#hostOf(model, transaction, row, shown)
     for (const [column, field] of columns) {
       const name = row[column]
@@ -103,6 +130,10 @@ export class PrismaRows {
       shown[column] = row[column]
     }
     return shown
+  }
+
+  #needsOf(model: string): ReadonlySet<string> {
+    return this.#needs.get(model) ?? nothing
   }
 
   /** Those that are asked for and have files, or relations with files. */
@@ -126,11 +157,24 @@ export class PrismaRows {
 
   /** `uploadTo` may look at any of them, and the key finds the row again. */
   #plainColumns(model: string): string[] {
-    const files = this.#shapes.files.of(model)?.fields ?? {}
-    return (this.#shapes.models[model]?.fields ?? []).flatMap(({ name, kind }) =>
-      kind === 'object' || name in files ? [] : [name],
-    )
+    return plainColumns(this.#shapes.models[model], this.#files.of(model)?.properties ?? [])
   }
+}
+
+const nothing: ReadonlySet<string> = new Set()
+
+/** The columns of a model without those of its files. */
+export function plainColumns(shape: ModelShape | undefined, files: readonly string[]): string[] {
+  return (shape?.fields ?? []).flatMap(({ name, kind }) =>
+    kind === 'object' || files.includes(name) ? [] : [name],
+  )
+}
+
+/** Whether something is selected that is no column and no relation, such as what an extension computes. */
+function asksForMore(select: Values, shape: ModelShape | undefined): boolean {
+  return Object.keys(select).some(
+    name => select[name] === true && !shape?.fields.some(field => field.name === name),
+  )
 }
 
 /**
@@ -153,16 +197,20 @@ export function withColumns(
     : { args: { ...args, omit: { ...valuesOf(omit), ...shown } }, added }
 }
 
-function without(row: Values, columns: readonly string[]): Values {
+/** @param needed what extensions of results compute with after this; nobody else sees it */
+function without(row: Values, columns: readonly string[], needed: ReadonlySet<string>): Values {
   const shown = { ...row }
-  for (const column of columns) Reflect.deleteProperty(shown, column)
+  for (const column of columns) {
+    if (needed.has(column)) Object.defineProperty(shown, column, { enumerable: false })
+    else Reflect.deleteProperty(shown, column)
+  }
   return shown
 }
 
 /** Of what a query really gives. */
 export function planOf(plan: RowPlan, { __internalParams }: Query): RowPlan | undefined {
   // `select` and `include` stand between the names of the relations.
-  const names = (__internalParams?.dataPath ?? []).filter((_step, index) => index % 2 === 1)
+  const names = (__internalParams.dataPath ?? []).filter((_step, index) => index % 2 === 1)
   return names.reduce<RowPlan | undefined>(
     (found, name) => found?.relations.find(([relation]) => relation === name)?.[1],
     plan,

@@ -6,10 +6,16 @@ import { type DataModel, type ModelShape, memberOf } from './client.ts'
 
 export type FilesByModel = Readonly<Record<string, Readonly<Record<string, FileField>>>>
 
+interface Tables {
+  readonly models: DataModel['models']
+  /** The one that a model's table is in; `undefined` where databases have none. */
+  readonly schemaOf: (shape: ModelShape) => string | undefined
+}
+
 /** The models that have files, by their names in the schema. */
 export function modelsWithFiles(
   files: FilesByModel,
-  models: DataModel['models'],
+  { models, schemaOf }: Tables,
 ): FileModels<string> {
   const found = new FileModels<string>()
   for (const [name, fields] of Object.entries(files)) {
@@ -22,7 +28,7 @@ export function modelsWithFiles(
     }
     for (const [column, field] of Object.entries(fields))
       checkField(`fileExtension() of "${name}.${column}"`, field)
-    found.add(model, fileModel(model, shape, fields))
+    found.add(model, fileModel(model, shape, fields, schemaOf(shape)))
   }
   return found
 }
@@ -31,6 +37,7 @@ function fileModel(
   model: string,
   shape: ModelShape,
   fields: Readonly<Record<string, FileField>>,
+  schema: string | undefined,
 ): FileModel {
   // Programs know the names of the schema: those of tables are for statements.
   for (const [property, field] of Object.entries(fields)) field.attach(model, property)
@@ -38,7 +45,7 @@ function fileModel(
     const known = shape.fields.find(({ name }) => name === property)
     return { property, field, column: known?.dbName ?? property }
   })
-  return new FileModel(shape.dbName ?? model, columns)
+  return new FileModel(shape.dbName ?? model, columns, schema)
 }
 
 function hasColumn(shape: ModelShape | undefined, column: string): boolean {

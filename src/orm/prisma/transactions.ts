@@ -17,7 +17,7 @@ export class Transactions extends AllTransactions<TransactionHandle> {
     answer: (query: Q, transaction: Transaction | undefined) => Promise<unknown>,
   ): (query: Q) => Promise<unknown> {
     return async query => {
-      const transaction = this.of(query.__internalParams?.transaction)
+      const transaction = this.of(query.__internalParams.transaction)
       try {
         return await answer(query, transaction)
       } catch (error) {

@@ -1,0 +1,151 @@
+import { changedColumns, columnName, type FieldHost } from '../../fields/field-file.ts'
+import type { FileModel } from '../../fields/file-models.ts'
+import { leaveRow, type RowFiles, writeRow } from '../../fields/row-writes.ts'
+import { isValues, type Query, type Values, valuesOf } from './client.ts'
+import { fulfilled, resultOf, writeIfSame } from './conditional-write.ts'
+import type { PrismaDatabase } from './database.ts'
+import { fileOf, givenIn, isContent } from './file-data.ts'
+import { PrismaHost, type RowWriter } from './host.ts'
+import { plainColumns } from './rows.ts'
+import type { Transaction } from './transactions.ts'
+
+/** Writes of rows with files, each by one query of the application. */
+export class PrismaWrites {
+  readonly #writer: RowWriter
+  readonly #database: PrismaDatabase
+
+  constructor(writer: RowWriter, database: PrismaDatabase) {
+    this.#writer = writer
+    this.#database = database
+  }
+
+  async create(
+    { model, args, query }: Query,
+    files: FileModel,
+    rows: readonly Values[],
+    transaction: Transaction | undefined,
+  ): Promise<unknown> {
+    const written = rows.map(
+      row => [row, this.#filesOf(model, files, row, row, transaction)] as const,
+    )
+    const all = written.flatMap(([, own]) => own)
+    return await writeRow(
+      transaction?.scope,
+      all,
+      async () => {
+        for (const [row, own] of written) putNames(row, own)
+        return [await query(args), {}]
+      },
+      this.#counter(transaction),
+    )
+  }
+
+  async update(
+    call: Query,
+    files: FileModel,
+    transaction: Transaction | undefined,
+  ): Promise<unknown> {
+    const { model, args, query } = call
+    const data = valuesOf(args['data'])
+    const given = givenIn(data, files.properties)
+    if (Object.keys(given).length === 0) return await query(args)
+    const isAsking = Object.entries(given).some(
+      ([column, value]) => isContent(value) && files.fields[column]?.looksAtRow,
+    )
+    const row = isAsking ? await this.#rowOf(call, files, transaction) : {}
+    const written = this.#filesOf(model, files, data, changed(row, data), transaction)
+    const outcome = await writeRow(
+      transaction?.scope,
+      written,
+      async () => {
+        putNames(data, written)
+        if (!isFollowed(call, transaction)) return [fulfilled(await query(args)), {}]
+        const columns = written.map(([column]) => column)
+        const { outcome, previous } = await writeIfSame(this.#database, call, columns, transaction)
+        return [outcome, previous]
+      },
+      this.#counter(transaction),
+    )
+    return resultOf(outcome)
+  }
+
+  async delete(
+    call: Query,
+    { fields, properties }: FileModel,
+    transaction: Transaction | undefined,
+  ): Promise<unknown> {
+    const { model, args, query } = call
+    if (!isFollowed(call, transaction)) return await query(args)
+    const { outcome, previous } = await writeIfSame(this.#database, call, properties, transaction)
+    const host = new PrismaHost(this.#writer, model, transaction, { ...previous })
+    const files = Object.entries(fields).map(
+      ([column, field]) => [column, fileOf(null, field, host)] as const,
+    )
+    await leaveRow(transaction?.scope, files, previous)
+    return resultOf(outcome)
+  }
+
+  /** What the data says nothing of, for `uploadTo`. */
+  async #rowOf(
+    { model, args }: Query,
+    files: FileModel,
+    transaction: Transaction | undefined,
+  ): Promise<Values> {
+    const columns = plainColumns(this.#database.shapeOf(model), files.properties)
+    const select = Object.fromEntries(columns.map(column => [column, true]))
+    const where = valuesOf(args['where'])
+    const found = await this.#database.ask(model, transaction, rows =>
+      rows.findUnique({ where, select }),
+    )
+    return found ?? {}
+  }
+
+  /**
+   * The files that the data has for its row.
+   *
+   * @param row as it will be
+   */
+  #filesOf(
+    model: string,
+    { fields, properties }: FileModel,
+    data: Values,
+    row: Values,
+    transaction: Transaction | undefined,
+  ): RowFiles {
+    const host = new PrismaHost(this.#writer, model, transaction, row)
+    const given = givenIn(data, properties)
+    return Object.entries(fields).flatMap(([column, field]) =>
+      column in given ? [[column, fileOf(given[column] ?? null, field, host)] as const] : [],
+    )
+  }
+
+  /** Of files that a write was given, and that belong to no row. */
+  #counter(transaction: Transaction | undefined): FieldHost['uses'] {
+    return async (name, storage, isOver) =>
+      await this.#writer.uses(storage, name, isOver ? undefined : transaction)
+  }
+}
+
+/** Whether it is known how what the query does will end. */
+function isFollowed({ __internalParams }: Query, transaction: Transaction | undefined): boolean {
+  return transaction !== undefined || __internalParams.transaction === undefined
+}
+
+/** A row with the values of some data; of `{ increment: 1 }` and the like only the database knows. */
+function changed(row: Values, data: Values): Values {
+  const given = Object.entries(data).flatMap(([column, value]) => {
+    if (value === undefined) return []
+    const isOperation = isValues(value) && Object.getPrototypeOf(value) === Object.prototype
+    if (!isOperation) return [[column, value] as const]
+    return 'set' in value ? [[column, value['set']] as const] : []
+  })
+  return { ...row, ...Object.fromEntries(given) }
+}
+
+/** Puts names where content stood, in the very data that the query gets. */
+function putNames(data: Values, files: RowFiles): void {
+  for (const [column, file] of files) {
+    data[column] = file[columnName] ?? ''
+    Object.assign(data, file[changedColumns])
+  }
+}
