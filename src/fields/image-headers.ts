@@ -37,6 +37,79 @@ export function iconSize(head: Uint8Array): Size | undefined {
   return largest
 }
 
+/** Reads bytes from anywhere in an image; fewer where it ends. */
+export type Part = (start: number, end: number) => Promise<Uint8Array>
+
+/** Chunks of a WebP that are walked over: an animation has one for each frame. */
+const maxChunks = 256
+/** Entries of a TIFF's directory that are looked at; size and orientation are among the first. */
+const maxEntries = 512
+
+/** Orientation of a WebP whose EXIF stands far behind: what is between is not read. */
+export async function webpOrientation(part: Part): Promise<number> {
+  let at = 12
+  for (let count = 0; count < maxChunks; count++) {
+    const header = await part(at, at + 8)
+    if (header.byteLength < 8) break
+    const length = viewOf(header).getUint32(4, true)
+    if (textAt(header, 0, 4) === 'EXIF')
+      return orientationOf(await part(at + 8, at + 8 + Math.min(length, 65_536)))
+    at += 8 + length + (length % 2)
+  }
+  return unturned
+}
+
+/**
+ * Size and orientation of a TIFF by its first directory, which most programs write behind the pixels.
+ *
+ * @returns `undefined` for none
+ */
+export async function tiffSize(
+  part: Part,
+): Promise<(Size & { readonly orientation: number }) | undefined> {
+  const header = await part(0, 8)
+  if (header.byteLength < 8) return undefined
+  const isLittle = textAt(header, 0, 2) === 'II'
+  const start = viewOf(header).getUint32(4, isLittle)
+  const view = viewOf(await part(start, start + 2 + maxEntries * 12))
+  const values = new Map<number, number>()
+  const count = view.byteLength < 2 ? 0 : view.getUint16(0, isLittle)
+  const end = Math.min(2 + count * 12, view.byteLength - 11)
+  for (let entry = 2; entry < end; entry += 12) {
+    const isShort = view.getUint16(entry + 2, isLittle) === 3
+    const value = isShort
+      ? view.getUint16(entry + 8, isLittle)
+      : view.getUint32(entry + 8, isLittle)
+    values.set(view.getUint16(entry, isLittle), value)
+  }
+  const [width, height] = [values.get(256), values.get(257)]
+  if (width === undefined || height === undefined) return undefined
+  return { width, height, orientation: values.get(274) ?? unturned }
+}
+
+/** A JPEG without the fill bytes that may stand in front of each marker (ITU-T T.81, B.1.1.2). */
+export function withoutFill(head: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  const kept: number[] = []
+  let at = 2
+  let from = 0
+  while (head[at] === 0xff && head[at + 1] !== 0xda && at + 4 <= head.byteLength) {
+    if (head[at + 1] === 0xff) {
+      kept.push(from, at)
+      from = ++at
+    } else at += 2 + viewOf(head).getUint16(at + 2)
+  }
+  if (kept.length === 0) return head
+  const result = new Uint8Array(head.byteLength - kept.length / 2)
+  let length = 0
+  for (let i = 0; i < kept.length; i += 2) {
+    const piece = head.subarray(kept[i], kept[i + 1])
+    result.set(piece, length)
+    length += piece.byteLength
+  }
+  result.set(head.subarray(from), length)
+  return result
+}
+
 /** In pixels. */
 interface Size {
   readonly width: number

@@ -138,6 +138,43 @@ describe('the size of an image', () => {
     expect(await sizeOf(webp(bytesOf('Exif\0\0', [...tiff(turn)]), 10))).toMatchObject(size)
   })
 
+  it('is turned as EXIF of a WebP says, however far behind', async () => {
+    const start = bytesOf(
+      ...['RIFF', le32(1_200_000), 'WEBP'],
+      ...['VP8X', le32(10), [0b1000, 0, 0, 0, 39, 0, 0, 29, 0, 0], 'VP8 ', le32(1_100_000)],
+    )
+    const far = (end: Uint8Array): Blob =>
+      new Blob([start, new Uint8Array(1_100_000), end] as Uint8Array<ArrayBuffer>[])
+    const end = bytesOf('EXIF', le32(tiff(6).length), [...tiff(6)])
+    const size = async (content: Blob) => await readImage(new Upload('a.webp', content))
+    expect(await size(far(end))).toMatchObject({ width: 30, height: 40 })
+    expect(await size(far(bytesOf()))).toMatchObject({ width: 40, height: 30 })
+  })
+
+  it('is read from the directory of a TIFF, however far behind', async () => {
+    const entry = (tag: number, value: number) => [
+      ...u16(tag),
+      ...u16(3),
+      ...u32(1),
+      ...u16(value),
+      0,
+      0,
+    ]
+    const directory = [...u16(3), ...entry(256, 40), ...entry(257, 30), ...entry(274, 6), ...u32(0)]
+    const content = new Uint8Array(2_000_000 + directory.length)
+    content.set(bytesOf('MM\0*', u32(2_000_000)))
+    content.set(directory, 2_000_000)
+    const shown = { width: 30, height: 40, type: 'image/tiff' }
+    expect(await sizeOf(content)).toEqual(shown)
+    expect(await readImage(new Upload('a.tif', new Blob([content]).stream()))).toEqual(shown)
+    await expect(sizeOf(content.subarray(0, 2_000_001))).rejects.toThrow('cannot be read')
+  })
+
+  it('is read from a JPEG that fills up its markers', async () => {
+    const segment = [0xff, 0xff, 0xff, 0xe0, ...u16(4), 0, 0]
+    expect(await sizeOf(jpeg([segment, segment]))).toMatchObject({ width: 40, height: 30 })
+  })
+
   it.each<[string, Uint8Array]>([
     ['a PNG whose EXIF points behind its end', pngWith([pngChunk('eXIf', [...tiff(6, 4000)])])],
     ['a PNG whose EXIF is empty', pngWith([pngChunk('eXIf', 0)])],

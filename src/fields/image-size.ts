@@ -2,7 +2,14 @@ import { imageSize } from 'image-size'
 import type { Bytes } from '../core/bytes.ts'
 import { InvalidImageError } from '../core/errors.ts'
 import { quoteName } from '../core/quote.ts'
-import { exifOrientation, iconSize } from './image-headers.ts'
+import {
+  exifOrientation,
+  iconSize,
+  type Part,
+  tiffSize,
+  webpOrientation,
+  withoutFill,
+} from './image-headers.ts'
 import { sniffLength, sniffType } from './sniff.ts'
 import { namedTypes, type UploadedFile } from './upload.ts'
 
@@ -78,8 +85,19 @@ async function readSize(file: UploadedFile, type: string): Promise<ImageSize> {
     const orientation = orientationIn(head, type, found)
     if (orientation !== undefined) return shownSize(found, orientation, type)
   }
-  if (found !== undefined) return shownSize(found, unturned, type)
+  const part = partsOf(file)
+  if (found !== undefined) {
+    const isBehind = type === 'image/webp' && found.orientation === undefined
+    return shownSize(found, isBehind ? await webpOrientation(part) : unturned, type)
+  }
+  const behind = type === 'image/tiff' ? await tiffSize(part) : undefined
+  if (behind !== undefined && behind.width > 0 && behind.height > 0)
+    return shownSize(behind, behind.orientation, type)
   throw refusal(file, 'its size cannot be read', failure)
+}
+
+function partsOf(file: UploadedFile): Part {
+  return async (start, end) => (await file.part?.(start, end)) ?? new Uint8Array(0)
 }
 
 const iconType = 'image/vnd.microsoft.icon'
@@ -93,7 +111,7 @@ interface DeclaredSize {
 
 /** @throws TypeError for what has none */
 function declaredSize(head: Bytes, type: string): DeclaredSize {
-  const size = imageSize(head)
+  const size = imageSize(type === 'image/jpeg' ? withoutFill(head) : head)
   const { width, height } = (type === iconType ? iconSize(head) : undefined) ?? size
   if (!(Number.isSafeInteger(width) && Number.isSafeInteger(height) && width > 0 && height > 0))
     throw new TypeError('the declared size is none')

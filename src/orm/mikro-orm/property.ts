@@ -32,9 +32,9 @@ import { filesOf } from './driver-files.ts'
  * A file column: `avatar: fileProperty(field)` in `defineEntity`. It is never null; `''` stands for no
  * file. {@link FileSubscriber} belongs to it.
  */
-export function fileProperty(
-  field: FileField,
-): PropertyChain<FieldFile, { default: string; length: number }> {
+export function fileProperty<F extends FileField>(
+  field: F,
+): PropertyChain<ReturnType<F['file']>, { default: string; length: number }> {
   checkField('fileProperty()', field)
   // MikroORM clones its metadata with everything in it: the field stays in the closure.
   class FileType extends StoredName {

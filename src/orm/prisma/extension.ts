@@ -35,7 +35,9 @@ export type FileExtension<F extends PrismaFiles<F>> = (client: object) => {
   $extends: {
     extArgs: {
       result: {
-        [M in keyof F]: { [C in keyof F[M]]: () => { needs: Nothing; compute: () => FieldFile } }
+        [M in keyof F]: {
+          [C in keyof F[M]]: () => { needs: Nothing; compute: () => ReturnType<F[M][C]['file']> }
+        }
       }
       model: Nothing
       query: Nothing
