@@ -11,13 +11,15 @@ export interface Inside {
 export type Transaction = Any<Inside>
 
 type Work = (tx: Database) => Promise<unknown>
-type Begin = (this: Database, work: Work, ...config: unknown[]) => Promise<unknown>
+interface Begin {
+  (this: Database, work: Work, ...config: unknown[]): Promise<unknown>
+  [followedKey]?: true
+}
 
 /** Of all databases, by the sessions of their statements: where there is one connection, it is shared. */
 const transactions = new Transactions<Inside>()
-/** Prototypes whose transactions are followed. */
-const followed = new WeakSet<object>()
-const watched = new WeakSet<Session>()
+/** On what begins transactions, and on a session: that it is followed by this copy of the package. */
+const followedKey: unique symbol = Symbol('stowage.drizzle.followed')
 
 /** The transaction that a statement of a database, or of a transaction, would be in. */
 export function transactionOf({ session }: Database): Transaction | undefined {
@@ -42,15 +44,16 @@ export function followTransactions(database: object): void {
   let owner: object | null = database
   while (owner !== null && !Object.hasOwn(owner, 'transaction'))
     owner = Object.getPrototypeOf(owner)
-  if (owner === null || followed.has(owner)) return
-  followed.add(owner)
+  if (owner === null) return
   const described = Object.getOwnPropertyDescriptor(owner, 'transaction')
   const begin = described?.value as Begin
+  if (begin[followedKey] === true) return
   const transaction: Begin = function (work, ...config) {
     // The function of a synchronous driver cannot wait for files.
     if (this.resultKind === 'sync') return begin.call(this, work, ...config)
     return run(this, work, own => begin.call(this, own, ...config))
   }
+  transaction[followedKey] = true
   Object.defineProperty(owner, 'transaction', { ...described, value: transaction })
 }
 
@@ -77,9 +80,9 @@ async function run(
  * PostgreSQL takes all of a transaction back in which a statement has failed, and answers its commit as if
  * all was well; so does MySQL after a deadlock.
  */
-function watch(session: Session): void {
-  if (watched.has(session)) return
-  watched.add(session)
+function watch(session: Session & { [followedKey]?: true }): void {
+  if (session[followedKey] === true) return
+  session[followedKey] = true
   const { prepareQuery } = session
   session.prepareQuery = (...args) => {
     const query = prepareQuery.apply(session, args)
