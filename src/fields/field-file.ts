@@ -11,7 +11,7 @@ import type { FileField, StoredUpload } from './file-field.ts'
 import { type Creation, currentScope, type FileScope, inScope, newCreation } from './lifecycle.ts'
 import { PendingFile } from './pending-file.ts'
 import { areSomeIn, fieldsOfDefault } from './registry.ts'
-import { isInTurn, takeTurn } from './turns.ts'
+import { Turns } from './turns.ts'
 
 /** What a field can be given: a stored name, content with a name, another row's file, or nothing. */
 export type FileInput = string | File | ContentFile | FieldFile | null
@@ -36,6 +36,11 @@ export interface FieldHost {
   uses?(name: string, storage: Storage, isOver: boolean): Promise<number | undefined>
   /** Whether the row is in the database, and was read without this column. */
   readonly isUnread?: boolean | undefined
+  /**
+   * Saves and deletions wait for those of the same line; default: there is one. For a transaction, which
+   * may have a lock that the others wait for, where a write that was overtaken looks at the row again.
+   */
+  readonly line?: object | undefined
   /** Writes that run at once may share one transaction, and overwrite each other unseen. */
   readonly sharesTransactions?: boolean | undefined
 }
@@ -98,15 +103,18 @@ class Activity {
   creation: Creation | undefined
   /** Names whose time has passed, and which leave with the next write of the row. */
   forgotten: ReadonlySet<string> = none
-  /** Set from `delete` until the row is written. */
-  deletion: { readonly default: boolean } | undefined
+  /**
+   * Set from `delete` until the row is written; `before`: what is shown again if that is undone. Without it
+   * the row keeps the change.
+   */
+  deletion: { readonly default: boolean; readonly before: Snapshot | undefined } | undefined
   /** Further columns, to be written with the row. */
   columns: StoredUpload['columns'] = noColumns
   /** Whether nobody has looked at the stored file, whose name came without content. */
   unmeasured = false
   reader: BinaryReader | TextReader | undefined
   closed = false
-  turn: Promise<unknown> | undefined
+  turns: Turns | undefined
   assignments = 0
 }
 
@@ -399,9 +407,11 @@ export class FieldFile {
 
   async [afterWrite](scope: FileScope, previous: string | null): Promise<void> {
     const gone = new Set(this.#activity.forgotten)
-    if (this.#activity.deletion !== undefined || this.#field.onReplace === 'cleanup')
-      gone.add(previous ?? '')
-    const alsoDefault = this.#activity.deletion?.default ?? false
+    const { deletion } = this.#activity
+    if (deletion !== undefined || this.#field.onReplace === 'cleanup') gone.add(previous ?? '')
+    const alsoDefault = deletion?.default ?? false
+    const before = deletion?.before
+    if (before !== undefined) scope.onRollback(() => this.#undelete(before))
     this.#own.forgotten = none
     this.#own.deletion = undefined
     this.#own.unsaved = false
@@ -509,17 +519,19 @@ export class FieldFile {
     // A row that was never written shows the default, which no write of it will name.
     const isDefault = alsoDefault && before.stored === this.#field.default
     if (before.stored !== null && (before.unsaved || isDefault)) this.#forget(before.stored)
-    this.#own.deletion = { default: alsoDefault }
+    this.#own.deletion = { default: alsoDefault, before: persist ? before : undefined }
     if (!persist) return await this.#deleteUnsaved(before.stored, alsoDefault)
-    this.#host.scope?.()?.onRollback(() => {
-      if (this.#stored === null && !this[isPending]) this.#restore(before)
-    })
     try {
       await this.#host.persist?.(this)
     } catch (error) {
-      this.#restore(before)
+      // The row may be written although something behind that has failed.
+      if (this.#activity.deletion !== undefined) this.#undelete(before)
       throw error
     }
+  }
+
+  #undelete(before: Snapshot): void {
+    if (this.#stored === null && !this[isPending]) this.#restore(before)
   }
 
   /** As Django: gone at once, and the row in the database names a file that is gone until it is saved. */
@@ -708,10 +720,7 @@ export class FieldFile {
    * `uploadTo` asks for during another one happen within it.
    */
   async #inTurn(work: () => Promise<void>): Promise<void> {
-    if (isInTurn(this)) return await work()
-    const turn = () => takeTurn(this, work)
-    const result = this.#activity.turn === undefined ? turn() : this.#activity.turn.then(turn)
-    this.#own.turn = result.catch(() => {})
-    await result
+    this.#own.turns ??= new Turns()
+    await this.#own.turns.take(this.#host.line, work)
   }
 }

@@ -60,25 +60,42 @@ export type Names = Readonly<Record<string, string | null | undefined>>
 /** Files by the properties of their row. */
 export type RowFiles = readonly (readonly [property: string, file: FieldFile])[]
 
+/** Ends a write of files whose row was not written, as the ORM will say. */
+class Unwritten<T> extends Error {
+  readonly result: T
+
+  constructor(result: T) {
+    super('The row was not written.')
+    this.result = result
+  }
+}
+
 /**
  * A write of a row as one call: stores the content that waits, has the row written, and lets the files
  * go that it had before.
  *
- * @param write resolves to its result and to what the row has had
+ * @param write resolves to its result and to what the row has had; `undefined` if it was not written
  * @param uses counts for files of no row, which the write was given
  */
 export async function writeRow<T>(
   open: FileScope | undefined,
   files: RowFiles,
-  write: (scope: FileScope) => Promise<readonly [result: T, previous: Names]>,
+  write: (scope: FileScope) => Promise<readonly [result: T, previous: Names | undefined]>,
   uses?: FieldHost['uses'],
 ): Promise<T> {
-  return await inScope(open, async scope => {
-    for (const [, file] of files) await file[beforeWrite](scope, uses)
-    const [result, previous] = await write(scope)
-    for (const [property, file] of files) await file[afterWrite](scope, previous[property] ?? null)
-    return result
-  })
+  try {
+    return await inScope(open, async scope => {
+      for (const [, file] of files) await file[beforeWrite](scope, uses)
+      const [result, previous] = await write(scope)
+      if (previous === undefined) throw new Unwritten(result)
+      for (const [property, file] of files)
+        await file[afterWrite](scope, previous[property] ?? null)
+      return result
+    })
+  } catch (error) {
+    if (error instanceof Unwritten) return error.result
+    throw error
+  }
 }
 
 /** The row is deleted: its files go, unless other rows use them. */

@@ -233,6 +233,12 @@ export function knownFileOfRow(row: object, property: string): FieldFile | undef
   return (row as { [filesKey]?: Map<string, FieldFile> })[filesKey]?.get(property)
 }
 
+/** The row was read again: content that waits is none that it will be written with. */
+export function forgetContentOfRow(row: object, property: string): void {
+  const slots: { [filesKey]?: Map<string, FieldFile> } = row
+  if (knownFileOfRow(row, property)?.[isPending] === true) slots[filesKey]?.delete(property)
+}
+
 /**
  * The file of a row that keeps names itself, and files beside them; a row that was read again, or whose
  * name was changed, has another file.

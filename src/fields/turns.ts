@@ -1,27 +1,42 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** A turn of somebody, and the one of somebody else that it is taken in. */
+/** A turn, and the one of something else that it is taken in. */
 interface Turn {
-  readonly of: object
+  readonly turns: Turns
   readonly outer: Turn | undefined
   isOver: boolean
 }
 
-const turns = new AsyncLocalStorage<Turn>()
+const running = new AsyncLocalStorage<Turn>()
 
-/** Whether it is somebody's turn, and this is part of it. */
-export function isInTurn(of: object): boolean {
-  for (let turn = turns.getStore(); turn !== undefined; turn = turn.outer)
-    if (turn.of === of && !turn.isOver) return true
-  return false
-}
+/** What is done to one thing one after the other; what is asked for during one of them happens within it. */
+export class Turns {
+  readonly #last = new Map<unknown, Promise<unknown>>()
 
-/** Does the work as somebody's turn. */
-export async function takeTurn(of: object, work: () => Promise<void>): Promise<void> {
-  const own: Turn = { of, outer: turns.getStore(), isOver: false }
-  try {
-    await turns.run(own, work)
-  } finally {
-    own.isOver = true
+  /** @param line waits for those of the same line alone */
+  async take(line: unknown, work: () => Promise<void>): Promise<void> {
+    if (this.#isDuring(running.getStore())) return await work()
+    const own = async (): Promise<void> => {
+      const turn: Turn = { turns: this, outer: running.getStore(), isOver: false }
+      try {
+        await running.run(turn, work)
+      } finally {
+        turn.isOver = true
+      }
+    }
+    const before = this.#last.get(line)
+    const result = before === undefined ? own() : before.then(own)
+    const end = result.catch(() => {})
+    this.#last.set(line, end)
+    try {
+      await result
+    } finally {
+      if (this.#last.get(line) === end) this.#last.delete(line)
+    }
+  }
+
+  #isDuring(turn: Turn | undefined): boolean {
+    if (turn === undefined) return false
+    return (turn.turns === this && !turn.isOver) || this.#isDuring(turn.outer)
   }
 }

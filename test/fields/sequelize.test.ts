@@ -166,9 +166,10 @@ describe('what Sequelize has of its own', () => {
       User.addHook(hook, async () => {
         await run()
       })
-    await expect(user.destroy()).rejects.toThrow('would leave files')
     await expect(user.avatar.save('b.txt', 'b')).rejects.toThrow('would leave files')
-    expect(await stored()).toEqual(['a.txt', 'p.txt'])
+    expect(await stored()).toEqual(['b.txt', 'p.txt'])
+    await expect(user.destroy()).rejects.toThrow('would leave files')
+    expect(await stored()).toEqual(['p.txt'])
     await expectNoOrphan()
   })
 

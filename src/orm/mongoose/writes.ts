@@ -59,16 +59,6 @@ interface Outcome {
   readonly deletedCount?: number
 }
 
-/** Ends a write of files whose row was not written, as Mongoose will say. */
-class Unwritten extends Error {
-  readonly outcome: Outcome
-
-  constructor(outcome: Outcome) {
-    super('The row was not written.')
-    this.outcome = outcome
-  }
-}
-
 /** The writes of one document. */
 class DocumentWrites {
   readonly #document: Document
@@ -110,21 +100,15 @@ class DocumentWrites {
     const paths = Object.keys(this.#fields).filter(path => writtenAt(update, path) !== undefined)
     if (paths.length === 0) return await this.#plain.updateOne(filter, update, options)
     const files = this.#files(paths)
-    try {
-      return await writeRow(this.#scope(options, files), files, async () => {
-        this.#settle(files, (path, value) => setInUpdate(update, path, value))
-        const [outcome, previous] = await this.#swap(paths, options, async names => {
-          if (Object.values(names).some(Boolean)) openScope(options?.session)
-          return await this.#plain.updateOne({ ...names, ...filter }, update, options)
-        })
-        if (previous === null) throw vanished(this.#document)
-        if (previous === undefined) throw new Unwritten(outcome)
-        return [outcome, previous]
+    return await writeRow(this.#scope(options, files), files, async () => {
+      this.#settle(files, (path, value) => setInUpdate(update, path, value))
+      const [outcome, previous] = await this.#swap(paths, options, async names => {
+        if (Object.values(names).some(Boolean)) openScope(options?.session)
+        return await this.#plain.updateOne({ ...names, ...filter }, update, options)
       })
-    } catch (error) {
-      if (error instanceof Unwritten) return error.outcome
-      throw error
-    }
+      if (previous === null) throw vanished(this.#document)
+      return [outcome, previous]
+    })
   }
 
   async #delete(filter: Values, options: WriteOptions | undefined): Promise<Outcome> {

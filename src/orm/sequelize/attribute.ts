@@ -15,6 +15,7 @@ import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import { fileOfRow } from '../../fields/rows.ts'
+import { rootOf } from './transactions.ts'
 
 /** On the getter of an attribute: its field. Sequelize copies attributes, but not their functions. */
 export const fieldKey: unique symbol = Symbol('stowage.sequelize.field')
@@ -87,6 +88,10 @@ class RowHost implements FieldHost {
     this.owner.changed(this.attribute as never, true)
     const transaction = this.#files.transactionOf(this.owner)
     await this.owner.save(transaction && { transaction })
+  }
+
+  get line(): Transaction | undefined {
+    return rootOf(this.#files.transactionOf(this.owner))
   }
 
   scope(): FileScope | undefined {

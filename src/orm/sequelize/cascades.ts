@@ -1,9 +1,9 @@
-import type { Model, ModelStatic, Sequelize, Transaction } from 'sequelize'
+import type { Model, ModelStatic, Sequelize, Transaction, WhereOptions } from 'sequelize'
 import { bypass, cascades } from '../../fields/bypass.ts'
 import { FileField } from '../../fields/file-field.ts'
 import type { FileModel } from '../../fields/file-models.ts'
 import type { FiledTable } from '../../fields/statements.ts'
-import { everyRow, modelOf, tableOf } from './table.ts'
+import { everyRow, marksDeleted, modelOf, tableOf } from './table.ts'
 
 /** Rows that the database deletes by itself with those of their parent (`ON DELETE CASCADE`). */
 interface Cascade {
@@ -14,6 +14,13 @@ interface Cascade {
   readonly key: string | undefined
   /** `undefined` for a table that no model stands for. */
   readonly parent: ModelStatic<Model> | undefined
+}
+
+/** Of which rows there is to be one number. */
+interface CountOptions {
+  readonly where: WhereOptions
+  readonly transaction: Transaction | null
+  readonly hooks: boolean
 }
 
 /** Deletions of rows, from parent to child, at whose ends there are files that go with their rows. */
@@ -67,17 +74,40 @@ export class Cascades {
   }
 
   /**
+   * Before anything is deleted with a row.
+   *
+   * @throws UnsupportedError for rows that Sequelize will not delete with it, and the database would
+   */
+  async refuseHidden(row: Model, transaction: Transaction | undefined, force: boolean) {
+    await this.#refuse(row, transaction, async (child, options) => {
+      const isMarked = marksDeleted(child) && !force
+      return isMarked ? 0 : await child.count(options)
+    })
+  }
+
+  /**
    * Right before a row is deleted: Sequelize has deleted those that refer to it, as far as it sees them.
    *
-   * @throws UnsupportedError for rows that are left, which the database would delete
+   * @throws UnsupportedError for rows that are left
    */
-  async refuseHidden(row: Model, transaction: Transaction): Promise<void> {
+  async refuseLeft(row: Model, transaction: Transaction | undefined): Promise<void> {
+    await this.#refuse(row, transaction, async () => 0)
+  }
+
+  /** @param seen number of the rows that refer to another one, as far as Sequelize deletes them */
+  async #refuse(
+    row: Model,
+    transaction: Transaction | undefined,
+    seen: (child: ModelStatic<Model>, options: CountOptions) => Promise<number>,
+  ): Promise<void> {
     for (const { child, attribute, key, parent } of this.#all) {
       if (parent === undefined || !(row instanceof parent)) continue
       const where = { [attribute]: referredTo(row, key) }
-      const left = await child.unscoped().count({ ...everyRow, where, transaction })
+      const options: CountOptions = { where, transaction: transaction ?? null, hooks: false }
+      const all = await child.unscoped().count({ ...options, ...everyRow })
       const instead = `destroy({ force: true }) first, of the rows of ${child.name} that a scope or paranoid hides`
-      if (left > 0) throw bypass(`destroy() of ${parent.name}`, this.#columnsOf(child), instead)
+      if (all > 0 && all > (await seen(child, options)))
+        throw bypass(`destroy() of ${parent.name}`, this.#columnsOf(child), instead)
     }
   }
 

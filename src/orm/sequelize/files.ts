@@ -1,4 +1,11 @@
-import { type Model, type ModelStatic, Op, type Sequelize, type Transaction } from 'sequelize'
+import {
+  type Model,
+  type ModelStatic,
+  Op,
+  QueryTypes,
+  type Sequelize,
+  type Transaction,
+} from 'sequelize'
 import type { FileField } from '../../fields/file-field.ts'
 import { countUses, FileModel, FileModels, mostUses } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
@@ -17,6 +24,16 @@ import { type StatementOptions, Transactions } from './transactions.ts'
  */
 export function registerFiles(sequelize: Sequelize): void {
   new SequelizeFiles(sequelize).register()
+}
+
+/** On a model's prototype: its files. */
+const filesKey: unique symbol = Symbol('stowage.sequelize.files')
+
+type Filed = Model & { [filesKey]?: FileModel }
+
+/** A model of a table. */
+function keyOf(model: ModelStatic<Model>): string {
+  return `${tableOf(model).key} ${model.name}`
 }
 
 /** The files of one Sequelize. */
@@ -47,14 +64,11 @@ class SequelizeFiles implements Registration {
 
   /** `Model.schema()` makes a model for the same table in another schema, whose rows name files, too. */
   filesOf(model: ModelStatic<Model>): FileModel | undefined {
-    // Another model of the table may have no files.
-    if (!(registrationKey in model.prototype)) return undefined
-    const { key, table } = tableOf(model)
-    const files = this.#models.of(key)
-    if (files !== undefined) return files
-    const known = [...this.#models].find(([, other]) => other.table === table)?.[1]
-    if (known !== undefined) this.#models.add(model, known, key)
-    return known
+    const { [filesKey]: files }: Filed = model.prototype
+    // A class may inherit from one with files.
+    if (files === undefined || files.table !== tableOf(model).table) return undefined
+    if (this.#models.of(keyOf(model)) === undefined) this.#models.add(model, files, keyOf(model))
+    return files
   }
 
   transactionOf(row: Model): Transaction | undefined {
@@ -65,13 +79,21 @@ class SequelizeFiles implements Registration {
     return this.#transactions.scopeOf(transaction)
   }
 
+  /** Several models may stand for one table. */
   async uses(storage: unknown, name: string, transaction?: Transaction): Promise<number> {
-    return await this.#models.uses(storage, async (model, attributes) => {
+    const counted = new Set<string>()
+    return await this.#models.uses(storage, async (model, properties) => {
+      const attributes = properties.filter(property => {
+        const attribute = model.getAttributes()[property]
+        const column = `${tableOf(model).key}.${attribute?.field}`
+        return attribute !== undefined && !counted.has(column) && counted.add(column)
+      })
+      if (attributes.length === 0) return 0
       const where = { [Op.or]: attributes.map(attribute => ({ [attribute]: name })) }
       const rows = await model.unscoped().findAll({
         ...everyRow,
         where,
-        attributes: [...attributes],
+        attributes,
         limit: mostUses,
         transaction: transaction ?? null,
         raw: true,
@@ -86,13 +108,14 @@ class SequelizeFiles implements Registration {
       const field = (options.get as { [fieldKey]?: FileField } | undefined)?.[fieldKey]
       return field === undefined ? [] : [{ property, field, column: options.field }]
     })
-    const { key, table } = tableOf(model)
-    if (columns.length === 0 || this.#models.of(key) !== undefined) return
-    const files = new FileModel(table, columns)
-    this.#models.add(model, files, key)
-    const prototype: Model & { [registrationKey]?: Registration; [rowFields]?: object } =
+    if (columns.length === 0) return
+    const files = new FileModel(tableOf(model).table, columns)
+    // One that is defined again takes the place of the other.
+    this.#models.add(model, files, keyOf(model))
+    const prototype: Filed & { [registrationKey]?: Registration; [rowFields]?: object } =
       model.prototype
     prototype[registrationKey] = this
+    prototype[filesKey] = files
     prototype[rowFields] = Object.create(
       { toRow: (row: Model): object => row.dataValues },
       Object.getOwnPropertyDescriptors(files.fields),
@@ -107,14 +130,20 @@ class SequelizeFiles implements Registration {
     const guarded = async (given: unknown, options?: StatementOptions): Promise<unknown> => {
       this.#checkCascades()
       const sql: unknown = typeof given === 'string' ? given : Reflect.get(Object(given), 'query')
-      if (!(await this.#rows.begin(options?.instance)))
+      const own = await this.#rows.begin(options?.instance)
+      if (own === undefined)
         this.#models.refuseStatement(
           String(sql),
           this.#sequelize.getDialect(),
           'save() and destroy() of the rows',
           () => this.cascades.tables(),
         )
-      const run: Promise<unknown> = Reflect.apply(query, this.#sequelize, [given, options])
+      // Sequelize tells the number of rows that were deleted for this type alone.
+      const type = own?.isCounted === true && { type: QueryTypes.BULKDELETE }
+      const run: Promise<unknown> = Reflect.apply(query, this.#sequelize, [
+        given,
+        type ? { ...options, ...type } : options,
+      ])
       return await this.#transactions.watch(run, options)
     }
     Object.assign(this.#sequelize, { query: guarded })

@@ -3,8 +3,10 @@ import type { Model, ModelStatic, Sequelize, Transaction } from 'sequelize'
 import { vanished } from '../../fields/bypass.ts'
 import { beforeWrite, changedColumns, type FieldFile, isPending } from '../../fields/field-file.ts'
 import type { FileModel } from '../../fields/file-models.ts'
-import { inScope } from '../../fields/lifecycle.ts'
+import { type FileScope, inScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
+import { forgetContentOfRow } from '../../fields/rows.ts'
+import { unmet, untilMet } from '../../fields/until-met.ts'
 import type { Cascades } from './cascades.ts'
 import { everyRow, modelOf } from './table.ts'
 import type { Transactions } from './transactions.ts'
@@ -21,11 +23,14 @@ interface WriteOptions {
   readonly transaction?: Transaction | null
   readonly fields?: string[]
   readonly ignoreDuplicates?: boolean
+  readonly force?: boolean
 }
 
 /** The statement that writes or deletes a row, whose files are looked after. */
-interface Own {
+export interface Own {
   readonly row: Model
+  /** Whether Sequelize is to tell how many rows it has deleted. */
+  readonly isCounted?: boolean
   /** Called right before it. */
   begin?(): Promise<void>
 }
@@ -36,7 +41,14 @@ interface Saving {
   isWritten: boolean
 }
 
-/** The rows of one Sequelize, when they are written and deleted one by one. */
+/** What Sequelize resolves to when it has written a row, and the number of rows. */
+type Written = readonly [row: unknown, count: unknown]
+
+/**
+ * The rows of one Sequelize, when they are written and deleted one by one: each by the one statement that
+ * Sequelize makes of it, on the condition that the row has the files that it was seen with. No transaction
+ * is begun for it.
+ */
 export class Rows {
   readonly #sequelize: Sequelize
   readonly #transactions: Transactions
@@ -50,12 +62,12 @@ export class Rows {
     this.#files = files
   }
 
-  /** Whether a statement for a row is one that is looked after here, and not one that a hook makes. */
-  async begin(row: unknown): Promise<boolean> {
+  /** The statement for a row that is looked after here, if it is this one, and not one that a hook makes. */
+  async begin(row: unknown): Promise<Own | undefined> {
     const own = this.#own.getStore()
-    if (own === undefined || own.row !== row) return false
+    if (own === undefined || own.row !== row) return undefined
     await own.begin?.()
-    return true
+    return own
   }
 
   /** Behind all hooks come these methods, with one statement each. */
@@ -67,16 +79,17 @@ export class Rows {
     type Remove = Parameters<typeof remove>
     Object.assign(queries, {
       insert: async (...[row, table, values, options]: Insert) =>
-        await this.#write(row, values, options as WriteOptions, own =>
+        await this.#insert(row, values, options as WriteOptions, own =>
           insert.call(queries, row, table, values, own),
         ),
       update: async (...[row, table, values, where, options]: Update) =>
-        await this.#write(row, values, options as WriteOptions, own =>
-          update.call(queries, row, table, values, where, own),
-        ),
+        await this.#update(row, values, options as WriteOptions, async (names, own) => {
+          const condition = { ...where, ...names } as typeof where
+          return (await update.call(queries, row, table, values, condition, own)) as never
+        }),
       delete: async (...[row, table, where, options]: Remove) =>
-        await this.#delete(row, options as WriteOptions, own =>
-          remove.call(queries, row, table, where, own),
+        await this.#delete(row, options as WriteOptions, (names, own) =>
+          remove.call(queries, row, table, { ...where, ...names } as typeof where, own),
         ),
     })
   }
@@ -89,18 +102,15 @@ export class Rows {
   ): Promise<T> {
     const asked = this.#propertiesOf(row).filter(attribute => {
       const isAsked = options.fields?.includes(attribute) ?? true
-      return isAsked && (row.isNewRecord || row.changed(attribute as never))
+      return isAsked && row.changed(attribute as never)
     })
-    const running = this.#transactions.current(options.transaction)
+    const { own, scope: open } = this.#inside(options)
     if (options.transaction) this.#transactions.meet(row, options.transaction)
-    if (asked.length === 0)
-      return await save(running ? { ...options, transaction: running } : options)
-    return await this.#within(options, async inside => {
-      return await inScope(this.#transactions.scopeOf(inside.transaction), async scope => {
-        if (!maySkip(row, options))
-          for (const [, file] of filesOf(row, asked)) await file[beforeWrite](scope)
-        return await this.#saveAll(row, asked, async () => await save(inside))
-      })
+    if (asked.length === 0) return await save(own)
+    return await inScope(open, async scope => {
+      if (!maySkip(row, options))
+        for (const [, file] of filesOf(row, asked)) await file[beforeWrite](scope)
+      return await this.#saveAll(row, asked, async () => await save(own))
     })
   }
 
@@ -113,36 +123,34 @@ export class Rows {
     return await save()
   }
 
-  /** Hooks and what refers to the row are in the transaction, too. */
+  /** What refers to the row, and hooks, are in the transaction that is running, too. */
   async destroy<Options extends WriteOptions>(
     options: Options,
     destroy: (options: Options) => Promise<void>,
   ): Promise<void> {
-    await this.#within(options, destroy)
+    await destroy(this.#inside(options).own)
   }
 
-  /** A hook may have given the row other files after {@link save}, or files at all. */
-  async #write<T>(
+  /** Content that waited is not of the row as it was read. */
+  reloaded(row: Model): void {
+    for (const property of this.#propertiesOf(row))
+      if (!row.changed(property as never)) forgetContentOfRow(row, property)
+  }
+
+  async #insert<T>(
     row: Model | null,
     values: object,
     options: WriteOptions,
-    write: (options: WriteOptions) => Promise<T>,
+    insert: (options: WriteOptions) => Promise<T>,
   ): Promise<T> {
-    const written =
-      row === null ? [] : this.#propertiesOf(row).filter(name => columnOf(row, name) in values)
-    if (row === null || written.length === 0) return await write(options)
-    const saving = this.#saving.getStore()
-    if (saving?.row === row) saving.isWritten = true
-    return await this.#within(options, async inside => {
-      const { transaction } = inside
-      const previous = row.isNewRecord ? {} : await this.#lock(row, written, transaction)
-      if (previous === null) throw vanished(row.constructor.name)
-      const files = filesOf(row, written)
-      const fresh = maySkip(row, options) ? files.filter(([, file]) => file[isPending]) : []
-      const scope = this.#transactions.scopeOf(transaction)
-      const result = await writeRow(scope, files, async () => {
-        addChanges(row, files, values, options)
-        return [await this.#own.run({ row }, () => write(inside)), previous]
+    const files = row === null ? [] : this.#filesIn(row, values)
+    if (row === null || files.length === 0) return await insert(options)
+    const { own, scope: open } = this.#inside(options)
+    const fresh = maySkip(row, options) ? files.filter(([, file]) => file[isPending]) : []
+    return await inScope(open, async scope => {
+      const result = await this.#write(row, files, scope, async () => {
+        addChanges(row, files, values, own)
+        return [await insert(own), {}]
       })
       for (const [, { storage, name }] of fresh)
         if (name !== null)
@@ -151,58 +159,125 @@ export class Rows {
     })
   }
 
-  async #delete<T>(
-    row: Model | null,
+  async #update(
+    row: Model,
+    values: object,
     options: WriteOptions,
-    remove: (options: WriteOptions) => Promise<T>,
-  ): Promise<T> {
-    const properties = row === null ? [] : this.#propertiesOf(row)
-    const { cascades } = this.#files
-    if (row === null || (properties.length === 0 && !cascades.hasParent(row)))
-      return await remove(options)
-    return await this.#within(options, async inside => {
-      const { transaction } = inside
-      const previous = await this.#lock(row, properties, transaction)
-      const begin = () => cascades.refuseHidden(row, transaction)
-      const result = await this.#own.run({ row, begin }, () => remove(inside))
-      const scope = this.#transactions.scopeOf(transaction)
-      await leaveRow(scope, filesOf(row, properties), previous ?? {})
-      return result
+    update: (names: Names, options: WriteOptions) => Promise<Written>,
+  ): Promise<Written> {
+    const files = this.#filesIn(row, values)
+    if (files.length === 0) return await update({}, options)
+    const { own, scope, transaction } = this.#inside(options)
+    const written = files.map(([property]) => property)
+    // Sequelize itself looks whether the version of the row is met.
+    const isLast = Boolean(modelOf(row).options.version)
+    return await this.#write(row, files, scope, async () => {
+      const swap = await this.#swap(row, written, transaction, isLast, async names => {
+        addChanges(row, files, values, own)
+        return await update(names, own)
+      })
+      if (swap[1] === null) throw vanished(row.constructor.name)
+      return swap as readonly [Written, Names | undefined]
     })
   }
 
-  /** In a transaction: the column of a file may not change between a look at it and the statement. */
-  async #within<T, Options extends WriteOptions>(
-    options: Options,
-    work: (options: Options & { transaction: Transaction }) => Promise<T>,
+  /** A hook may have given the row other files after {@link save}, or files at all. */
+  async #write<T>(
+    row: Model,
+    files: RowFiles,
+    scope: FileScope | undefined,
+    write: () => Promise<readonly [T, Names | undefined]>,
   ): Promise<T> {
-    return await this.#transactions.within(
-      this.#transactions.current(options.transaction),
-      async transaction => await work({ ...options, transaction }),
-    )
+    const saving = this.#saving.getStore()
+    if (saving?.row === row) saving.isWritten = true
+    return await writeRow(scope, files, async () => await this.#own.run({ row }, write))
   }
 
-  /** The names that the row has right now, with a lock where the database has locks for rows. */
-  async #lock(
+  async #delete(
+    row: Model | null,
+    options: WriteOptions,
+    remove: (names: Names, options: WriteOptions) => Promise<unknown>,
+  ): Promise<unknown> {
+    const properties = row === null ? [] : this.#propertiesOf(row)
+    const { cascades } = this.#files
+    if (row === null || (properties.length === 0 && !cascades.hasParent(row)))
+      return await remove({}, options)
+    const { own, scope, transaction } = this.#inside(options)
+    await cascades.refuseHidden(row, transaction, options.force === true)
+    const begin = () => cascades.refuseLeft(row, transaction)
+    if (properties.length === 0) return await this.#own.run({ row, begin }, () => remove({}, own))
+    const [, previous] = await this.#swap(row, properties, transaction, true, async names => {
+      const counted = { row, begin, isCounted: true }
+      return [row, await this.#own.run(counted, () => remove(names, own))]
+    })
+    if (previous !== undefined) await leaveRow(scope, filesOf(row, properties), previous ?? {})
+    return row
+  }
+
+  /**
+   * Writes on the condition that the row still has the names that it was seen with. Resolves to what it
+   * had; to `null` if it is gone, to `undefined` if it did not meet another condition.
+   *
+   * @param isLast whether there may be other conditions, so that it is not to be tried again
+   */
+  async #swap(
     row: Model,
     attributes: readonly string[],
-    transaction: Transaction,
+    transaction: Transaction | undefined,
+    isLast: boolean,
+    write: (names: Names) => Promise<Written>,
+  ): Promise<readonly [Written, Names | null | undefined]> {
+    let seen = knownNames(row, attributes) ?? (await this.#names(row, attributes, transaction))
+    return await untilMet(async () => {
+      const held = seen
+      const names = held && attributes.map(name => [columnOf(row, name), held[name] ?? null])
+      const written = await write(Object.fromEntries(names ?? []))
+      if (held === null || Number(written[1]) > 0) return [written, held]
+      seen = await this.#names(row, attributes, transaction)
+      if (seen === null || !areSame(seen, held)) return unmet
+      // MySQL counts rows that were changed.
+      if (areSame(Object.fromEntries(attributes.map(name => [name, nameIn(row, name)])), held))
+        return [written, held]
+      return isLast ? [written, undefined] : unmet
+    })
+  }
+
+  /** What a row is written with, and the files of its transaction, if there is one. */
+  #inside<Options extends WriteOptions>(options: Options) {
+    const transaction = this.#transactions.current(options.transaction)
+    if (transaction === undefined) return { own: options, transaction, scope: undefined }
+    const scope = this.#transactions.scopeOf(transaction)
+    return { own: { ...options, transaction }, transaction, scope }
+  }
+
+  /** The names that the row has right now; in a transaction with a lock, to see what others have committed. */
+  async #names(
+    row: Model,
+    attributes: readonly string[],
+    transaction: Transaction | undefined,
   ): Promise<Names | null> {
-    if (attributes.length === 0) return null
     const found = await modelOf(row)
       .unscoped()
       .findOne({
         ...everyRow,
         where: row.where() as never,
         attributes: [...attributes],
-        transaction,
-        lock: transaction.LOCK.UPDATE,
+        transaction: transaction ?? null,
+        ...(transaction && { lock: transaction.LOCK.UPDATE }),
         rejectOnEmpty: false,
         raw: true,
       })
     // With `raw` it is no model but the columns.
     const columns: object | null = found
     return columns as Names | null
+  }
+
+  /** The files that values for columns are for. */
+  #filesIn(row: Model, values: object): RowFiles {
+    return filesOf(
+      row,
+      this.#propertiesOf(row).filter(name => columnOf(row, name) in values),
+    )
   }
 
   /** An attribute may have been removed from the model. */
@@ -224,17 +299,38 @@ export function extendRows(model: ModelStatic<Model>, rows: Rows): void {
   const isExtended = rowsKey in prototype
   Object.assign(prototype, { [rowsKey]: rows })
   if (isExtended) return
-  const { save, destroy } = prototype
+  const { save, destroy, reload } = prototype
   prototype.save = async function (this: Row, options: WriteOptions = {}) {
     return await this[rowsKey].save(this, options, own => save.call(this, own as object) as never)
   }
   prototype.destroy = async function (this: Row, options = {}) {
     await this[rowsKey].destroy(options, own => destroy.call(this, own))
   }
+  prototype.reload = async function (this: Row, options) {
+    await reload.call(this, options)
+    this[rowsKey].reloaded(this)
+    return this
+  }
 }
 
 function filesOf(row: Model, attributes: readonly string[]): RowFiles {
   return attributes.map(attribute => [attribute, row.get(attribute as never) as FieldFile])
+}
+
+/** The names that a row was read or written with; `undefined` if it was read without one of them. */
+function knownNames(row: Model, attributes: readonly string[]): Names | undefined {
+  const names = attributes.map(name => [name, row.previous(name as never) as unknown] as const)
+  return names.some(([, name]) => name === undefined)
+    ? undefined
+    : (Object.fromEntries(names) as Names)
+}
+
+function nameIn(row: Model, attribute: string): string | null | undefined {
+  return row.getDataValue(attribute as never)
+}
+
+function areSame(one: Names, other: Names): boolean {
+  return Object.keys(one).every(name => one[name] === other[name])
 }
 
 /** The database may leave the row out, and does not say so. */

@@ -16,3 +16,8 @@ export function tableOf(model: ModelStatic<Model>): {
 export function modelOf(row: Model): ModelStatic<Model> {
   return row.constructor as ModelStatic<Model>
 }
+
+/** Whether a row that is deleted is only marked, and can be restored. */
+export function marksDeleted({ options }: ModelStatic<Model>): boolean {
+  return options.paranoid === true && options.timestamps !== false
+}

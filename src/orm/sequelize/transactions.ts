@@ -14,6 +14,8 @@ export interface StatementOptions {
 export class Transactions {
   readonly #sequelize: Sequelize
   readonly #running = new AsyncLocalStorage<Transaction>()
+  /** Those with a callback, which alone is in them. */
+  readonly #withCallback = new WeakSet<Transaction>()
   readonly #scopes = new WeakMap<Transaction, FileScope>()
   readonly #committed = new WeakSet<Transaction>()
   /** Those whose commit the database has not answered. */
@@ -29,16 +31,21 @@ export class Transactions {
     this.#followCommits()
   }
 
-  /** The transaction that something is done in: the one given, `null` for none, or the one that is running. */
+  /**
+   * The transaction that a row is written in: the one given, `null` for none, or the one that is running
+   * here or that CLS knows.
+   */
   current(given?: Transaction | null): Transaction | undefined {
-    return given === undefined ? stillOpen(this.#running.getStore()) : (given ?? undefined)
+    if (given !== undefined) return given ?? undefined
+    return stillOpen(this.#running.getStore()) ?? this.#ofCls()
   }
 
   /** The transaction that the file of a row is changed in if nobody names one. */
   of(row: Model): Transaction | undefined {
     const own = stillOpen(this.#rows.get(row))
     const running = this.current()
-    return own === undefined || isInside(running, own) ? running : own
+    if (own === undefined || this.#withCallback.has(own)) return running
+    return isInside(running, own) ? running : own
   }
 
   /** A row belongs to a transaction, and so do those that came along with it by `include`. */
@@ -51,7 +58,8 @@ export class Transactions {
 
   /** A statement that runs: the rows that it finds, or its failure, have to do with its transaction. */
   async watch(run: Promise<unknown>, options: StatementOptions | undefined): Promise<unknown> {
-    const transaction = options?.transaction ?? undefined
+    const given = options?.transaction
+    const transaction = given === undefined ? this.#ofCls() : (given ?? undefined)
     try {
       const result = await run
       if (transaction && options?.type === QueryTypes.SELECT) this.meet(result, transaction)
@@ -91,12 +99,12 @@ export class Transactions {
     return scope
   }
 
-  /** Does the work in the transaction given, or in one of its own. */
-  async within<T>(
-    given: Transaction | undefined,
-    work: (transaction: Transaction) => Promise<T>,
-  ): Promise<T> {
-    return given === undefined ? await this.#sequelize.transaction(work) : await work(given)
+  /** What Sequelize itself takes where nobody names a transaction (`Sequelize.useCLS()`). */
+  #ofCls(): Transaction | undefined {
+    const { _cls: namespace } = this.#sequelize.constructor as {
+      readonly _cls?: { get(key: string): Transaction | null | undefined }
+    }
+    return stillOpen(namespace?.get('transaction') ?? undefined)
   }
 
   #followCallbacks(): void {
@@ -104,7 +112,10 @@ export class Transactions {
     const { transaction } = this.#sequelize
     this.#sequelize.transaction = async (...args: unknown[]) => {
       const inside = (run: Run): Run => {
-        return own => this.#running.run(own, () => run(own))
+        return own => {
+          this.#withCallback.add(own)
+          return this.#running.run(own, () => run(own))
+        }
       }
       const given = args.map(arg => (typeof arg === 'function' ? inside(arg as Run) : arg))
       return await Reflect.apply(transaction, this.#sequelize, given)
@@ -128,6 +139,12 @@ export class Transactions {
 
 function parentOf(transaction: Transaction): Transaction | undefined {
   return (transaction as { parent?: Transaction }).parent
+}
+
+/** The one around all savepoints. */
+export function rootOf(transaction: Transaction | undefined): Transaction | undefined {
+  const parent = transaction && parentOf(transaction)
+  return parent === undefined ? transaction : rootOf(parent)
 }
 
 /** The transaction, or the one around a savepoint that is over. */
