@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { EventEmitter, once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DataTypes, Model, type Options, Sequelize, Transaction } from 'sequelize'
@@ -122,6 +123,54 @@ describe.each(kinds)('Sequelize on %s', kind => {
     await transaction.rollback()
     expect(user.avatar.name).toBe('a.txt')
     expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it('changes a file in the transaction that runs, and in none of another task with the row object', async () => {
+    const user = await made('a.txt')
+    const failure = new Error('roll back')
+    const first = sequelize.transaction(async () => {
+      await user.avatar.save('one.txt', 'one')
+      await sleep(100)
+      throw failure
+    })
+    await sleep(30)
+    await Promise.all([expect(first).rejects.toBe(failure), user.avatar.save('two.txt', 'two')])
+    expect((await User.findAll()).map(({ avatar }) => avatar.name)).toEqual(['two.txt'])
+    expect(user.avatar.name).toBe('two.txt')
+    expect(await stored()).toEqual(['two.txt'])
+  })
+
+  it('lets no task wait for one with the same row object that waits for its lock', async () => {
+    const user = await made('a.txt')
+    const first = sequelize.transaction(async transaction => {
+      await User.update({ title: 'b' }, { where: {}, transaction })
+      await sleep(100)
+      await user.avatar.save('one.txt', 'one')
+    })
+    await sleep(30)
+    await Promise.all([first, user.avatar.save('two.txt', 'two')])
+    const [found] = await User.findAll()
+    expect(await stored()).toEqual([found?.avatar.name])
+    expect(user.avatar.name).toBe(found?.avatar.name)
+  })
+
+  it('knows a statement that fails in the transaction of CLS', async () => {
+    const store = new AsyncLocalStorage<Map<string, unknown>>()
+    Sequelize.useCLS({
+      bind: (fn: unknown) => fn,
+      run: (work: (context: unknown) => void) => store.run(new Map(), () => work(store.getStore())),
+      get: (key: string) => store.getStore()?.get(key),
+      set: (key: string, value: unknown) => store.getStore()?.set(key, value),
+    } as never)
+    const user = await made('a.txt')
+    await sequelize.transaction(async () => {
+      await user.avatar.save('n.txt', 'n')
+      await sequelize.query('SELECT * FROM nowhere').catch(() => {})
+    })
+    Reflect.deleteProperty(Sequelize, '_cls')
+    const name = kind === 'postgres' ? 'a.txt' : 'n.txt'
+    expect(user.avatar.name).toBe(name)
+    expect(await stored()).toEqual([name])
   })
 
   it('writes a row in both of two transactions that save it at once, one of which rolls back', async () => {
