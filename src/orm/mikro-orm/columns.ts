@@ -19,7 +19,11 @@ export const columnsKey: unique symbol = Symbol('stowage.mikro-orm.columns')
 /** On the prototype of an entity: the files of the drivers that have such rows. */
 export const driversKey: unique symbol = Symbol('stowage.mikro-orm.drivers')
 
+/** On the prototype of an entity: of rows that belong to no manager yet, the one that has made them. */
+export const makersKey: unique symbol = Symbol('stowage.mikro-orm.makers')
+
 export interface Prototype {
+  [makersKey]?: WeakMap<object, EntityManager>
   [driversKey]?: ReadonlySet<DriverFiles>
   [columnsKey]?: ReadonlyMap<string, EntityFile>
   [rowFields]?: Record<string, FileField>
@@ -100,14 +104,11 @@ export function columnsOfClass({ prototype }: EntityMetadata): readonly EntityFi
   return columnsOf(prototype as object)
 }
 
-/** Of rows that belong to no manager yet: the one that has made them. */
-const makers = new WeakMap<object, EntityManager>()
-
 /** The manager that a row is written by, or was made by. */
 export function managerOfRow(row: object): EntityManager | undefined {
-  return helper(row).__em ?? makers.get(row)
+  return helper(row).__em ?? (row as Prototype)[makersKey]?.get(row)
 }
 
 export function rememberManager(row: object, em: EntityManager): void {
-  if (helper(row).__em === undefined) makers.set(row, em)
+  if (helper(row).__em === undefined) (row as Prototype)[makersKey]?.set(row, em)
 }

@@ -33,6 +33,12 @@ interface Comparator {
  */
 export function watchRows(config: Configuration): void {
   const { getHydrator, getComparator } = config
+  const watched = new WeakSet<object>()
+  const once = <T extends object>(service: T, watch: () => void): T => {
+    if (!watched.has(service)) watch()
+    watched.add(service)
+    return service
+  }
   config.getHydrator = metadata => {
     const hydrator = getHydrator.call(config, metadata)
     return once(hydrator, () => watchHydrator(hydrator as object as Hydrator)) as never
@@ -41,14 +47,6 @@ export function watchRows(config: Configuration): void {
     const comparator = getComparator.call(config, metadata)
     return once(comparator, () => watchComparator(comparator as object as Comparator))
   }
-}
-
-const watched = new WeakSet<object>()
-
-function once<T extends object>(service: T, watch: () => void): T {
-  if (!watched.has(service)) watch()
-  watched.add(service)
-  return service
 }
 
 function watchHydrator(hydrator: Hydrator): void {

@@ -22,6 +22,7 @@ import {
   columnsKey,
   columnsOf,
   EntityFile,
+  makersKey,
   managerOfRow,
   type Prototype,
   type Row,
@@ -116,6 +117,7 @@ function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileFiel
       ? known
       : new EntityFile(prop.name, field, (row, of) => new EntityHost(row, of))
   field.attach(meta.tableName || meta.className, prop.fieldNames?.[0] ?? prop.name, prop.name)
+  prototype[makersKey] ??= new WeakMap()
   prototype[columnsKey] = new Map([...columnMap(prototype), [prop.name, column]])
   prototype[rowFields] = { ...prototype[rowFields], [prop.name]: field }
   // MikroORM uses accessors of the prototype for what says so, and leaves them alone.

@@ -16,6 +16,10 @@ import { RowWrites } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
 import { dialectOf } from '../../fields/sql-dialects.ts'
 import { refuseUnstored } from '../../fields/statements.ts'
+import { SourceConnections } from './connections.ts'
+import { RowLocks } from './locks.ts'
+import { OwnStatements } from './own-statements.ts'
+import { refuseEmbedded, refuseHidden } from './refusals.ts'
 import {
   lastManager,
   type Prototype,
@@ -24,11 +28,7 @@ import {
   registrationOf,
   rememberManager,
   sourcesKey,
-} from './column.ts'
-import { SourceConnections } from './connections.ts'
-import { RowLocks } from './locks.ts'
-import { OwnStatements } from './own-statements.ts'
-import { refuseEmbedded, refuseHidden } from './refusals.ts'
+} from './registration.ts'
 import {
   columnsOf,
   entityOf,

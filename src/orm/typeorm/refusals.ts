@@ -1,6 +1,6 @@
 import type { EntityMetadata } from 'typeorm'
 import { ImproperlyConfigured } from '../../core/errors.ts'
-import { columnsKey, type Property, type Prototype } from './column.ts'
+import { columnsKey, type Property, type Prototype } from './registration.ts'
 
 /** TypeORM writes what is in an embedded object with its entity, and tells nobody. */
 export function refuseEmbedded({ allEmbeddeds, tableName }: EntityMetadata): void {

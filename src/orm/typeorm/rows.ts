@@ -7,7 +7,7 @@ import type {
 } from 'typeorm'
 import { bypass, vanished } from '../../fields/bypass.ts'
 import type { FiledTable } from '../../fields/statements.ts'
-import { columnsKey, type Property, type Prototype } from './column.ts'
+import { columnsKey, type Property, type Prototype } from './registration.ts'
 
 /** The file columns of an entity's rows. */
 export function columnsOf({ target }: EntityMetadata): readonly Property[] {

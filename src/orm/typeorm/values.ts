@@ -2,7 +2,7 @@ import type { EntityMetadata, ObjectLiteral } from 'typeorm'
 import { ImproperlyConfigured } from '../../core/errors.ts'
 import { columnName, FieldFile } from '../../fields/field-file.ts'
 import { pendingName } from '../../fields/rows.ts'
-import type { Property } from './column.ts'
+import type { Property } from './registration.ts'
 
 /** The file of a row where TypeORM takes the value of its column, to compare, write or copy it. */
 class HeldFile {
