@@ -10,6 +10,8 @@ import type { Transaction } from './transactions.ts'
 export interface Written {
   readonly outcome: PromiseSettledResult<unknown>
   readonly previous: Names
+  /** What it has taken from the row before somebody else gave it another file. */
+  readonly taken: readonly Names[]
 }
 
 export function fulfilled(value: unknown): PromiseFulfilledResult<unknown> {
@@ -39,27 +41,35 @@ export async function writeIfSame(
   const where = valuesOf(call.args['where'])
   const write = new Write(call)
   let missed: { readonly names: Names; readonly error: unknown } | undefined
+  const settled = (outcome: PromiseSettledResult<unknown>, previous: Names): Written => {
+    return { outcome, previous, taken: write.taken }
+  }
   return await untilMet<Written>(async () => {
     const found = await database.ask(call.model, transaction, rows =>
       rows.findUnique({ where, select }),
     )
-    if (found === null) return { outcome: fulfilled(await write.run(call.args)), previous: {} }
-    const previous = Object.fromEntries(columns.map(column => [column, text(found[column])]))
+    const previous = Object.fromEntries(columns.map(column => [column, text(found?.[column])]))
     // The row is as it was: what was not found is another record, such as one to be connected.
     if (missed !== undefined && isDeepStrictEqual(missed.names, previous)) throw missed.error
     missed = undefined
     const same = Object.entries(previous).map(([column, name]) => ({ [column]: name }))
     try {
+      if (found === null) return settled(fulfilled(await write.run(call.args)), {})
       const result = isReturning
         ? await write.run({ ...call.args, where: { ...where, AND: both(where['AND'], same) } })
         : await writeAndLook(database, call, write, same, found, transaction)
-      return result === unmet ? unmet : { outcome: fulfilled(result), previous }
+      return result === unmet ? unmet : settled(fulfilled(result), previous)
     } catch (error) {
-      if (write.isDone) return { outcome: { status: 'rejected', reason: error }, previous }
+      const outcome = { status: 'rejected', reason: error } as const
+      if (write.isDone) return settled(outcome, previous)
       // "Record not found": another writer may have come in between.
-      if (Reflect.get(Object(error), 'code') !== 'P2025') throw error
-      missed = { names: previous, error }
-      return unmet
+      const isMissing = Reflect.get(Object(error), 'code') === 'P2025'
+      if (found !== null && isMissing) {
+        missed = { names: previous, error }
+        return unmet
+      }
+      if (write.taken.length > 0) return settled(outcome, {})
+      throw error
     }
   })
 }
@@ -68,6 +78,7 @@ export async function writeIfSame(
 class Write {
   readonly #call: Query
   #isDone = false
+  readonly taken: Names[] = []
 
   constructor(call: Query) {
     this.#call = call
@@ -112,18 +123,16 @@ async function writeAndLook(
   const where = { ...given, AND: both(given['AND'], same) }
   const { columns, name } = database.keyOf(model)
   const row = Object.fromEntries(columns.map(column => [column, found[column]]))
-  if (operation === 'delete') {
-    const result = await write.run({ ...args, where })
-    const left = await database.ask(model, transaction, rows => rows.count({ where: row }))
-    return left === 0 ? result : unmet
-  }
   const names = Object.assign({}, ...same) as Values
+  const isDeletion = operation === 'delete'
   const data = Object.fromEntries(
-    Object.keys(names).map(column => [column, valuesOf(args['data'])[column]]),
+    Object.keys(names).map(column => [column, isDeletion ? '' : valuesOf(args['data'])[column]]),
   )
-  if (transaction === undefined)
+  const isEmptied = Object.values(data).every(value => value === '')
+  if (transaction === undefined && !isEmptied)
     return await writeAlone(data, { ...args, where }, write, database.omitOf(model))
-  // A transaction may see an old state of the row: the names first, and the rest on top.
+  // The names first, and the rest on top: a transaction may see an old state of the row, and of several
+  // writers that empty a column, or delete the row, one alone may take the file away.
   const give = async (values: Values, condition: Values): Promise<number> => {
     const written = await database.ask(model, transaction, rows =>
       rows.updateMany({ where: condition, data: values }),
@@ -132,14 +141,45 @@ async function writeAndLook(
   }
   const all = { AND: [...same, row, plainly(given, database.shapeOf(model))] }
   if ((await give(data, all)) === 0) return unmet
+  const key = columns.length === 1 ? row : { [name]: row }
+  // The names have changed by now: who asked for them has got what was asked for.
+  const rest: Values = { ...args, where: isDeletion ? { ...key, AND: [data] } : key }
+  if (transaction === undefined && !isDeletion) rest['data'] = without(valuesOf(args['data']), data)
   try {
-    // The names have changed by now: who asked for them has got what was asked for.
-    return await write.run({ ...args, where: columns.length === 1 ? row : { [name]: row } })
+    const result = await write.run(rest)
+    if (!isDeletion) return result
+    const left = await database.ask(model, transaction, rows => rows.count({ where: row }))
+    if (left === 0) return withNames(result, names)
   } catch (error) {
-    // The transaction may go on, and the row has its old files then.
-    if (!write.isDone) await give(names, row).catch(() => {})
+    if (write.isDone) throw error
+    // The transaction may go on, and the row has its old files then, unless it has got others.
+    const back = await untilAnswered(() => give(names, { AND: [row, data] }))
+    if (back === 0 && transaction === undefined) write.taken.push(names as Names)
     throw error
   }
+  // Somebody has given the row another file meanwhile.
+  write.taken.push(names as Names)
+  return unmet
+}
+
+function without(values: Values, others: Values): Values {
+  return Object.fromEntries(Object.entries(values).filter(([column]) => !(column in others)))
+}
+
+/** `undefined` if the database refuses again and again, as in a transaction that it has taken back. */
+async function untilAnswered(ask: () => Promise<number>): Promise<number | undefined> {
+  for (let left = 3; left > 0; left--) {
+    const count = await ask().catch(() => undefined)
+    if (count !== undefined) return count
+  }
+  return undefined
+}
+
+/** A deleted row as it was. */
+function withNames(result: unknown, names: Values): unknown {
+  const row: Values = Object(result)
+  for (const [column, name] of Object.entries(names)) if (column in row) row[column] = name
+  return result
 }
 
 /** A write whose result tells whether it was done: it has read what it has written. */

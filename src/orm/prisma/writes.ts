@@ -1,6 +1,6 @@
 import { changedColumns, columnName, type FieldHost } from '../../fields/field-file.ts'
 import type { FileModel } from '../../fields/file-models.ts'
-import { leaveRow, type RowFiles, writeRow } from '../../fields/row-writes.ts'
+import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
 import { isValues, type Query, type Values, valuesOf } from './client.ts'
 import { fulfilled, resultOf, writeIfSame } from './conditional-write.ts'
 import type { PrismaDatabase } from './database.ts'
@@ -61,8 +61,9 @@ export class PrismaWrites {
         putNames(data, written)
         if (!isFollowed(call, transaction)) return [fulfilled(await query(args)), {}]
         const columns = written.map(([column]) => column)
-        const { outcome, previous } = await writeIfSame(this.#database, call, columns, transaction)
-        return [outcome, previous]
+        const done = await writeIfSame(this.#database, call, columns, transaction)
+        await this.#leave(call, files, done.taken, transaction)
+        return [done.outcome, done.previous]
       },
       this.#counter(transaction),
     )
@@ -71,18 +72,29 @@ export class PrismaWrites {
 
   async delete(
     call: Query,
-    { fields, properties }: FileModel,
+    files: FileModel,
     transaction: Transaction | undefined,
   ): Promise<unknown> {
-    const { model, args, query } = call
+    const { args, query } = call
     if (!isFollowed(call, transaction)) return await query(args)
-    const { outcome, previous } = await writeIfSame(this.#database, call, properties, transaction)
-    const host = new PrismaHost(this.#writer, model, transaction, { ...previous })
-    const files = Object.entries(fields).map(
-      ([column, field]) => [column, fileOf(null, field, host)] as const,
-    )
-    await leaveRow(transaction?.scope, files, previous)
-    return resultOf(outcome)
+    const done = await writeIfSame(this.#database, call, files.properties, transaction)
+    await this.#leave(call, files, [...done.taken, done.previous], transaction)
+    return resultOf(done.outcome)
+  }
+
+  async #leave(
+    { model }: Query,
+    { fields }: FileModel,
+    all: readonly Names[],
+    transaction: Transaction | undefined,
+  ): Promise<void> {
+    for (const names of all) {
+      const host = new PrismaHost(this.#writer, model, transaction, { ...names })
+      const files = Object.entries(fields).map(
+        ([column, field]) => [column, fileOf(null, field, host)] as const,
+      )
+      await leaveRow(transaction?.scope, files, names)
+    }
   }
 
   /** What the data says nothing of, for `uploadTo`. */

@@ -78,7 +78,11 @@ export class Cascades {
    *
    * @throws UnsupportedError for rows that Sequelize will not delete with it, and the database would
    */
-  async refuseHidden(row: Model, transaction: Transaction | undefined, force: boolean) {
+  async refuseHidden(
+    row: Model,
+    transaction: Transaction | undefined,
+    force: boolean,
+  ): Promise<void> {
     await this.#refuse(row, transaction, async (child, options) => {
       const isMarked = marksDeleted(child) && !force
       return isMarked ? 0 : await child.count(options)

@@ -38,7 +38,7 @@ export async function setUp(options: Setup = {}, keeps: 'keep' | 'cleanup' = 'cl
   }
 }
 
-export async function namesOf(base: PrismaClient): Promise<string[]> {
+async function namesOf(base: PrismaClient): Promise<string[]> {
   const select = { normal: true }
   const rows = await base.document.findMany({ select, orderBy: { id: 'asc' } })
   return rows.map(({ normal }) => normal)
