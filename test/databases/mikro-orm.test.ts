@@ -64,9 +64,9 @@ describe.each(kinds.map(kind => [labelOf(kind), kind] as const))('MikroORM on %s
     const orm = await MikroORM.init({
       driver: kind === 'postgres' ? PostgreSqlDriver : MariaDbDriver,
       clientUrl: place.url,
-      entities: [User],
       subscribers: [new FileSubscriber()],
       ...options,
+      entities: [User, ...(options.entities ?? [])],
     })
     opened.push(orm)
     if (schema === undefined) await orm.schema.create()
@@ -114,6 +114,26 @@ describe.each(kinds.map(kind => [labelOf(kind), kind] as const))('MikroORM on %s
     expect(await stored()).toEqual(['shared'])
     await close()
     await dropPlace(replica)
+  })
+
+  it('lets an entity without files be written whose table has the same name elsewhere', async () => {
+    const elsewhere = `other_${nameOf(place)}`
+    await execute(place, `CREATE SCHEMA ${elsewhere}`)
+    const Other = defineEntity({
+      name: 'Other',
+      tableName: 'users',
+      schema: elsewhere,
+      properties: { id: p.integer().primary(), avatar: p.string() },
+    })
+    const { orm, User, make } = await open({ entities: [Other] })
+    await make('a', content('a'))
+    const em = orm.em.fork()
+    await em.insert(Other, { id: 1, avatar: 'x' })
+    await em.nativeUpdate(Other, { id: 1 }, { avatar: 'y' })
+    await em.nativeDelete(Other, { avatar: 'y' })
+    expect(await em.count(Other)).toBe(0)
+    await expect(em.nativeDelete(User, { title: 'a' })).rejects.toThrow(UnsupportedError)
+    await execute(place, `DROP SCHEMA ${elsewhere}${kind === 'postgres' ? ' CASCADE' : ''}`)
   })
 
   it('counts rows in every schema in which rows were written', async () => {

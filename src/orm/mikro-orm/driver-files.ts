@@ -1,5 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import type { Configuration, EntityManager, EntityMetadata, EntityProperty } from '@mikro-orm/core'
+import type {
+  Configuration,
+  EntityManager,
+  EntityMetadata,
+  EntityProperty,
+  MetadataStorage,
+} from '@mikro-orm/core'
 import { ImproperlyConfigured, isStorageError, UnsupportedError } from '../../core/errors.ts'
 import { countUses, FileModel, FileModels, mostUses } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
@@ -23,6 +29,7 @@ interface Driver {
   close: (force?: boolean) => Promise<void>
   getConnection(): Connection & { readonly connected: boolean }
   getPlatform(): object
+  getMetadata(): MetadataStorage
   createEntityManager(useContext: false): EntityManager
   getSchemaName(meta: EntityMetadata, options: { schema?: string | undefined }): string | undefined
 }
@@ -175,8 +182,26 @@ export class DriverFiles {
   get models(): FileModels<EntityMetadata> {
     if (this.#models !== undefined) return this.#models
     this.#models = new FileModels()
-    for (const meta of this.#entities) this.#models.add(meta, modelOf(meta))
+    for (const meta of this.#entities) this.#models.add(meta, this.#modelOf(meta))
     return this.#models
+  }
+
+  #modelOf(meta: EntityMetadata): FileModel {
+    const columns = columnsOfClass(meta).map(({ property, field }) => {
+      const names: readonly string[] | undefined = Reflect.get(
+        meta.properties,
+        property,
+      )?.fieldNames
+      return { property, field, column: names?.[0] }
+    })
+    const schemaOf = (entity: EntityMetadata) => this.#driver.getSchemaName(entity, {})
+    const others = [...this.#driver.getMetadata().getAll().values()].flatMap(other => {
+      const schema = schemaOf(other)
+      const isOther = other.tableName === meta.tableName && schema !== schemaOf(meta)
+      const isFree = isOther && schema !== undefined && columnsOfClass(other).length === 0
+      return isFree ? [`${schema}.${other.tableName}`] : []
+    })
+    return new FileModel(meta.tableName, columns, undefined, others)
   }
 
   /** An entity of every schema has rows in those alone that somebody names. */
@@ -228,14 +253,6 @@ function isCountedWithRoot(meta: EntityMetadata, name: string): boolean {
     root.tableName === tableName &&
     columnsOfClass(root).some(({ property }) => property === name)
   )
-}
-
-function modelOf(meta: EntityMetadata): FileModel {
-  const columns = columnsOfClass(meta).map(({ property, field }) => {
-    const names: readonly string[] | undefined = Reflect.get(meta.properties, property)?.fieldNames
-    return { property, field, column: names?.[0] }
-  })
-  return new FileModel(meta.tableName, columns)
 }
 
 function spread({ className, root }: EntityMetadata): ImproperlyConfigured {
