@@ -4,8 +4,8 @@ import { drizzle } from 'drizzle-orm/libsql'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import mongoose, { Schema } from 'mongoose'
 import { type CreationOptional, Model, type Sequelize } from 'sequelize'
-import { fileColumn, fileTable } from 'stowage/drizzle'
-import { type FieldFile, FileField, fileTransaction } from 'stowage/fields'
+import { fileColumn, fileName, fileTable } from 'stowage/drizzle'
+import { type FieldFile, FileField, fileTransaction, ImageField } from 'stowage/fields'
 import { FileSubscriber, fileProperty } from 'stowage/mikro-orm'
 import { filePlugin } from 'stowage/mongoose'
 import { fileData, fileExtension } from 'stowage/prisma'
@@ -14,11 +14,17 @@ import type { PrismaClient } from '../fixtures/prisma/generated/client.ts'
 
 /** Each adapter as an application has it: no cast, and what would go past the files does not compile. */
 const avatar = new FileField({ uploadTo: 'avatars/%Y/' })
+const photo = new ImageField({ uploadTo: 'photos/' })
 
 export async function useMikroOrm(): Promise<string | null> {
   const User = defineEntity({
     name: 'User',
-    properties: { id: p.integer().primary(), name: p.string(), avatar: fileProperty(avatar) },
+    properties: {
+      id: p.integer().primary(),
+      name: p.string(),
+      avatar: fileProperty(avatar),
+      photo: fileProperty(photo),
+    },
   })
   const orm = await MikroORM.init({ entities: [User], subscribers: [new FileSubscriber()] })
   const em = orm.em.fork()
@@ -27,6 +33,7 @@ export async function useMikroOrm(): Promise<string | null> {
   await em.flush()
   const found = await em.findOneOrFail(User, { name: 'Ada' })
   const file: FieldFile = found.avatar
+  await found.photo.dimensions()
   return file.name
 }
 
@@ -49,6 +56,7 @@ export async function useDrizzle(): Promise<string | null> {
     id: integer('id').primaryKey(),
     name: text('name').notNull(),
     avatar: fileColumn(avatar),
+    photo: fileColumn(photo),
   })
   const db = drizzle('file:users.db')
   const users = fileTable(db, table)
@@ -57,6 +65,10 @@ export async function useDrizzle(): Promise<string | null> {
   await users.insert({ name: 'Bea', avatar: new File(['x'], 'x.png') })
   await users.update(user, { avatar: null })
   const [found] = await users.find(eq(table.name, 'Ada'))
+  await found?.photo.dimensions()
+  await users.find(eq(table.photo, fileName('photos/x.png')))
+  // @ts-expect-error a file that is no image
+  await found?.avatar.dimensions()
   // @ts-expect-error a name that goes past fileTable
   await db.update(table).set({ avatar: 'x.png' })
   return found?.avatar.name ?? null
@@ -71,6 +83,8 @@ export async function usePrisma(client: PrismaClient): Promise<string | null> {
   await some?.normal.save('x.png', 'x')
   const folder = await prisma.folder.findFirst({ include: { documents: true } })
   const nested: FieldFile | undefined = folder?.documents[0]?.normal
+  const images = client.$extends(fileExtension({ document: { image: photo } }))
+  await (await images.document.findFirst())?.image.dimensions()
   // @ts-expect-error a column that is not there
   client.$extends(fileExtension({ document: { normal: 'avatar' } }))
   return nested?.name ?? file.name

@@ -2,17 +2,26 @@ import { is } from 'drizzle-orm'
 import { MySqlDatabase, MySqlTable, customType as mysqlType } from 'drizzle-orm/mysql-core'
 import { PgDatabase, PgTable, customType as pgType } from 'drizzle-orm/pg-core'
 import { BaseSQLiteDatabase, customType as sqliteType } from 'drizzle-orm/sqlite-core'
+import type { FieldFile } from '../../fields/field-file.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import { followTransactions } from './transactions.ts'
 
 declare const nameKey: unique symbol
+declare const fileKey: unique symbol
 
 /**
  * Name of a file, as `db.select()` gives it. Only `fileTable` writes it: a statement that went past
  * it would leave files behind, and does not compile.
+ *
+ * @typeParam F the file that a row has in its place
  */
-export type FileName = string & { readonly [nameKey]: true }
+export type FileName<F = never> = string & { readonly [nameKey]: true; readonly [fileKey]?: F }
+
+/** The file that a row has where a column has its name. */
+export type FileOfName<N> = N extends { readonly [fileKey]?: infer F }
+  ? Extract<F, FieldFile>
+  : FieldFile
 
 /** A name for conditions: `eq(users.avatar, fileName('me.png'))`. */
 export function fileName(name: string): FileName {
@@ -20,13 +29,13 @@ export function fileName(name: string): FileName {
 }
 
 /** A column for tables of PostgreSQL, MySQL and SQLite alike; never null, `''` stands for no file. */
-export interface FileColumnBuilder {
+export interface FileColumnBuilder<F extends FieldFile = FieldFile> {
   readonly _: {
     readonly brand: 'ColumnBuilder'
     name: ''
     dataType: 'custom'
     columnType: 'StowageFile'
-    data: FileName
+    data: FileName<F>
     driverParam: string
     enumValues: undefined
     notNull: true
@@ -44,7 +53,9 @@ export interface FileColumnBuilder {
 export const fieldKey: unique symbol = Symbol('stowage.drizzle.field')
 
 /** A file column: `avatar: fileColumn(field)` in a table. */
-export function fileColumn(field: FileField): FileColumnBuilder {
+export function fileColumn<F extends FileField>(
+  field: F,
+): FileColumnBuilder<ReturnType<F['file']>> {
   checkField('fileColumn()', field)
   // A transaction may begin before its first fileTable is made.
   for (const { prototype } of [PgDatabase, MySqlDatabase, BaseSQLiteDatabase])

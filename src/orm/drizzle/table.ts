@@ -13,12 +13,13 @@ import { MySqlTable } from 'drizzle-orm/mysql-core'
 import { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
 import { vanished } from '../../fields/bypass.ts'
-import type { FieldFile, FileInput } from '../../fields/field-file.ts'
+import type { FileInput } from '../../fields/field-file.ts'
 import { FileModel } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, writeRow } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
+import type { FileOfName } from './column.ts'
 import {
   type AnyDatabase,
   type Database,
@@ -45,7 +46,7 @@ type FileKeys<T extends Table> = {
 
 /** A row: its columns, and its files where names of files are. */
 export type FileRow<T extends Table> = Omit<InferSelectModel<T>, FileKeys<T>> & {
-  readonly [K in FileKeys<T>]: FieldFile
+  readonly [K in FileKeys<T>]: FileOfName<T['_']['columns'][K]['_']['data']>
 }
 
 /** What a row may be built of. */
