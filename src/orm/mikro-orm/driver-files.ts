@@ -29,7 +29,6 @@ interface Driver {
   close: (force?: boolean) => Promise<void>
   getConnection(): Connection & { readonly connected: boolean }
   getPlatform(): object
-  getMetadata(): MetadataStorage
   createEntityManager(useContext: false): EntityManager
   getSchemaName(meta: EntityMetadata, options: { schema?: string | undefined }): string | undefined
 }
@@ -64,6 +63,8 @@ export class DriverFiles {
   readonly #scopes = new TransactionScopes()
   readonly #entities = new Set<EntityMetadata>()
   #models: FileModels<EntityMetadata> | undefined
+  /** Once all entities are known. */
+  #metadata: MetadataStorage | undefined
   /** Schemas in which rows were written, by the entity at the root of theirs. */
   readonly #schemas = new Map<EntityMetadata, Set<string | undefined>>()
   /** Whether a statement is that of a flush, which has looked at its rows. */
@@ -195,7 +196,7 @@ export class DriverFiles {
       return { property, field, column: names?.[0] }
     })
     const schemaOf = (entity: EntityMetadata) => this.#driver.getSchemaName(entity, {})
-    const others = [...this.#driver.getMetadata().getAll().values()].flatMap(other => {
+    const others = [...(this.#metadata?.getAll().values() ?? [])].flatMap(other => {
       const schema = schemaOf(other)
       const isOther = other.tableName === meta.tableName && schema !== schemaOf(meta)
       const isFree = isOther && schema !== undefined && columnsOfClass(other).length === 0
@@ -225,6 +226,8 @@ export class DriverFiles {
     config.set('discovery', {
       ...discovery,
       afterDiscovered: (...args) => {
+        this.#metadata = args[0]
+        this.#models = undefined
         for (const meta of this.#entities) this.#checkEntity(meta)
         return discovery.afterDiscovered?.(...args)
       },
