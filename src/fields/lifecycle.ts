@@ -157,7 +157,11 @@ export class FileScope {
       )
       const gone = [...free, ...unheld(creations).toReversed()]
       await removeUnused(gone, this.#isDoubtful ? 'leave' : 'remove')
-      for (const creation of creations) creation.kept ||= creation.holders <= 0
+      for (const creation of creations) {
+        creation.kept ||= creation.holders <= 0
+        // A file that stays for good keeps no other rows in memory.
+        if (creation.kept) creation.followers.clear()
+      }
       return
     }
     outer.#isDoubtful ||= this.#isDoubtful

@@ -85,7 +85,7 @@ describe('maxSize', () => {
 
   it('says of what is no content that it is none, also where that has a method "size"', async () => {
     const file = new FileField({ storage: new MemoryStorage({}) }).file('a')
-    await expect(storedAfter([maxSize(1)], 'a', file as unknown as Content)).rejects.toMatchObject({
+    await expect(storedAfter([maxSize(1)], 'a', Object(file))).rejects.toMatchObject({
       name: 'ValidationError',
       message: expect.not.stringContaining('=>'),
     })

@@ -59,6 +59,18 @@ describe.each(kinds)('files of Prisma on %s', kind => {
     return rows.map(({ normal }) => normal)
   }
 
+  it('give the row that is deleted, or emptied, as Prisma does', async () => {
+    const { prisma, where } = await setUp()
+    const emptied = await prisma.document.update({ where, data: { normal: '', title: 'c' } })
+    expect([emptied.title, emptied.normal.name]).toEqual(['c', null])
+    expect(await stored()).toEqual([])
+    await prisma.document.update({ where, data: { normal: file('b.txt') } })
+    const deleted = await prisma.document.delete({ where })
+    expect([deleted.title, deleted.normal.name]).toEqual(['c', 'b.txt'])
+    expect(await stored()).toEqual([])
+    expect(await names()).toEqual([''])
+  })
+
   it('are those of the row whatever a transaction does around a write that is none of its own', async () => {
     const { prisma, where } = await setUp()
     const run = prisma.$transaction(async tx => {
