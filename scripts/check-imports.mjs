@@ -152,6 +152,7 @@ const newBackend = {
 
 /** Caches that nobody can tell from no cache, each with its reason. */
 const harmlessState = {
+  'core/abort.ts': ['waiting'], // weakly, per signal of the caller: goes with it
   'testing/s3-server/auth/sigv4.ts': ['keys'], // derived keys, remembered weakly per account object
 }
 

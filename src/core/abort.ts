@@ -1,3 +1,45 @@
+/** What waits for a signal to abort. */
+const waiting = new WeakMap<AbortSignal, Set<() => void>>()
+
+/**
+ * Calls `listener` when the signal aborts, at once if it has already; what this returns takes it
+ * back. The signal bears one listener of ours, for however many calls it is used: at eleven Node
+ * warns of a leak.
+ */
+export function whenAborted(signal: AbortSignal | undefined, listener: () => void): () => void {
+  if (signal === undefined) return doNothing
+  if (signal.aborted) {
+    listener()
+    return doNothing
+  }
+  const listeners = waiting.get(signal) ?? listenTo(signal)
+  listeners.add(listener)
+  return () => {
+    listeners.delete(listener)
+    if (listeners.size === 0) forget(signal)
+  }
+}
+
+function doNothing(): void {}
+
+function listenTo(signal: AbortSignal): Set<() => void> {
+  const listeners = new Set<() => void>()
+  waiting.set(signal, listeners)
+  signal.addEventListener('abort', callAll, { once: true })
+  return listeners
+}
+
+function forget(signal: AbortSignal): void {
+  waiting.delete(signal)
+  signal.removeEventListener('abort', callAll)
+}
+
+function callAll(this: AbortSignal): void {
+  const listeners = waiting.get(this) ?? []
+  waiting.delete(this)
+  for (const listener of listeners) listener()
+}
+
 /**
  * `work`, or `signal.reason` as soon as the signal aborts: a cancelled call comes back at once,
  * whatever the backend still has to clean up.
@@ -5,11 +47,8 @@
 export function untilAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
   return new Promise<T>((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason)
-    // The work may never end: a listener that cannot be called any more would stay with the signal.
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+    const release = whenAborted(signal, () => reject(signal.reason))
+    work.then(resolve, reject).finally(release)
   })
 }
 
@@ -23,13 +62,7 @@ export interface LinkedSignal {
 /** As `AbortSignal.any`, which leaves something with each of the signals every time (Node 20). */
 export function linkSignals(...signals: readonly (AbortSignal | undefined)[]): LinkedSignal {
   const controller = new AbortController()
-  const links = signals.flatMap(signal => {
-    if (signal === undefined) return []
-    const onAbort = (): void => controller.abort(signal.reason)
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-    return [() => signal.removeEventListener('abort', onAbort)]
-  })
+  const links = signals.map(signal => whenAborted(signal, () => controller.abort(signal?.reason)))
   return {
     signal: controller.signal,
     release() {

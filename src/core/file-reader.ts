@@ -1,4 +1,4 @@
-import { untilAborted } from './abort.ts'
+import { untilAborted, whenAborted } from './abort.ts'
 import type { Backend, ReadBody, ReadOptions } from './backend.ts'
 import { type Bytes, concatBytes, copyBytes, plainBytes } from './bytes.ts'
 import { ClosedFileError, ValidationError } from './errors.ts'
@@ -142,12 +142,11 @@ export class FileReader implements BinaryReader {
   async untilCancelled<T>(work: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
     if (signal === undefined) return await work()
     signal.throwIfAborted()
-    const onAbort = (): void => this.#bytes.close(signal.reason)
-    signal.addEventListener('abort', onAbort, { once: true })
+    const release = whenAborted(signal, () => this.#bytes.close(signal.reason))
     try {
       return await work()
     } finally {
-      signal.removeEventListener('abort', onAbort)
+      release()
     }
   }
 

@@ -1,3 +1,4 @@
+import { whenAborted } from './abort.ts'
 import type { ReadBody } from './backend.ts'
 import { type Bytes, copyBytes, plainBytes } from './bytes.ts'
 import { isStorageError } from './errors.ts'
@@ -166,14 +167,13 @@ export class RangeDownload {
     cancel: AbortController,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    const onAbort = (): void => this.cancel(signal?.reason)
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const release = whenAborted(signal, () => this.cancel(signal?.reason))
     try {
       await receiveRange(request, this.start, this.end, cancel.signal, chunk => this.#add(chunk))
     } catch (error) {
       this.#fail(error)
     } finally {
-      signal?.removeEventListener('abort', onAbort)
+      release()
     }
   }
 

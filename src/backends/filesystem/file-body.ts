@@ -1,3 +1,4 @@
+import { whenAborted } from '../../core/abort.ts'
 import type { ReadBody } from '../../core/backend.ts'
 import type { Bytes } from '../../core/bytes.ts'
 import { FileChangedError } from '../../core/errors.ts'
@@ -52,13 +53,12 @@ class BufferedBody implements ReadBody {
 /** A body that holds a descriptor until it is read, left, cancelled or aborted. */
 class FileBody implements ReadBody {
   readonly #range: FileRange
-  readonly #onAbort = (): void => this.cancel()
+  #release: (() => void) | undefined
   #state: 'open' | 'reading' | 'ending' | 'closed' = 'open'
 
   constructor(range: FileRange) {
     this.#range = range
-    range.signal?.addEventListener('abort', this.#onAbort, { once: true })
-    if (range.signal?.aborted === true) this.cancel()
+    this.#release = whenAborted(range.signal, () => this.cancel())
   }
 
   async bytes(): Promise<Bytes> {
@@ -88,7 +88,7 @@ class FileBody implements ReadBody {
     if (this.#state === 'reading') this.#state = 'ending'
     if (this.#state !== 'open') return
     this.#state = 'closed'
-    this.#range.signal?.removeEventListener('abort', this.#onAbort)
+    this.#release?.()
     fs.closeSync(this.#range.fd)
   }
 

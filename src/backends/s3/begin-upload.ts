@@ -1,3 +1,4 @@
+import { whenAborted } from '../../core/abort.ts'
 import { cleanupSignal } from './cleanup-signal.ts'
 import type { RequestOptions, S3Engine, Upload, UploadOptions } from './engine.ts'
 import { forgetStrays } from './stray-uploads.ts'
@@ -47,13 +48,9 @@ function outlasting(signal: AbortSignal | undefined): {
 } {
   if (signal === undefined) return { signal, release() {} }
   const last = new AbortController()
-  const onAbort = (): void => {
+  const release = whenAborted(signal, () => {
     const end = cleanupSignal()
-    end.addEventListener('abort', () => last.abort(end.reason), { once: true })
-  }
-  signal.addEventListener('abort', onAbort, { once: true })
-  return {
-    signal: last.signal,
-    release: () => signal.removeEventListener('abort', onAbort),
-  }
+    whenAborted(end, () => last.abort(end.reason))
+  })
+  return { signal: last.signal, release }
 }

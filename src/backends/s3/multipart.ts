@@ -1,4 +1,4 @@
-import { untilAborted } from '../../core/abort.ts'
+import { untilAborted, whenAborted } from '../../core/abort.ts'
 import type { WriteCondition } from '../../core/backend.ts'
 import { checkLength } from '../../core/content.ts'
 import { cleanupSignal } from './cleanup-signal.ts'
@@ -73,9 +73,7 @@ class MultipartUpload {
 
   async send(first: Part, reader: PartReader): Promise<void> {
     const { signal } = this.#options
-    const onAbort = (): void => this.#cancel.abort(signal?.reason)
-    if (signal?.aborted === true) onAbort()
-    else signal?.addEventListener('abort', onAbort, { once: true })
+    const release = whenAborted(signal, () => this.#cancel.abort(signal?.reason))
     try {
       await this.#sendAll(first, reader)
     } catch (error) {
@@ -84,7 +82,7 @@ class MultipartUpload {
     } finally {
       // Behind the last part there is nothing more to start, and still something to cancel.
       await Promise.all(this.#inFlight)
-      signal?.removeEventListener('abort', onAbort)
+      release()
     }
     if (this.#failure !== undefined) throw this.#failure.error
   }

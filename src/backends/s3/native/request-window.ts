@@ -1,3 +1,5 @@
+import { whenAborted } from '../../../core/abort.ts'
+
 /** Requests in flight at the beginning. */
 const firstLimit = 64
 /** How much faster a wider window has to be, to be worth it. */
@@ -101,21 +103,19 @@ export class RequestWindow {
 
   #wait(signal: AbortSignal | undefined, kind: RequestKind): Promise<void> {
     return new Promise((resolve, reject) => {
-      const onAbort = (): void => {
-        this.#waiting[kind].splice(this.#waiting[kind].indexOf(turn), 1)
-        reject(signal?.reason)
-      }
       const turn: Turn = {
         kind,
         order: this.#turns++,
         start() {
-          signal?.removeEventListener('abort', onAbort)
+          release()
           resolve()
         },
       }
       this.#waiting[kind].push(turn)
-      if (signal?.aborted === true) onAbort()
-      else signal?.addEventListener('abort', onAbort, { once: true })
+      const release = whenAborted(signal, () => {
+        this.#waiting[kind].splice(this.#waiting[kind].indexOf(turn), 1)
+        reject(signal?.reason)
+      })
     })
   }
 

@@ -1,3 +1,4 @@
+import { whenAborted } from '../../../core/abort.ts'
 /** Attempts at most, and the longest pauses in milliseconds: see the option `retries`. */
 export interface RetryLimits {
   readonly maxAttempts: number
@@ -61,15 +62,13 @@ const refillPart = 0.1
 /** Resolves after so many milliseconds; rejects with `signal.reason` as soon as that aborts. */
 export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      clearTimeout(timer)
-      reject(signal?.reason)
-    }
     const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort)
+      release()
       resolve()
     }, milliseconds)
-    if (signal?.aborted === true) onAbort()
-    else signal?.addEventListener('abort', onAbort, { once: true })
+    const release = whenAborted(signal, () => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    })
   })
 }

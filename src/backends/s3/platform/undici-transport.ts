@@ -1,4 +1,5 @@
 import type { Client, Dispatcher } from 'undici'
+import { whenAborted } from '../../../core/abort.ts'
 import type { ReadBody } from '../../../core/backend.ts'
 import { type Bytes, concatBytes, copyBytes } from '../../../core/bytes.ts'
 import { goneBytes } from '../../../core/content.ts'
@@ -281,7 +282,7 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   #wake: (() => void) | undefined
   #resume: (() => void) | undefined
   #abort: ((reason?: Error) => void) | undefined
-  #onSignal: (() => void) | undefined
+  readonly #release: (() => void) | undefined
   /** When the last of the request went, as far as it did. */
   #sent = performance.now()
 
@@ -299,7 +300,12 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     this.#reject = reject
     this.#openedBefore = connection.opened
     this.#size = sizeOf(request.body)
-    if (request.signal !== undefined) this.#listen(request.signal)
+    const { signal } = request
+    this.#release = whenAborted(signal, () => {
+      // A request that still waits for a connection has no `abort` yet; `onConnect` sees to it.
+      this.#abort?.()
+      this.#fail(signal?.reason)
+    })
   }
 
   get body(): ReadBody {
@@ -443,15 +449,6 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
     this.#settle()
   }
 
-  #listen(signal: AbortSignal): void {
-    this.#onSignal = () => {
-      // A request that still waits for a connection has no `abort` yet; `onConnect` sees to it.
-      this.#abort?.()
-      this.#fail(signal.reason)
-    }
-    signal.addEventListener('abort', this.#onSignal, { once: true })
-  }
-
   #goOn(): void {
     if (!this.#paused) return
     this.#paused = false
@@ -459,8 +456,7 @@ class Exchange implements Dispatcher.DispatchHandler, TransportResponse, ReadBod
   }
 
   #settle(): void {
-    if (this.#onSignal !== undefined)
-      this.#request.signal?.removeEventListener('abort', this.#onSignal)
+    this.#release?.()
     this.#notify()
   }
 

@@ -1,3 +1,4 @@
+import { whenAborted } from '../../../core/abort.ts'
 import type { CredentialSource } from '../credentials.ts'
 import type { PresignOptions, StreamContent } from '../engine.ts'
 import type { Location } from '../native/requester.ts'
@@ -209,14 +210,13 @@ class V2Exchange {
 
   async #send(): Promise<SdkOutput> {
     const { signal } = this.#call
-    const onAbort = (): void => this.#request.abort()
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const release = whenAborted(signal, () => this.#request.abort())
     try {
       return await new Promise<SdkOutput>((resolve, reject) => this.#run(resolve, reject))
     } finally {
       this.#settled = true
       this.#closeBody()
-      signal?.removeEventListener('abort', onAbort)
+      release()
     }
   }
 

@@ -1,3 +1,4 @@
+import { whenAborted } from '../../../core/abort.ts'
 import { ImproperlyConfigured, UnsupportedError } from '../../../core/errors.ts'
 import type { PresignOptions, StreamContent } from '../engine.ts'
 import { signedUrl, unsignedUrl } from '../object-url.ts'
@@ -73,8 +74,7 @@ export class V3Client implements SdkClient {
 
   async send(call: SdkCall): Promise<SdkOutput> {
     const stop = new AbortController()
-    const onAbort = (): void => stop.abort(call.signal?.reason)
-    call.signal?.addEventListener('abort', onAbort, { once: true })
+    const release = whenAborted(call.signal, () => stop.abort(call.signal?.reason))
     const body = new OutgoingBody(call.body, stop)
     try {
       const command = this.#command(call, body.content)
@@ -90,7 +90,7 @@ export class V3Client implements SdkClient {
       throw explain(error, this.#bucketName, call)
     } finally {
       body.close()
-      call.signal?.removeEventListener('abort', onAbort)
+      release()
     }
   }
 
