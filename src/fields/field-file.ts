@@ -501,6 +501,7 @@ export class FieldFile {
       creation.settled = !persist
       this.#own.unwritten = true
       await this.#dropReader()
+      if (persist) scope.checkOpen()
       if (persist) await this.#host.persist?.(this)
       // Somebody has given the row another file meanwhile.
       if (isGiven) this.assign(given)

@@ -104,6 +104,27 @@ it.each([
   expect(await stored(storage)).toEqual(left)
 })
 
+it.each(['commit', 'rollback'] as const)(
+  'a write that fails while its transaction ends, by a %s, leaves no file',
+  async end => {
+    const storage = new MemoryStorage({})
+    await storage.save('new', 'new')
+    const outer = new FileScope()
+    const inner = new FileScope(outer)
+    let fail = (_: Error): void => {}
+    const counted = new Promise<number>((_, reject) => {
+      fail = reject
+    })
+    const uses = async (isOver: boolean) => (isOver ? 0 : await counted)
+    inner.created(written({ storage, name: 'new', uses }))
+    const undone = inner.rollback()
+    await outer[end]()
+    fail(new Error('the transaction is over'))
+    await undone
+    expect(await stored(storage)).toEqual([])
+  },
+)
+
 it('a transaction with very many rows settles them in a time that grows with their number', async () => {
   const storage = new MemoryStorage({})
   const outer = new FileScope()

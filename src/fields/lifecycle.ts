@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { PreconditionFailedError } from '../core/errors.ts'
 import type { Storage } from '../core/storage.ts'
 import { databaseAnswer } from './database-answer.ts'
 
@@ -79,6 +80,8 @@ export class FileScope {
   #undone: Undo[] = []
   #isSettled = false
   #isRolledBack = false
+  /** Whether the function of its transaction has ended, and statements are in it no more. */
+  #isEnded = false
   /**
    * Whether a scope inside has rolled back. If that was no savepoint, what it did may stand all the same;
    * and PostgreSQL, where a statement has failed, turns the commit into a rollback without a word.
@@ -119,6 +122,21 @@ export class FileScope {
   /** Whether the whole transaction is over. */
   get isOver(): boolean {
     return this.#parent?.isOver ?? this.#isSettled
+  }
+
+  /** The function of its transaction has ended: what it has left behind is not in it. */
+  end(): void {
+    this.#isEnded = true
+  }
+
+  /** @throws PreconditionFailedError for a row that would be written beside the transaction, when that is over */
+  checkOpen(): void {
+    this.#parent?.checkOpen()
+    if (!this.#isEnded) return
+    throw new PreconditionFailedError(
+      'The transaction ended before the row was written: await all writes inside of it, also when one fails (Promise.allSettled).',
+      { operation: 'save' },
+    )
   }
 
   /** Whether a scope inside was abandoned. */
@@ -180,15 +198,20 @@ export class FileScope {
     const gone = unheld(creations)
     undoAll(undone)
     const outer = this.#outer
-    const doubtful = await removeUnused(gone, outer === undefined ? 'remove' : 'wait')
-    if (outer === undefined) return
-    if (!this.#isSavepoint) {
+    if (outer !== undefined && !this.#isSavepoint) {
       outer.#isDoubtful = true
       outer.#removals.push(...removals.filter(({ uses }) => uses !== undefined))
     }
+    const doubtful = await removeUnused(gone, outer === undefined ? 'remove' : 'wait')
+    // It may have settled meanwhile, where nobody has waited for this one.
+    const open = this.#outer
+    if (open === undefined) {
+      await removeUnused(doubtful, 'remove')
+      return
+    }
     for (const creation of doubtful) {
       creation.settled = false
-      outer.created(creation)
+      open.created(creation)
     }
   }
 

@@ -86,6 +86,7 @@ export async function writeRow<T>(
   try {
     return await inScope(open, async scope => {
       for (const [, file] of files) await file[beforeWrite](scope, uses)
+      scope.checkOpen()
       const [result, previous] = await write(scope)
       if (previous === undefined) throw new Unwritten(result)
       for (const [property, file] of files)

@@ -9,11 +9,13 @@ export class Transaction<Handle> {
   readonly #parent: Transaction<Handle> | undefined
   /** Of the transaction and the savepoints that are open in it: statements belong to the last. */
   readonly #scopes: FileScope[]
+  readonly #own: FileScope
   #isOver = false
 
   constructor(handle: Handle, scope: FileScope, parent: Transaction<Handle> | undefined) {
     this.handle = handle
     this.#parent = parent
+    this.#own = scope
     this.#scopes = parent === undefined ? [] : parent.#scopes
     this.#scopes.push(scope)
   }
@@ -30,6 +32,7 @@ export class Transaction<Handle> {
   end(): void {
     this.#isOver = true
     this.#scopes.pop()
+    this.#own.end()
   }
 }
 

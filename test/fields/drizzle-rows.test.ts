@@ -124,6 +124,55 @@ describe('many rows', () => {
   })
 })
 
+describe('files of one row that are saved at once', () => {
+  const pairs = sqliteTable('pairs', {
+    id: integer('id').primaryKey(),
+    a: fileColumn(new FileField({ storage })),
+    b: fileColumn(new FileField({ storage })),
+  })
+  const statements: string[] = []
+  const build = async () => {
+    await client.execute(
+      `CREATE TABLE pairs (id integer PRIMARY KEY, a text NOT NULL DEFAULT '', b text NOT NULL DEFAULT '')`,
+    )
+    statements.length = 0
+    const logger = { logQuery: (text: string) => statements.push(text) }
+    return fileTable(drizzle(client, { logger }), pairs).build()
+  }
+
+  it('make one row of a new one', async () => {
+    const row = await build()
+    await Promise.all([row.a.save('a.txt', 'a'), row.b.save('b.txt', 'b')])
+    const { rows } = await client.execute('SELECT a, b FROM pairs')
+    expect(rows).toMatchObject([{ a: 'a.txt', b: 'b.txt' }])
+    expect(await stored()).toEqual(['a.txt', 'b.txt'])
+  })
+
+  it('are written once, since the next writer may have replaced them then', async () => {
+    const row = await build()
+    await row.a.save('old.txt', 'old')
+    await Promise.all([row.a.save('a.txt', 'a'), row.b.save('b.txt', 'b')])
+    for (const column of ['a', 'b']) {
+      const written = new RegExp(`^update "pairs" set .*"${column}" = .* where`)
+      expect(statements.filter(text => written.test(text)).length).toBe(1)
+    }
+    expect(await stored()).toEqual(['a.txt', 'b.txt'])
+  })
+})
+
+it('leaves no file behind that a row object still shows, and another one has taken away', async () => {
+  const row = await one({ title: 'a', avatar: file('a.txt'), photo: gif('p.gif', 1) })
+  await inTransaction(async rows => {
+    const [other] = await rows.find()
+    if (other === undefined) throw new Error('no row')
+    expect(row.avatar.name).toBe('a.txt')
+    await rows.update(other, { avatar: null, photo: gif('q.gif', 2) })
+    await rows.update(row, { photo: gif('r.gif', 3) })
+  })
+  expect(await named()).toEqual([''])
+  expect(await stored()).toEqual(['r.gif'])
+})
+
 describe('what an update says', () => {
   it.each([true, false])('of undefined is nothing, looked at: %s', async looks => {
     await one({ title: 'a', avatar: file('a.txt') })

@@ -5,8 +5,8 @@ import { createClient } from '@libsql/client'
 import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
-import { MemoryStorage, UnsupportedError } from 'stowage'
-import { fileColumn, fileName, fileTable } from 'stowage/drizzle'
+import { MemoryStorage, PreconditionFailedError, UnsupportedError, ValidationError } from 'stowage'
+import { type FileRow, type FileTable, fileColumn, fileName, fileTable } from 'stowage/drizzle'
 import { FileField, fileTransaction } from 'stowage/fields'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 
@@ -170,6 +170,47 @@ describe('the file of a row', () => {
       expect(await stored()).toEqual(['b.txt'])
     },
   )
+})
+
+describe('what a transaction leaves behind that one of several writes has ended', () => {
+  const gate = { open: () => {} }
+  const slow = new FileField({
+    storage,
+    validators: [
+      async ({ name }) => {
+        if (name === 'bad.txt') throw new ValidationError('bad')
+        if (name === 'slow.txt')
+          await new Promise<void>(resolve => {
+            gate.open = resolve
+          })
+      },
+    ],
+  })
+  const people = sqliteTable('users', {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    avatar: fileColumn(slow),
+  })
+  type Rows = FileTable<typeof people>
+
+  it.each<[string, (rows: Rows, row: FileRow<typeof people>) => Promise<unknown>]>([
+    ['insertion', rows => rows.insert({ avatar: file('slow.txt') })],
+    ['update', (rows, row) => rows.update(row, { avatar: file('slow.txt') })],
+    ['save of a file', (_, row) => row.avatar.save('slow.txt', 'slow')],
+  ])('is no %s outside of it', async (_, write) => {
+    let late: Promise<unknown> | undefined
+    const run = db.transaction(async tx => {
+      const rows = fileTable(tx, people)
+      const [row] = await rows.find()
+      if (row === undefined) throw new Error('no row')
+      late = write(rows, row)
+      await Promise.all([late, rows.insert({ avatar: file('bad.txt') })])
+    })
+    await expect(run).rejects.toThrow('bad')
+    gate.open()
+    await expect(late).rejects.toThrow(PreconditionFailedError)
+    expect(await named()).toEqual(['a.txt'])
+    expect(await stored()).toEqual(['a.txt'])
+  })
 })
 
 it('refuses a transaction that nobody follows', async () => {

@@ -13,11 +13,12 @@ import { MySqlTable } from 'drizzle-orm/mysql-core'
 import { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
 import { vanished } from '../../fields/bypass.ts'
-import type { FileInput } from '../../fields/field-file.ts'
+import { columnName, type FileInput } from '../../fields/field-file.ts'
 import { FileModel } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, writeRow } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
+import { Turns } from '../../fields/turns.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
 import type { FileOfName } from './column.ts'
 import {
@@ -103,14 +104,14 @@ export class FileTable<T extends Table> implements RowTable {
    */
   async insert(...rows: readonly (FileRow<T> | FileValues<T>)[]): Promise<FileRow<T>[]> {
     const own = rows.map(row => this.#rows.own(row, this))
-    for (const row of own) await this.#insert(row)
+    for (const row of own) await this.#inTurn(row, open => this.#insert(row, open))
     return own.map(row => this.#typed(row))
   }
 
   /** Writes what has changed in a row, and what `values` say; `undefined` says nothing. */
   async update(row: FileRow<T>, values: FileValues<T> = {}): Promise<FileRow<T>> {
     const own = this.#rows.set(this.#rows.ownStored(row, this), values)
-    await this.#update(own)
+    await this.#inTurn(own, open => this.#update(own, open))
     return this.#typed(own)
   }
 
@@ -126,7 +127,7 @@ export class FileTable<T extends Table> implements RowTable {
    */
   async delete(...rows: readonly FileRow<T>[]): Promise<void> {
     const own = rows.map(row => this.#rows.ownStored(row, this))
-    for (const row of own) await this.#delete(row)
+    for (const row of own) await this.#inTurn(row, open => this.#delete(row, open))
   }
 
   /** Inserts or updates, as the file of a row asks for, in the transaction that goes on around the program. */
@@ -134,8 +135,9 @@ export class FileTable<T extends Table> implements RowTable {
     const beside = this.#place === undefined ? this.#running : undefined
     if (beside !== undefined) return await fileTable(beside.handle.db, this.#table).save(row)
     const own = this.#rows.own(row, this)
-    if (!own[loadedKey]) await this.#insert(own)
-    else await this.#update(own)
+    await this.#inTurn(own, open =>
+      own[loadedKey] ? this.#update(own, open) : this.#insert(own, open),
+    )
   }
 
   /** Of what the file of a row does. */
@@ -166,12 +168,16 @@ export class FileTable<T extends Table> implements RowTable {
     return primaryOf(this.#reader)
   }
 
-  get #scope(): FileScope | undefined {
-    return scopeOf(this.#place)
+  /** Two writes of one row object at once would write each other's files, and a new row twice. */
+  async #inTurn(row: Row, write: (open: FileScope | undefined) => Promise<void>): Promise<void> {
+    const open = scopeOf(this.#place)
+    const own = turns.get(row) ?? new Turns()
+    turns.set(row, own)
+    await own.take(this.#db.session, () => write(open))
   }
 
-  async #insert(row: Row): Promise<void> {
-    await writeRow(this.#scope, this.#rows.all(row), async scope => {
+  async #insert(row: Row, open: FileScope | undefined): Promise<void> {
+    await writeRow(open, this.#rows.all(row), async scope => {
       const values = this.#rows.values(row)
       if (is(this.#table, MySqlTable)) this.#checkKeys(values)
       const insert = this.#db.insert(this.#table).values(values)
@@ -204,12 +210,12 @@ export class FileTable<T extends Table> implements RowTable {
     )
   }
 
-  async #update(row: Row): Promise<void> {
+  async #update(row: Row, open: FileScope | undefined): Promise<void> {
     const fresh = [...this.#rows.files].flatMap(([key, file]) =>
       file.column(row) === pendingName ? [key] : [],
     )
     const touched = this.#rows.touched(row)
-    await writeRow(this.#scope, touched, async scope => {
+    await writeRow(open, touched, async scope => {
       const before = row[loadedKey] ?? {}
       const written = fresh.map(key => [key, this.#rows.files.get(key)?.value(row)])
       const set: Values = { ...this.#rows.changes(row), ...Object.fromEntries(written) }
@@ -222,12 +228,16 @@ export class FileTable<T extends Table> implements RowTable {
       const [previous, told] = swapped
       const made = is(this.#table, MySqlTable) ? await this.#made({ ...before, ...set }) : told
       scope.onRollback(this.#rows.loadUpdated(row, set, made))
-      return [undefined, namesOf(previous)]
+      // A file that was not written may be out of date: the row has another one, and keeps it.
+      const had = touched.map(([key, file]) => {
+        return [key, files.includes(key) ? text(previous[key]) : file[columnName]] as const
+      })
+      return [undefined, Object.fromEntries(had)]
     })
   }
 
-  async #delete(row: Row): Promise<void> {
-    const open = this.#scope
+  async #delete(row: Row, open: FileScope | undefined): Promise<void> {
+    open?.checkOpen()
     const before = row[loadedKey]
     const swapped = await this.#swap(before ?? {}, [...this.#rows.files.keys()], async condition =>
       this.#met(this.#db.delete(this.#table).where(condition)),
@@ -305,6 +315,9 @@ export class FileTable<T extends Table> implements RowTable {
     return row as object as FileRow<T>
   }
 }
+
+/** Of row objects: what is done to one on one connection happens one after the other. */
+const turns = new WeakMap<Row, Turns>()
 
 interface MySqlResult {
   readonly affectedRows: number
