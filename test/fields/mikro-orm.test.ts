@@ -303,6 +303,57 @@ describe('MikroORM', () => {
       await expectFiles('n')
     })
 
+    it('leaves nothing of work that goes on after it', async () => {
+      const { orm, make, find, expectFiles } = await open()
+      await make('a')
+      const { save } = storage
+      let proceed = () => {}
+      vi.spyOn(storage, 'save').mockImplementation(async (...args) => {
+        await new Promise<void>(resolve => {
+          proceed = resolve
+        })
+        return await save.apply(storage, args)
+      })
+      let left: Promise<void> | undefined
+      const run = orm.em.fork().transactional(async em => {
+        const user = await find('a', em)
+        user.avatar.assign(content('n'))
+        left = em.flush()
+        await vi.waitFor(() => expect(storage.save).toHaveBeenCalled())
+        throw failure
+      })
+      await expect(run).rejects.toBe(failure)
+      proceed()
+      await expect(left).rejects.toThrow('The transaction was over')
+      await expectFiles('a')
+    })
+
+    it('may be over when the rows are written that were read or made in it', async () => {
+      const { orm, make, find, expectFiles } = await open()
+      await make('a')
+      const user = await orm.em.transactional(async em => await find('a', em))
+      await user.avatar.save('n', 'n')
+      await expectFiles('n')
+      user.avatar.assign(content('m'))
+      await user.avatar.save('m', 'm')
+      await expectFiles('m')
+      let created: typeof user | undefined
+      const em = orm.em.fork()
+      await em.begin()
+      const inner = em.transactional(async nested => {
+        created = await find('a', nested)
+        throw failure
+      })
+      await expect(inner).rejects.toBe(failure)
+      await created?.avatar.delete()
+      expect(await stored()).toEqual(['m'])
+      await em.rollback()
+      await expectFiles('m')
+      expect(created?.avatar.name).toBe('m')
+      await created?.avatar.delete()
+      await expectFiles()
+    })
+
     it('is not needed where no file changes', async () => {
       const { orm, make, find, expectFiles } = await open({ implicitTransactions: false })
       await make('a')

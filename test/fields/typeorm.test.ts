@@ -22,7 +22,7 @@ import {
   TableInheritance,
   type UpdateEvent,
 } from 'typeorm'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { testAdapter } from './adapter-suite.ts'
 import { openTypeorm } from './harness/typeorm.ts'
 import { type User, Users } from './harness/typeorm-users.ts'
@@ -482,6 +482,29 @@ describe('TypeORM', () => {
       await registerFiles(source)
       await expect(source.initialize()).rejects.toThrow('ON DELETE CASCADE')
     })
+  })
+
+  it('leaves nothing of work that goes on after its transaction', async () => {
+    source = await users.open()
+    const { save } = users.storage
+    let proceed = () => {}
+    vi.spyOn(users.storage, 'save').mockImplementation(async (...args) => {
+      await new Promise<void>(resolve => {
+        proceed = resolve
+      })
+      return await save.apply(users.storage, args)
+    })
+    let left: Promise<unknown> | undefined
+    const failure = new Error('roll back')
+    const run = source.transaction(async manager => {
+      left = users.save(manager, 'a')
+      await vi.waitFor(() => expect(users.storage.save).toHaveBeenCalled())
+      throw failure
+    })
+    await expect(run).rejects.toBe(failure)
+    proceed()
+    await expect(left).rejects.toThrow('The transaction was over')
+    await users.expectFiles(source)
   })
 
   it('refuses content in an insert() that may leave its row out', async () => {

@@ -74,6 +74,16 @@ export class TransactionScopes {
     return transaction !== undefined && this.#opened.get(transaction)?.isOver === false
   }
 
+  isOver(transaction: object): boolean {
+    return this.#opened.get(transaction)?.isOver === true
+  }
+
+  /** The one around it that is not over, if there is one. */
+  around(transaction: object): object | undefined {
+    const outer = this.#opened.get(transaction)?.outer
+    return outer === undefined || this.isOpen(outer) ? outer : this.around(outer)
+  }
+
   /** Whether it is the other one, or a savepoint in it. */
   isInside(transaction: object, other: object): boolean {
     if (transaction === other) return true
@@ -108,7 +118,10 @@ export class TransactionScopes {
       } catch (error) {
         // The connection is lost, and the transaction with it, unless its commit was under way.
         const opened = this.#opened.get(transaction)
-        await (opened?.isCommitting === true ? opened.scope.abandon() : settle())
+        if (opened?.isCommitting === true) {
+          opened.isOver = true
+          await opened.scope.abandon()
+        } else await settle()
         throw error
       }
     }

@@ -123,6 +123,16 @@ export class DriverFiles {
     return this.#scopes.isOpen(transaction) ? transaction : undefined
   }
 
+  /** One that stands in for a manager whose transaction is over: its statements would come too late. */
+  alive(em: EntityManager): EntityManager {
+    const transaction: object | undefined = em.getTransactionContext()
+    if (transaction === undefined || !this.#scopes.isOver(transaction)) return em
+    const heir = em.fork({ clear: true, disableContextResolution: true })
+    const outer = this.#scopes.around(transaction)
+    if (outer !== undefined) heir.setTransactionContext(outer)
+    return heir
+  }
+
   isOpen(em: EntityManager): boolean {
     return this.#transactionOf(em) !== undefined
   }

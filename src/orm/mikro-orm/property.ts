@@ -165,9 +165,10 @@ class EntityHost extends PropertyHost<Row> {
 /** The manager that a row is written by: that of the transaction which is running, though it came from another. */
 function managerOf(row: Row): EntityManager | undefined {
   const own = managerOfRow(row)
+  if (own === undefined) return undefined
   const running = TransactionContext.currentTransactionContext()?.em
-  if (own === undefined || running === undefined) return own
-  return filesOf(own).isFor(running, own) ? running : own
+  const files = filesOf(own)
+  return running !== undefined && files.isFor(running, own) ? running : files.alive(own)
 }
 
 function embedded(model: string, column: string): ImproperlyConfigured {
