@@ -52,7 +52,7 @@ program
   .option('--folder <name>', 'only files in this folder')
   .option('--older-than <seconds>', 'only what is older', parseSeconds, 86_400)
   .option('--delete', 'remove orphans; without it they are only reported')
-  .option('--allow-empty', 'remove orphans even if not one name is in use')
+  .option('--allow-empty', 'remove orphans even if not one name in use has a file')
   .option('--json', 'one JSON object per line')
   .action(async (options: Parameters<typeof gc>[0]) => {
     process.exitCode = (await gc(options)) ? done : failed

@@ -1,4 +1,8 @@
+import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { FileSystemStorage } from '../backends/filesystem/filesystem-storage.ts'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
 import { StorageError, ValidationError } from '../core/errors.ts'
 import { FileField } from './file-field.ts'
@@ -117,6 +121,17 @@ describe('collectGarbage', () => {
     expect(await storage.exists('a/used.txt')).toBe(false)
   })
 
+  it('removes nothing when names came and not one of them has a file here', async () => {
+    // As a client for terminals prints a column.
+    const used = [' avatar ', '--------', ' a/used.txt', '(1 row)']
+    await expect(collect({ used, delete: true })).rejects.toThrow('allowEmpty')
+    await expect(collect({ used: ['a/used.txt'], folder: 'ab', delete: true })).rejects.toThrow(
+      'allowEmpty',
+    )
+    expect(await storage.exists('a/used.txt')).toBe(true)
+    expect(await storage.exists('ab/orphan.txt')).toBe(true)
+  })
+
   it.each([undefined, 7, {}, ['a/used.txt'], new FileField().file('a/used.txt')])(
     'removes nothing when %j comes for a name',
     async name => {
@@ -132,6 +147,33 @@ describe('collectGarbage', () => {
       await expect(collect(options)).rejects.toBeInstanceOf(ValidationError)
     },
   )
+})
+
+describe('collectGarbage on disk', () => {
+  let location: string
+
+  beforeEach(async () => {
+    location = await mkdtemp(join(tmpdir(), 'stowage-garbage-'))
+  })
+
+  afterEach(async () => {
+    await rm(location, { recursive: true })
+  })
+
+  it('removes no file that a row names by another name, which a link gives it', async () => {
+    const storage = new FileSystemStorage({ location })
+    for (const name of ['2026/me.png', '2026/orphan.png', 'old.png', 'twin.png'])
+      await storage.save(name, 'the same')
+    await symlink('2026', join(location, 'latest'))
+    await symlink('old.png', join(location, 'new.png'))
+    const used = ['2026/me.png', 'new.png']
+    const found: GarbageFinding[] = []
+    for await (const finding of collectGarbage({ storage, used, olderThan: 0, delete: true }))
+      found.push(finding)
+    expect(found).toEqual([{ name: 'twin.png', state: 'deleted' }])
+    expect(await storage.exists('2026/me.png')).toBe(true)
+    expect(await storage.exists('new.png')).toBe(true)
+  })
 })
 
 describe('NameSet', () => {

@@ -1,4 +1,5 @@
 import { hasCode, isStorageError, StorageError, ValidationError } from '../core/errors.ts'
+import type { FileStat } from '../core/file-stat.ts'
 import { checkArguments, kindOf } from '../core/options.ts'
 import { batches } from '../core/pool.ts'
 import type { Storage } from '../core/storage.ts'
@@ -18,7 +19,7 @@ export interface GarbageOptions {
   readonly olderThan?: number | undefined
   /** Whether orphans are removed. Default false: they are only reported. */
   readonly delete?: boolean | undefined
-  /** Whether orphans are removed also if not one name came, and so all files are. Default false. */
+  /** Whether orphans are removed also if not one of the names has a file, and so all are. Default false. */
   readonly allowEmpty?: boolean | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -36,12 +37,13 @@ const deleteBatch = 1000
 
 /**
  * Compares a storage with the names that a database holds: reports files that no row names, and
- * names without a file. Memory is flat: 16 bytes or so for each file, of any number of rows.
+ * names without a file. Memory is flat: 16 bytes or so for each file (32 on disk), of any number of rows.
+ * A file that links on disk give several names is no orphan under any of them.
  *
  * Files are listed, then `used` is read, then they are listed once more: a row that is written
  * meanwhile is no orphan, as long as its file is younger than `olderThan` or was named before.
  *
- * @throws ValidationError with `delete` when not one name came, before anything is removed
+ * @throws ValidationError with `delete` when not one of the names has a file, before anything is removed
  * @throws StorageError at the end, whose `errors` has one per file that could not be removed
  */
 export async function* collectGarbage(options: GarbageOptions): AsyncGenerator<GarbageFinding> {
@@ -49,10 +51,14 @@ export async function* collectGarbage(options: GarbageOptions): AsyncGenerator<G
   checkOptions(options)
   const before = new Date(Date.now() - olderThan * 1000)
   const stored = new NameSet()
-  for await (const { name } of storage.list(folder, { recursive: true, signal })) stored.add(name)
+  const files = new Files(storage)
+  for await (const stat of storage.list(folder, { recursive: true, signal })) {
+    stored.add(stat.name)
+    files.add(stat)
+  }
   yield* missingFiles(options, stored)
   for await (const name of defaultsIn(storage)) stored.mark(name)
-  const orphans = orphanNames(storage, folder, stored, before, signal)
+  const orphans = orphanNames(options, stored, files, before)
   if (options.delete === true) yield* remove(storage, orphans, signal)
   else for await (const name of orphans) yield { name, state: 'orphan' }
 }
@@ -89,18 +95,17 @@ async function* missingFiles(
   stored: NameSet,
 ): AsyncGenerator<GarbageFinding> {
   const prefix = folder === '' || folder.endsWith('/') ? folder : `${folder}/`
-  let isEmpty = true
+  let isAnyThere = false
   for await (const name of used) {
     signal?.throwIfAborted()
-    if (isNoName(name)) continue
-    isEmpty = false
-    if (!name.startsWith(prefix) || stored.mark(name)) continue
-    if (!(await isThere(storage, name, signal))) yield { name, state: 'missing' }
+    if (isNoName(name) || !name.startsWith(prefix)) continue
+    if (stored.mark(name) || (await isThere(storage, name, signal))) isAnyThere = true
+    else yield { name, state: 'missing' }
   }
-  // A query that went wrong gives no names, and every file would look like garbage.
-  if (!isEmpty || options.delete !== true || options.allowEmpty === true) return
+  // A query that went wrong gives no names, or others, and every file would look like garbage.
+  if (isAnyThere || options.delete !== true || options.allowEmpty === true) return
   throw new ValidationError(
-    'Not one name is in use, so every file would be removed; allow that (allowEmpty, --allow-empty) if it is right.',
+    'Not one name in use is that of a file here, so every file would be removed; allow that (allowEmpty, --allow-empty) if it is right.',
   )
 }
 
@@ -124,15 +129,47 @@ async function isThere(storage: Storage, name: string, signal?: AbortSignal): Pr
 }
 
 async function* orphanNames(
-  storage: Storage,
-  folder: string,
+  { storage, folder = '', signal }: GarbageOptions,
   stored: NameSet,
+  files: Files,
   before: Date,
-  signal: AbortSignal | undefined,
 ): AsyncGenerator<string> {
-  for await (const { name, modifiedTime } of storage.list(folder, { recursive: true, signal })) {
+  for await (const stat of storage.list(folder, { recursive: true, signal })) {
+    const { name, modifiedTime } = stat
+    if (modifiedTime > before || files.haveOtherNames(stat)) continue
     // A file that came after the first listing is in no table of ours, however old it says it is.
-    if (modifiedTime <= before && stored.has(name) && !stored.isMarked(name)) yield name
+    if (stored.has(name) && !stored.isMarked(name)) yield name
+  }
+}
+
+/** Where links may give a file several names, and a row names it by another one: on disk. */
+class Files {
+  readonly #storage: Storage
+  /** Versions of files, which hold their inodes there. */
+  readonly #seen = new NameSet()
+  readonly #linked = new NameSet()
+  #isOnDisk: boolean | undefined
+
+  constructor(storage: Storage) {
+    this.#storage = storage
+  }
+
+  add({ name, etag = '' }: FileStat): void {
+    this.#isOnDisk ??= hasPath(this.#storage, name)
+    if (this.#isOnDisk && !this.#seen.add(etag)) this.#linked.add(etag)
+  }
+
+  haveOtherNames({ etag = '' }: FileStat): boolean {
+    return this.#linked.has(etag)
+  }
+}
+
+function hasPath(storage: Storage, name: string): boolean {
+  try {
+    storage.path(name)
+    return true
+  } catch (error) {
+    return !hasCode(error, 'ERR_STORAGE_UNSUPPORTED')
   }
 }
 

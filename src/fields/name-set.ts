@@ -20,10 +20,13 @@ export class NameSet {
     return this.#count
   }
 
-  add(name: string): void {
+  /** Whether the name was not in the set before. */
+  add(name: string): boolean {
     const [high, low] = this.#hash(name)
-    if (this.#insert(high, low)) this.#count++
+    if (!this.#insert(high, low)) return false
+    this.#count++
     if (this.#count > this.#size * maxLoad) this.#grow()
+    return true
   }
 
   has(name: string): boolean {
