@@ -154,13 +154,13 @@ class Files {
     this.#storage = storage
   }
 
-  add({ name, etag = '' }: FileStat): void {
+  add({ name, etag }: FileStat): void {
     this.#isOnDisk ??= hasPath(this.#storage, name)
-    if (this.#isOnDisk && !this.#seen.add(etag)) this.#linked.add(etag)
+    if (this.#isOnDisk && etag !== undefined && !this.#seen.add(etag)) this.#linked.add(etag)
   }
 
-  haveOtherNames({ etag = '' }: FileStat): boolean {
-    return this.#linked.has(etag)
+  haveOtherNames({ etag }: FileStat): boolean {
+    return etag !== undefined && this.#linked.has(etag)
   }
 }
 

@@ -28,7 +28,8 @@ export interface ImageSize {
 export const defaultMaxPixels: number = 89_478_485
 
 /** How much is read, in bytes, until the size is found: large EXIF blocks stand in front of it. */
-const headLengths = [16_384, 131_072, 1_048_576]
+const longestHead = 1_048_576
+const headLengths = [16_384, 131_072, longestHead]
 /**
  * Of HEIF. The library walks to the end from each of its boxes: a mebibyte of them, made for it, would
  * take a quarter of a minute.
@@ -48,7 +49,7 @@ export async function readImage(
 ): Promise<ImageSize> {
   const type = sniffType(await file.head(sniffLength))
   checkType(file, type)
-  const size = await readSize(file, type)
+  const size = await (type === 'image/tiff' ? readTiff(file, type) : readSize(file, type))
   const maxPixels = options.maxPixels ?? defaultMaxPixels
   if (size.width * size.height > maxPixels) {
     throw refusal(file, `it has ${size.width} × ${size.height} pixels, more than ${maxPixels}`)
@@ -85,19 +86,22 @@ async function readSize(file: UploadedFile, type: string): Promise<ImageSize> {
     const orientation = orientationIn(head, type, found)
     if (orientation !== undefined) return shownSize(found, orientation, type)
   }
-  const part = partsOf(file)
-  if (found !== undefined) {
-    const isBehind = type === 'image/webp' && found.orientation === undefined
-    return shownSize(found, isBehind ? await webpOrientation(part) : unturned, type)
-  }
-  const behind = type === 'image/tiff' ? await tiffSize(part) : undefined
-  if (behind !== undefined && behind.width > 0 && behind.height > 0)
-    return shownSize(behind, behind.orientation, type)
-  throw refusal(file, 'its size cannot be read', failure)
+  if (found === undefined) throw refusal(file, 'its size cannot be read', failure)
+  const isBehind = type === 'image/webp' && found.orientation === undefined
+  return shownSize(found, isBehind ? await webpOrientation(partsOf(file)) : unturned, type)
+}
+
+/** Its directory may stand anywhere, and the library that reads sizes does not tell its orientation. */
+async function readTiff(file: UploadedFile, type: string): Promise<ImageSize> {
+  const size = await tiffSize(partsOf(file))
+  if (size === undefined || size.width === 0 || size.height === 0)
+    throw refusal(file, 'its size cannot be read')
+  return shownSize(size, size.orientation, type)
 }
 
 function partsOf(file: UploadedFile): Part {
-  return async (start, end) => (await file.part?.(start, end)) ?? new Uint8Array(0)
+  return async (start, end) =>
+    (await file.part?.(start, end)) ?? (await file.head(Math.min(end, longestHead))).subarray(start)
 }
 
 const iconType = 'image/vnd.microsoft.icon'
