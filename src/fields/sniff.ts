@@ -74,7 +74,7 @@ const signatures: readonly Signature[] = [
  */
 export function sniffType(head: Bytes): string {
   const start = latin1(head.subarray(0, sniffLength))
-  const text = textType(head, start)
+  const text = textType(start)
   const found = signatures.find(({ at, bytes }) => start.startsWith(bytes, at))
   return found === undefined || (found.isWord === true && text !== binaryType) ? text : found.type
 }
@@ -89,11 +89,16 @@ export function isSvg(head: Bytes): boolean {
 
 /** Of the same content under names of several types, the one that `sniffType` finds. */
 const aliases: Readonly<Record<string, string>> = {
+  'application/javascript': 'text/javascript',
   'application/x-gzip': 'application/gzip',
+  'application/x-javascript': 'text/javascript',
+  'application/x-rar-compressed': 'application/vnd.rar',
+  'application/x-yaml': 'application/yaml',
   'application/x-zip-compressed': 'application/zip',
   'audio/mp3': 'audio/mpeg',
   'audio/wave': 'audio/wav',
   'audio/x-flac': 'audio/flac',
+  'audio/x-m4a': 'audio/mp4',
   'audio/x-wav': 'audio/wav',
   'image/apng': 'image/png',
   'image/heif': 'image/heic',
@@ -101,7 +106,9 @@ const aliases: Readonly<Record<string, string>> = {
   'image/pjpeg': 'image/jpeg',
   'image/x-icon': 'image/vnd.microsoft.icon',
   'text/rtf': 'application/rtf',
+  'text/x-vcard': 'text/vcard',
   'text/xml': 'application/xml',
+  'text/yaml': 'application/yaml',
 }
 
 /** The name that {@link sniffType} has for a MIME type. */
@@ -112,7 +119,8 @@ export function plainType(type: string): string {
 
 /** Types of which `sniffType` finds no more than this one; the name of the file tells which it is. */
 const containers: Readonly<Record<string, RegExp>> = {
-  'text/plain': /^text\/|^message\/rfc822$|[/+](x-)?(json|javascript|yaml|toml|sql|sh|subrip)$/,
+  'text/plain':
+    /^text\/|^message\/rfc822$|[/+](x-)?(json|javascript|yaml|toml|sql|sh|subrip)$|^(application|model)\/(?!xhtml)(.*[+])?xml$/,
   'application/xml': /^(application|model|text)\/(?!xhtml)(.*[+])?xml$/,
   'application/zip':
     /openxml|opendocument|epub|java-archive|android\.package|macroenabled|visio|xpsdocument|kmz|apple\.(pages|numbers|keynote)|\+zip$/,
@@ -145,26 +153,16 @@ export function latin1(bytes: Uint8Array): string {
 
 const binaryType = 'application/octet-stream'
 
-function textType(head: Bytes, start: string): string {
-  if (/[\0-\x08\x0e-\x1a\x1c-\x1f]/.test(start) || !isUtf8(head)) return binaryType
-  if (/<svg[\s/>]/i.test(start)) return 'image/svg+xml'
+/** In any encoding, as the standard has it, but for UTF-16 without a mark. */
+function textType(start: string): string {
+  if (/^(\xff\xfe|\xfe\xff)/.test(start)) return 'text/plain'
+  if (/[\0-\x08\x0e-\x1a\x1c-\x1f]/.test(start)) return binaryType
   if (
     /^\s*(<!doctype html|<(html|head|body|script|iframe|h1|div|a|style|title|table|p|br)[\s>])/i.test(
       start,
     )
   )
     return 'text/html'
+  if (/<svg[\s/>]/i.test(start)) return 'image/svg+xml'
   return /^\s*<\?xml/.test(start.replace(/^\xef\xbb\xbf/, '')) ? 'application/xml' : 'text/plain'
-}
-
-/** A character may be cut in two at the end of what was read. */
-function isUtf8(bytes: Bytes): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes.subarray(0, sniffLength), {
-      stream: true,
-    })
-    return true
-  } catch {
-    return false
-  }
 }

@@ -142,6 +142,17 @@ describe('allowTypes', () => {
     ['video/ogg', 'a.ogv', 'OggS\0'],
     ['audio/mpeg', 'a.mp3', '\xff\xf3\x90'],
     ['audio/x-wav', 'a.wav', 'RIFF\0\0\0\0WAVE'],
+    ['audio/x-m4a', 'a.m4a', ftyp('M4A ')],
+    ['application/x-rar-compressed', 'a.rar', 'Rar!\x1a\x07'],
+    // Windows-1252 and UTF-16, as spreadsheets write them
+    ['text/csv', 'a.csv', 'M\xfcller;Stra\xdfe\r\n'],
+    ['text/csv', 'a.csv', '\xff\xfea\0;\0b\0'],
+    ['text/vcard', 'a.vcf', 'BEGIN:VCARD'],
+    ['application/yaml', 'a.yaml', 'a: 1'],
+    ['application/javascript', 'a.js', 'x()'],
+    ['application/xml', 'a.xml', '<feed/>'],
+    ['application/gpx+xml', 'a.gpx', '<gpx/>'],
+    ['text/html', 'a.html', '<!doctype html><p><svg /></p>'],
   ])('takes, in the use of every day, %s: %s', async (type, name, content) => {
     await expect(storedAfter([allowTypes(type)], name, latin1(content))).resolves.toHaveLength(1)
   })
@@ -164,6 +175,9 @@ describe('allowTypes', () => {
     ['an SVG document among images', 'image/*', 'a.svg', '<svg onload="x()"/>'],
     ['an SVG document without a suffix', 'image/*', 'a', '<svg onload="x()"/>'],
     ['text that is none', 'text/plain', 'a.txt', '\0\x01'],
+    ['UTF-16 without a mark', 'text/csv', 'a.csv', 'a\0;\0b\0'],
+    ['a page that is called an SVG document', 'image/svg+xml', 'a.svg', '<html><svg /></html>'],
+    ['an SVG document that is called XML', 'application/xml', 'a.svg', '<svg />'],
     ['an empty file that is called an image', 'image/*', 'a.png', ''],
   ])('refuses %s', async (_what, type, name, content) => {
     await expect(storedAfter([allowTypes(type)], name, latin1(content))).rejects.toBeInstanceOf(
