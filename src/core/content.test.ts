@@ -140,6 +140,14 @@ describe('toContent', () => {
     expect(cancelled).toEqual(['enough'])
   })
 
+  it('refuses a stream that was cut off at a limit, as busboy does', async () => {
+    const stream = Readable.from([Buffer.from('half')])
+    stream.once('end', () => Object.assign(stream, { truncated: true }))
+    await expect(bytesOf(stream)).rejects.toMatchObject({ name: 'FileTooLargeError' })
+    const whole = Object.assign(Readable.from([Buffer.from('all')]), { truncated: false })
+    await expect(bytesOf(whole)).resolves.toHaveLength(3)
+  })
+
   it('takes the error of a Node stream that fails before it is read', async () => {
     const stream = new Readable({ read() {} })
     const content = toContent(stream)

@@ -2,7 +2,7 @@ import { itemsUntilAborted } from './abort.ts'
 import { type Bytes, isDetached, ownBytes } from './bytes.ts'
 import { type ContentFile, isContentFile } from './content-file.ts'
 import { encodeContent, TextPieces } from './content-text.ts'
-import { ValidationError } from './errors.ts'
+import { FileTooLargeError, ValidationError } from './errors.ts'
 import { isStoredFile, type StoredFile } from './stored-file.ts'
 import { WebStreamChunks } from './web-stream.ts'
 
@@ -166,6 +166,7 @@ class StreamContent implements ContentSource {
         if (bytes.byteLength > 0) yield bytes
       }
       text.end()
+      checkWhole(this.#source)
     } catch (error) {
       this.failure = { error }
       throw error
@@ -187,6 +188,14 @@ class StreamContent implements ContentSource {
       // What failed before is what the caller must learn.
     }
   }
+}
+
+/** busboy, and what stands on it, ends a stream at a limit without an error, and says so only here. */
+function checkWhole(stream: object): void {
+  if (!('truncated' in stream) || stream.truncated !== true) return
+  throw new FileTooLargeError(
+    'The stream of the content was cut off at a limit of what reads the form (fileSize), so nothing of it is stored.',
+  )
 }
 
 /** @throws ValidationError for a stream of which nothing is left */

@@ -202,6 +202,19 @@ describe.each(['memory', 'disk', 'S3'])('an upload is stored in %s', kind => {
     expect([said, await isStored(storage, 'photo.bin')]).toEqual(['stored', true])
   })
 
+  it('not from a stream of busboy that was cut off at its limit', async () => {
+    const said = await send(async request => {
+      const outcomes: Promise<string>[] = []
+      const parser = busboy({ headers: request.headers, limits: { fileSize: 100_000 } })
+      parser.on('file', (_field, stream, { filename }) => {
+        outcomes.push(storage.save(filename ?? null, stream).catch(({ name }) => name))
+      })
+      await pipeline(request, parser)
+      expect(await Promise.all(outcomes)).toEqual(['FileTooLargeError'])
+    })
+    expect([said, await storage.exists('photo.bin')]).toEqual(['stored', false])
+  })
+
   it('from a web request: its form, its body, its Blob', async () => {
     const form = new FormData()
     form.set('upload', new File([bytes], 'form.bin'))
