@@ -305,7 +305,7 @@ export class FieldFile {
     else if (value instanceof File || isContentFile(value)) this.#assignContent(value)
     else {
       throw new ValidationError(
-        `A file field takes a stored name, a File, a ContentFile, the file of another row or null, not ${kindOf(value)}.`,
+        `A file field takes a stored name, a File, a ContentFile, the file of another row or null, not ${kindOf(value)}; save(name, content) takes bytes, Blobs and streams.`,
         { operation: 'assign' },
       )
     }

@@ -218,7 +218,11 @@ class Reader {
     if (part.verb === 'merge') {
       if (verb === 'update') part.enter('columns')
       else if (verb === 'insert') part.enter('rest')
-      else if (this.#previous?.text === 'then' || this.#next?.text === 'where') part.removes = true
+      else if (
+        verb === 'delete' &&
+        (this.#previous?.text === 'then' || this.#next?.text === 'where')
+      )
+        part.removes = true
       return true
     }
     if (verb !== 'update' || !single.has(part.verb)) return false

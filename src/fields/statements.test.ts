@@ -288,6 +288,7 @@ const harmless = [
   'MERGE INTO others USING users ON users.id = others.id WHEN MATCHED THEN DELETE',
   'MERGE INTO users USING x ON x.id = users.id WHEN MATCHED AND x.avatar = 1 THEN UPDATE SET name = x.a WHEN NOT MATCHED THEN INSERT (id, avatar) VALUES (x.id, x.avatar)',
   'MERGE INTO users USING x ON x.delete = users.id WHEN MATCHED THEN DO NOTHING',
+  'MERGE INTO users USING x ON x.id = users.id WHEN MATCHED THEN UPDATE SET name = CASE WHEN x.a THEN replace(x.b, 1, 2) END',
   "UPDATE users SET name = 'x', title = avatar WHERE avatar = 'y' AND avatar = 'z'",
   "UPDATE users SET name = f(1, avatar = 'x')",
   "UPDATE users SET flags = ARRAY[1, avatar = 'x']",

@@ -59,6 +59,9 @@ describe('allowExtensions', () => {
     await expect(storedAfter([allowExtensions('txt')], 'a.jpg', 'x')).rejects.toThrow(
       'File extension “jpg” is not allowed. Allowed extensions are: txt.',
     )
+    await expect(storedAfter([allowExtensions('txt')], 'a.x\r\ny', 'x')).rejects.toThrow(
+      'File extension “x\\r\\ny” is not allowed.',
+    )
   })
 })
 

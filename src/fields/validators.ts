@@ -21,8 +21,9 @@ export function allowExtensions(...extensions: readonly string[]): FileValidator
   return ({ name }) => {
     const extension = extensionOf(name)
     if (allowed.includes(extension)) return
+    const shown = quoteName(extension).slice(1, -1)
     throw new ValidationError(
-      `File extension “${extension}” is not allowed. Allowed extensions are: ${allowed.join(', ')}.`,
+      `File extension “${shown}” is not allowed. Allowed extensions are: ${allowed.join(', ')}.`,
       { file: name },
     )
   }
