@@ -247,18 +247,18 @@ describe.each(['memory', 'disk', 'S3'])('an upload is stored in %s', kind => {
 
   it('not at all when the client goes away half-way', async () => {
     const failure = new Promise<unknown>(resolve => {
+      const controller = new AbortController()
       const server = createServer(request => {
         storage.save('half.bin', request).then(resolve, resolve)
+        setTimeout(() => controller.abort(), 20)
       })
       servers.push(server)
       server.listen(0, '127.0.0.1', () => {
         const { port } = server.address() as AddressInfo
-        const controller = new AbortController()
         const body = new ReadableStream<Uint8Array>({
           async pull(stream) {
             stream.enqueue(bytes)
             await new Promise(next => setTimeout(next, 20))
-            controller.abort()
           },
         })
         const options = { method: 'POST', body, duplex: 'half', signal: controller.signal } as const
