@@ -320,6 +320,11 @@ export class FieldFile {
     return this.name
   }
 
+  /** For MongoDB, where no schema says that it is a file; nothing while content waits. */
+  toBSON(): string | null {
+    return this[isPending] ? null : this.#stored
+  }
+
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return `<FieldFile: ${this.name ?? 'None'}>`
   }

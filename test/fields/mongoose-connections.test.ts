@@ -218,6 +218,25 @@ describe('connections', () => {
     await own.disconnect()
   })
 
+  it('of one database are asked once, however many useDb() has given', async () => {
+    const watched = await mongoose
+      .createConnection(server.url, { monitorCommands: true })
+      .asPromise()
+    const schema = schemaOf()
+    const tenants = [1, 2, 3].map(() =>
+      watched.useDb('tenant').model<Page, PageModel>('Page', schema),
+    )
+    const page = await tenants[0]?.create({ title: 'a', avatar: file('a.txt') })
+    let counts = 0
+    watched.getClient().on('commandStarted', ({ commandName }) => {
+      if (commandName === 'aggregate') counts++
+    })
+    await page?.avatar.delete()
+    expect(counts).toBe(2)
+    expect(await stored()).toEqual([])
+    await watched.close()
+  })
+
   it('that are down do not hold up the writes of others, whose files stay', async () => {
     const gone = await MongoServer.start()
     const own = new Mongoose()

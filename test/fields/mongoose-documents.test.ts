@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { inspect } from 'node:util'
 import mongoose, { type Connection, type HydratedDocument, type Model, Schema } from 'mongoose'
 import { MemoryStorage, type Storage, UnsupportedError } from 'stowage'
 import {
@@ -229,17 +230,109 @@ describe('a value that a path is set to', () => {
     expect(await stored()).toEqual(['7.gif'])
   })
 
-  it('is refused where it is a copy of content that waits for another document', async () => {
+  it('is content of its own where it comes from a document whose content waits', async () => {
     const Pages = modelOf()
     const page = await Pages.create({ title: 'a', avatar: file('a.txt') })
-    page.avatar.assign(new File(['b'], 'b.txt'))
-    await expect(page.$clone().save()).rejects.toMatchObject({ name: 'ValidationError' })
-    const copy = { ...page.toObject(), _id: undefined }
-    await expect(Pages.create(copy as never)).rejects.toThrow('copied from a document')
+    page.avatar.assign(file('b.txt'))
+    const { _id, ...values } = page.toObject()
+    await Pages.create({ ...values, title: 'b' })
+    const clone = page.$clone()
+    expect(clone.avatar).not.toBe(page.avatar)
+    await clone.save()
     page.set(page.toObject())
     await page.save()
-    expect(await named(Pages)).toEqual(['b.txt'])
-    expect(await stored()).toEqual(['b.txt'])
+    const [first, second] = await Pages.find()
+    expect(await first?.avatar.text()).toBe('b.txt')
+    expect(await second?.avatar.text()).toBe('b.txt')
+    expect(await stored()).toEqual((await named(Pages)).toSorted())
+  })
+})
+
+describe('a document whose content waits', () => {
+  it('shows the name that was given in plain objects, JSON and messages', () => {
+    const page = new (modelOf())({ title: 'a', avatar: file('a.txt') })
+    expect(page.toObject().avatar).toBe(page.avatar)
+    expect(JSON.parse(JSON.stringify(page))).toMatchObject({ title: 'a', avatar: 'a.txt' })
+    expect(inspect(page)).toContain('<FieldFile: a.txt>')
+    expect(inspect(page.$getChanges())).toContain('<FieldFile: a.txt>')
+  })
+
+  it('can be saved by two of its files at once', async () => {
+    const schema = schemaOf()
+    schema.plugin(filePlugin({ other: new FileField({ storage }) }))
+    const Pages = modelOf(schema)
+    const page = await Pages.create({ title: 'a' })
+    const other: FieldFile = page.get('other')
+    await Promise.all([page.avatar.save('a.txt', 'a'), other.save('b.txt', 'b')])
+    expect(await Pages.exists({ avatar: 'a.txt', other: 'b.txt' })).not.toBeNull()
+    expect(await stored()).toEqual(['a.txt', 'b.txt'])
+  })
+})
+
+describe('a path', () => {
+  const plug = (schema: Schema, path = 'avatar') =>
+    schema.plugin(filePlugin({ [path]: new FileField({ storage }) }))
+
+  it('keeps what the schema says of it', async () => {
+    const declared = { type: String, required: true, enum: ['a.txt'], alias: 'photo' }
+    const schema = new Schema<Page, PageModel>({ title: String, avatar: declared })
+    const Pages = modelOf(schema.plugin(filePlugin({ avatar: new FileField({ storage }) })))
+    await expect(Pages.create({ title: 'a' })).rejects.toThrow('`avatar` is required')
+    await expect(Pages.create({ avatar: file('b.txt') })).rejects.toThrow('enum')
+    const page = await Pages.create({ title: 'a', photo: file('a.txt') } as object)
+    expect(page.get('photo')).toBe(page.avatar)
+    expect(await stored()).toEqual(['a.txt'])
+  })
+
+  it('is refused where the schema says what would change its file', () => {
+    const options = [
+      { lowercase: true },
+      { get: String },
+      { set: String },
+      { default: 'a.txt' },
+      { immutable: true },
+      { type: Buffer },
+    ]
+    for (const option of options) {
+      const schema = new Schema({ avatar: { type: String, ...option } } as object)
+      expect(() => plug(schema)).toThrow(`takes no "${Object.keys(option)[0]}"`)
+    }
+  })
+
+  it('is refused at once inside of what is no part of the document itself', () => {
+    const inner = new Schema({ name: String })
+    for (const type of [[inner], inner, { type: { name: String } }, Map, Object]) {
+      const schema = new Schema({ part: type } as object)
+      expect(() => plug(schema, 'part.photo')).toThrow('"part.photo" would be a file in "part"')
+    }
+  })
+
+  it('may be in a schema with another key for types, or where all strings are trimmed', async () => {
+    const keyed = new Schema({ title: { $type: String } }, { typeKey: '$type' })
+    const open = async (schema: unknown): Promise<void> => {
+      const Pages = modelOf(schema as Schema<Page, PageModel>)
+      await Pages.create({ title: 'a', avatar: file('a.txt') })
+      expect(await named(Pages)).toEqual(await stored())
+      await (await Pages.findOne().orFail()).avatar.delete()
+    }
+    plug(keyed as unknown as Schema)
+    await open(keyed)
+    try {
+      Schema.Types.String.set('trim', true)
+      await open(schemaOf())
+    } finally {
+      Schema.Types.String.set('trim', false)
+    }
+  })
+
+  it('of any type holds the name of a file that it is given', async () => {
+    const page = await modelOf().create({ title: 'a', avatar: file('a.txt') })
+    const Logs = connection.model(`Log${++opened}`, new Schema<{ what: unknown }>({ what: {} }))
+    await Logs.create({ what: { stored: page.avatar } })
+    page.avatar.assign(file('b.txt'))
+    await Logs.create({ what: page.$getChanges() })
+    const rows = await Logs.find().lean()
+    expect(rows.map(({ what }) => what)).toEqual([{ stored: 'a.txt' }, { $set: { avatar: null } }])
   })
 })
 

@@ -1,9 +1,10 @@
-import type { ClientSession, Connection, Document, Model, Schema } from 'mongoose'
+import type { ClientSession, Connection, Document, Model, Schema, SchemaType } from 'mongoose'
 import { UnavailableError } from '../../core/errors.ts'
+import { FieldFile } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import { FileModel, FileModels } from '../../fields/file-models.ts'
 import { type FileFields, rowFields } from '../../fields/rows.ts'
-import { filesKey, type Registration } from './document.ts'
+import { filesKey, isContent, type Registration } from './document.ts'
 import { type GuardedFiles, guardClient, guardCollection } from './guard.ts'
 import { followDocuments } from './writes.ts'
 
@@ -64,6 +65,7 @@ export class ConnectionFiles implements Registration, GuardedFiles {
         document.toObject({ getters: false, virtuals: false })
       const own = Object.create({ toRow }, Object.getOwnPropertyDescriptors(fields))
       Object.assign(model.prototype, { [rowFields]: own })
+      for (const path of Object.keys(fields)) showNames(model.schema.path(path))
     }
     if (this.#in(collectionName).length === 0) return
     for (const other of this.#met)
@@ -81,25 +83,31 @@ export class ConnectionFiles implements Registration, GuardedFiles {
 
   /** Number of documents that name a file, in all databases that are open. */
   async uses(storage: unknown, name: string, session: ClientSession | null): Promise<number> {
+    const counted = new Map<unknown, Set<string>>()
     let count = 0
     for (const connection of connectionsAround(this.#connection)) {
       const files = ConnectionFiles.#found(connection)
-      const shares = connection.getClient() === this.#connection.getClient()
-      if (files !== undefined) count += await files.#uses(storage, name, shares, session)
+      const client = connection.getClient()
+      const own = counted.get(client) ?? new Set()
+      counted.set(client, own)
+      const shares = client === this.#connection.getClient()
+      if (files !== undefined) count += await files.#uses(storage, name, own, shares, session)
     }
     return count
   }
 
-  /** @param shares whether it is the client of the row whose file may go */
+  /**
+   * @param counted paths of this client: discriminators share the collection of their base, and its paths,
+   *   and each `useDb()` may give another connection of one database
+   * @param shares whether it is the client of the row whose file may go
+   */
   async #uses(
     storage: unknown,
     name: string,
+    counted: Set<string>,
     shares: boolean,
     session: ClientSession | null,
   ): Promise<number> {
-    // Discriminators share the collection of their base, and its paths. Names are compared as they are
-    // spelt, however the collection compares others.
-    const counted = new Set<string>()
     const { db, readyState } = this.#connection
     return await this.#models.uses(storage, async ({ collection: { collectionName } }, paths) => {
       // A write is not to wait for a database that is down, and not its own.
@@ -111,9 +119,10 @@ export class ConnectionFiles implements Registration, GuardedFiles {
       const collection = db.collection(collectionName)
       let count = 0
       for (const path of paths) {
-        const key = `${collectionName} ${path}`
+        const key = `${db.databaseName} ${collectionName} ${path}`
         if (counted.has(key)) continue
         counted.add(key)
+        // Names are compared as they are spelt, however the collection compares others.
         count += await collection.countDocuments(
           { [path]: name },
           { collation: { locale: 'simple' }, ...(shares && session && { session }) },
@@ -134,6 +143,20 @@ export class ConnectionFiles implements Registration, GuardedFiles {
         connection.name === database && connection.getClient() === this.#connection.getClient(),
     )
     return found && ConnectionFiles.of(found)
+  }
+}
+
+/** Lets the validators of a path see the name of content that waits. */
+function showNames(type: SchemaType): void {
+  for (const method of ['doValidate', 'doValidateSync']) {
+    if (Object.hasOwn(type, method)) continue
+    const validate: (...args: unknown[]) => unknown = Reflect.get(type, method)
+    Object.assign(type, {
+      [method](value: unknown, ...rest: unknown[]): unknown {
+        const isFile = isContent(value) || value instanceof FieldFile
+        return Reflect.apply(validate, this, [isFile ? value.name : value, ...rest])
+      },
+    })
   }
 }
 

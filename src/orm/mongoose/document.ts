@@ -1,10 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ClientSession, Connection, Document } from 'mongoose'
-import { UnsupportedError, ValidationError } from '../../core/errors.ts'
-import { type FieldFile, type FieldHost, isPending } from '../../fields/field-file.ts'
+import { type ContentFile, isContentFile } from '../../core/content-file.ts'
+import { UnsupportedError } from '../../core/errors.ts'
+import { FieldFile, type FieldHost, isPending } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
-import { fileOfRow, knownFileOfRow, pendingName } from '../../fields/rows.ts'
+import { fileOfRow, knownFileOfRow } from '../../fields/rows.ts'
+import { Turns } from '../../fields/turns.ts'
 import { valueAt } from './updates.ts'
 
 /** On a connection: its files. */
@@ -17,9 +19,9 @@ export interface Registration {
 
 /** What a path of a document is to hold, and no value of a program's. */
 export class RawValue {
-  readonly value: string | undefined
+  readonly value: string | FieldFile | undefined
 
-  constructor(value: string | undefined) {
+  constructor(value: string | FieldFile | undefined) {
     this.value = value
   }
 }
@@ -27,7 +29,8 @@ export class RawValue {
 /**
  * The file of a document; one whose path was set to another name has another file.
  *
- * @param value what the path holds: a name, or {@link pendingName} while content waits
+ * @param value what the path holds: a name, or the file itself while content waits, which copies of a
+ *   document hold, too
  * @param isGiven whether a name came from the program, and not from the database
  */
 export function fileOf(
@@ -38,21 +41,28 @@ export function fileOf(
   isGiven: boolean = document.isModified(path),
 ): FieldFile {
   const known = knownFileOfRow(document, path)
-  // A copy of a document has no content that waits for the first one.
-  const name = value === pendingName || value === '' ? null : value
-  const given = isGiven && typeof name === 'string' && name !== field.default ? name : null
+  if (known !== undefined && value === known) return known
+  const given = isGiven && value !== '' && value !== field.default ? value : null
   const file = fileOfRow(document, path, value, stored => {
     const host = new DocumentHost(document, path)
-    host.file = field.file(given !== null || stored === pendingName ? null : stored, host)
+    host.file = field.file(given === null ? stored : null, host)
     return host.file
   })
-  return file === known || given === null ? file : file.assign(given)
+  if (value instanceof FieldFile) return file.assign(value)
+  return file === known || typeof given !== 'string' ? file : file.assign(given)
 }
 
-/** What the path of a file holds. */
-export function rawOf(file: FieldFile | undefined, name: string | null): string {
-  return file?.[isPending] === true ? pendingName : (name ?? '')
+export function isContent(value: unknown): value is File | ContentFile {
+  return value instanceof File || isContentFile(value)
 }
+
+/** What the path of a file holds: itself while content waits, so that copies of a document have it, too. */
+export function rawOf(file: FieldFile | undefined, name: string | null): string | FieldFile {
+  return file?.[isPending] === true ? file : (name ?? '')
+}
+
+/** On a document: its saves that files ask for. */
+const turnsKey: unique symbol = Symbol('stowage.mongoose.turns')
 
 /** A document as its files see it. */
 class DocumentHost implements FieldHost {
@@ -96,8 +106,13 @@ class DocumentHost implements FieldHost {
     return knownFileOfRow(this.owner, this.attribute) === this.file
   }
 
+  /** Mongoose refuses to save a document twice at once, which two of its files may ask for. */
   async persist(): Promise<void> {
-    await this.owner.save()
+    const { owner }: { readonly owner: Document & { [turnsKey]?: Turns } } = this
+    owner[turnsKey] ??= new Turns()
+    await owner[turnsKey].take(undefined, async () => {
+      await owner.save()
+    })
   }
 
   scope(): FileScope | undefined {
@@ -128,13 +143,5 @@ export function openScope(session: ClientSession | null | undefined): FileScope 
   throw new UnsupportedError(
     'MongoDB tells nobody how a transaction ends: put fileTransaction(() => connection.transaction(…)) around it.',
     { operation: 'transaction' },
-  )
-}
-
-/** Content that waits belongs to one document; a copy of that holds its mark alone. */
-export function copied(path: string): ValidationError {
-  return new ValidationError(
-    `"${path}" was copied from a document whose content is not stored yet: save that first, or give the copy content of its own.`,
-    { operation: 'assign' },
   )
 }

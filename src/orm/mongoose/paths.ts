@@ -1,13 +1,15 @@
 import type { Document, Model, Schema } from 'mongoose'
-import { type ContentFile, isContentFile } from '../../core/content-file.ts'
-import { UnsupportedError } from '../../core/errors.ts'
+import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
 import { columnName, FieldFile, type FileInput, isPending } from '../../fields/field-file.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import { knownFileOfRow, pendingName } from '../../fields/rows.ts'
 import { ConnectionFiles, fieldKey } from './connection.ts'
-import { fileOf, RawValue, rawOf } from './document.ts'
+import { fileOf, isContent, RawValue, rawOf } from './document.ts'
 import { isDocument, valueAt } from './updates.ts'
+
+/** What a path that the schema declares itself may not say of its file. */
+const ownOptions = ['get', 'set', 'cast', 'default', 'lowercase', 'uppercase', 'immutable'] as const
 
 /** A path that holds the name of a file in the database, and shows the file in documents. */
 export function addPath(schema: Schema, path: string, field: FileField): void {
@@ -23,8 +25,6 @@ export function addPath(schema: Schema, path: string, field: FileField): void {
     meet(this, path)
     const raw = valueAt(this, path)
     if (value === undefined) return raw
-    // Of a copy of a document, which cannot be saved with it.
-    if (value === pendingName) return value
     // Defaults come as strings, too. A file that nobody has asked for is made when somebody does.
     const known = knownFileOfRow(this, path)
     const isSame = known === undefined || rawOf(known, known[columnName]) === value
@@ -32,52 +32,50 @@ export function addPath(schema: Schema, path: string, field: FileField): void {
     const file = fileOf(this, path, field, raw).assign(value)
     return rawOf(file, file[columnName])
   }
+  const { Types } = schema.constructor as typeof Schema
+  function cast(value: unknown): unknown {
+    if (typeof value === 'string' || isContent(value)) return value
+    return value instanceof FieldFile ? rawOf(value, value[columnName]) : Types.String.cast()(value)
+  }
   schema.add({
     [path]: {
-      type: String,
+      ...declaredAt(schema, path),
+      [schema.get('typeKey') ?? 'type']: String,
+      // Names are as they are, whatever strings are told for all schemas.
+      ...{ trim: false, lowercase: false, uppercase: false },
       // Mongoose takes a third more time to load documents whose paths have defaults.
       ...(field.default === null ? {} : { default: field.default }),
       get: Object.assign(get, { [fieldKey]: field }),
       set,
+      cast,
     },
   })
-  showContent(schema, path)
 }
 
 /**
- * Lets validators see the name of content that waits, and not its mark, and lets `Model.validate()`, which
- * knows no setters, take content. The class of a path is what copies of its schema keep.
+ * What the schema says of the path, such as `required`.
+ *
+ * @throws ImproperlyConfigured for what would change the file
+ * @throws UnsupportedError for a path inside a document inside this one: nobody would store its files
  */
-function showContent(schema: Schema, path: string): void {
-  const type = schema.path(path)
-  const Text = type.constructor as typeof Schema.Types.String
-  class FilePath extends Text {
-    // Documents that are loaded come by here: names, which are left as they are.
-    override cast(value: unknown, doc?: never, init?: boolean, prev?: unknown): unknown {
-      const isFile = value instanceof FieldFile || isContent(value)
-      return super.cast(isFile ? nameOf(value) : value, doc, init, prev)
-    }
+function declaredAt(schema: Schema, path: string): object {
+  const keys = path.split('.')
+  const outer = keys.map((_, at) => keys.slice(0, at).join('.')).find(key => key in schema.paths)
+  if (outer !== undefined) {
+    throw new UnsupportedError(
+      `"${path}" would be a file in "${outer}", which is a path of the type ${schema.path(outer).instance}: files are in paths of a model's schema, or nested in it ({ ${outer}: { … } } without a type).`,
+      { operation: 'filePlugin' },
+    )
   }
-  for (const method of ['doValidate', 'doValidateSync']) {
-    const validate: (...args: unknown[]) => unknown = Reflect.get(Text.prototype, method)
-    Object.assign(FilePath.prototype, {
-      [method](value: unknown, scope: unknown, options: unknown): unknown {
-        const shown = isContent(value) || value === pendingName ? shownAt(scope, path) : value
-        return Reflect.apply(validate, this, [shown, scope, options])
-      },
-    })
-  }
-  Object.setPrototypeOf(type, FilePath.prototype)
-}
-
-/** The name of content in a document, or in the values for one. */
-function shownAt(scope: unknown, path: string): unknown {
-  const value = isDocument(scope) ? scope.get(path) : valueAt(scope, path)
-  return Object(value).name
-}
-
-function isContent(value: unknown): value is File | ContentFile {
-  return value instanceof File || isContentFile(value)
+  const { instance, options } = schema.paths[path] ?? {}
+  if (options === undefined || Object(options.get)[fieldKey] !== undefined) return {}
+  const refused = instance === 'String' ? ownOptions.find(name => options[name]) : 'type'
+  // An alias is there by now, and would be one twice.
+  if (refused === undefined) return { ...options, alias: undefined }
+  throw new ImproperlyConfigured(
+    `"${path}" is a file, and its path takes no "${refused}" from the schema: filePlugin() makes it a String with a getter and a setter, and the default is the FileField's.`,
+    { setting: path },
+  )
 }
 
 /** What a query or an update that goes past documents is given: content in it is refused later. */

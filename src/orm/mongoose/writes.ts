@@ -1,11 +1,11 @@
 import type { ClientSession, Collection, Document, Model } from 'mongoose'
 import { ImproperlyConfigured, PreconditionFailedError } from '../../core/errors.ts'
-import { changedColumns, columnName, isChanged, isPending } from '../../fields/field-file.ts'
+import { changedColumns, columnName, isChanged } from '../../fields/field-file.ts'
 import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
-import { type FileFields, pendingName } from '../../fields/rows.ts'
+import type { FileFields } from '../../fields/rows.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
-import { copied, fileOf, openScope, RawValue } from './document.ts'
+import { fileOf, openScope, RawValue } from './document.ts'
 import { plainOf } from './guard.ts'
 import { setAt, setInUpdate, valueAt, writtenAt } from './updates.ts'
 
@@ -128,19 +128,15 @@ class DocumentWrites {
     return isGiven ? openScope(options?.session) : currentScope()
   }
 
-  /** @throws ValidationError for a path that was copied from a document whose content waits */
   #files(paths: readonly string[]): RowFiles {
     return paths.map(path => {
       const field = this.#fields[path]
-      const value = valueAt(this.#document, path)
       if (field === undefined) throw new TypeError(`there is no file ${path}`)
-      const file = fileOf(this.#document, path, field, value, true)
-      if (value === pendingName && !file[isPending]) throw copied(path)
-      return [path, file]
+      return [path, fileOf(this.#document, path, field, valueAt(this.#document, path), true)]
     })
   }
 
-  /** Content is stored by now: its name, and what follows from it, is written instead of its mark. */
+  /** Content is stored by now: its name, and what follows from it, is written instead. */
   #settle(files: RowFiles, set: (path: string, value: unknown) => void): void {
     for (const [path, file] of files) {
       const columns = file[changedColumns]
