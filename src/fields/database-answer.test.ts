@@ -46,6 +46,24 @@ describe('an error of a database', () => {
     ],
     ['SQLite', error('database is locked', { code: 'SQLITE_BUSY' })],
     ['Prisma', error('write conflict', { code: 'P2034' })],
+    [
+      'a commit of Prisma',
+      error('TransactionWriteConflict', {
+        cause: { originalCode: '40001', kind: 'TransactionWriteConflict' },
+      }),
+    ],
+    [
+      'a commit of Prisma on MariaDB',
+      error('TransactionWriteConflict', {
+        cause: { originalCode: '1213', kind: 'TransactionWriteConflict' },
+      }),
+    ],
+    [
+      'a constraint that Prisma meets at the commit',
+      error('ForeignKeyConstraintViolation', {
+        cause: { originalCode: '23503', kind: 'ForeignKeyConstraintViolation' },
+      }),
+    ],
     ['Drizzle', new Error('Failed query', { cause: error('x', { code: '23505' }) })],
   ])('of %s says that the statement is refused', (_, given) => {
     expect(databaseAnswer(given)).toBe('answered')

@@ -50,6 +50,8 @@ const lostNames = /^MongoNetwork|^MongoServerSelection|^MongoPoolCleared/
 const lostMessages =
   /connection (?:has |was |is |been |already |unexpectedly )*(?:terminated|closed|lost|ended|killed|reset)|(?:lost|closed|terminating) (?:the )?connection|server has (?:gone away|closed)|socket (?:hang up|has unexpectedly|disconnected)|connection error and is not queryable|query read timeout/i
 
+/** Prisma, of a commit. */
+const answeredKinds = /^TransactionWriteConflict$|Violation$/
 const answeredCodes = /^(?:SQLITE_|ER_|ORA-|EREQUEST$|P[1-9]\d{3}$)/
 
 /**
@@ -80,6 +82,7 @@ interface DriverError {
   readonly driverError?: unknown
   /** Prisma */
   readonly meta?: { readonly driverAdapterError?: unknown }
+  readonly kind?: unknown
 }
 
 /** An error, and those that it was made of. */
@@ -107,7 +110,9 @@ function isLost(error: DriverError): boolean {
 }
 
 function isAnswered(error: DriverError): boolean {
-  return stateOf(error) !== undefined || answeredCodes.test(String(error.code))
+  const { code, kind } = error
+  if (stateOf(error) !== undefined) return true
+  return answeredCodes.test(String(code)) || answeredKinds.test(String(kind))
 }
 
 /** SQLSTATE, which pg calls `code`. */

@@ -20,6 +20,7 @@ describe.each(kinds)('files of Prisma on %s', kind => {
   beforeAll(async () => {
     place = await createPlace(kind)
     const name = (text: string) => quoted(place, text)
+    const key = kind === 'postgres' ? 'serial' : 'integer AUTO_INCREMENT'
     await execute(
       place,
       `CREATE TABLE documents (id integer PRIMARY KEY, title varchar(100) NOT NULL UNIQUE, width integer,
@@ -27,7 +28,8 @@ describe.each(kinds)('files of Prisma on %s', kind => {
        random varchar(100) NOT NULL DEFAULT '', ${name('default')} varchar(100) NOT NULL DEFAULT '',
        image varchar(100) NOT NULL DEFAULT '');
        CREATE TABLE ${name('Page')} (chapter integer, number integer, scan varchar(100) NOT NULL DEFAULT '',
-       ${name('folderId')} integer, PRIMARY KEY (chapter, number))`,
+       ${name('folderId')} integer, PRIMARY KEY (chapter, number));
+       CREATE TABLE ${name('Folder')} (id ${key} PRIMARY KEY)`,
     )
     base = await clientFor(place)
   })
@@ -110,6 +112,19 @@ describe.each(kinds)('files of Prisma on %s', kind => {
     expect(await stored()).toEqual(['a.txt'])
   })
 
+  it('are written once with what is nested beside them, whoever comes in between', async () => {
+    const { prisma, where } = await setUp()
+    const update = async (name: string) =>
+      await prisma.document.update({
+        where,
+        data: { normal: file(name), folder: { create: {} } },
+      })
+    await base.folder.deleteMany()
+    await Promise.all(['b.txt', 'c.txt', 'd.txt', 'e.txt'].map(update))
+    expect(await base.folder.count()).toBe(4)
+    expect(await stored()).toEqual((await names()).filter(name => name !== ''))
+  })
+
   it('may be what a row to be updated is found by', async () => {
     const { prisma } = await setUp()
     await prisma.$transaction(async tx => {
@@ -130,6 +145,29 @@ describe.each(kinds)('files of Prisma on %s', kind => {
     await prisma.document.delete({ where })
     expect(await stored()).toEqual(['photo.png'])
   })
+})
+
+it('leaves nothing of a transaction whose commit PostgreSQL refuses', async () => {
+  const place = await createPlace('postgres')
+  await execute(
+    place,
+    `CREATE TABLE documents (id serial PRIMARY KEY, title varchar(100) NOT NULL UNIQUE DEFERRABLE INITIALLY DEFERRED,
+     width integer, height integer, "folderId" integer, normal varchar(100) NOT NULL DEFAULT '',
+     random varchar(100) NOT NULL DEFAULT '', "default" varchar(100) NOT NULL DEFAULT '',
+     image varchar(100) NOT NULL DEFAULT '')`,
+  )
+  const base = await clientFor(place)
+  const storage = new MemoryStorage({})
+  const prisma = base.$extends(fileExtension({ document: { normal: new FileField({ storage }) } }))
+  const create = { data: { title: 'a', normal: file('a.txt') } }
+  await prisma.document.create(create)
+  const run = prisma.$transaction(async tx => {
+    await tx.document.create(create)
+  })
+  await expect(run).rejects.toThrow('UniqueConstraintViolation')
+  expect(await storage.listdir('')).toEqual([[], ['a.txt']])
+  await base.$disconnect()
+  await dropPlace(place)
 })
 
 describe('row level security', () => {

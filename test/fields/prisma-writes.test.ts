@@ -310,6 +310,38 @@ describe('a transaction', () => {
     expect(await stored()).toEqual([])
   })
 
+  it('carries out what it is asked for at once, also behind a write that fails', async () => {
+    const { base, prisma, names, stored } = await setUp()
+    await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    await prisma.document.create({ data: { title: 'b', normal: file('b.txt') } })
+    await prisma.$transaction(async tx => {
+      const replace = async (title: string, name: string) =>
+        await tx.document.update({ where: { title }, data: { normal: file(name) } })
+      const rows = await Promise.all([
+        replace('a', '1.txt'),
+        replace('a', '2.txt'),
+        replace('a', '3.txt'),
+        replace('b', '4.txt'),
+      ])
+      expect(rows.map(({ title }) => title)).toEqual(['a', 'a', 'a', 'b'])
+    })
+    const [last = ''] = await names()
+    expect(await names()).toEqual([last, '4.txt'])
+    expect((await stored()).toSorted()).toEqual([last, '4.txt'])
+
+    const results = await prisma.$transaction(
+      async tx =>
+        await Promise.allSettled([
+          tx.document.create({ data: { title: 'a', normal: file('5.txt') } }),
+          tx.document.create({ data: { title: 'c', normal: file('6.txt') } }),
+          tx.document.createMany({ data: [{ title: 'd', normal: file('7.txt') }] }),
+        ]),
+    )
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'fulfilled'])
+    expect(await base.document.count()).toBe(4)
+    expect((await stored()).toSorted()).toEqual([last, '4.txt', '6.txt', '7.txt'].toSorted())
+  })
+
   it('lets alone what others have begun', async () => {
     const { prisma, names, stored } = await setUp()
     const { id } = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })

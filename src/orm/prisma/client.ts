@@ -80,6 +80,29 @@ export type RawQuery = Pick<Query, '__internalParams'> & {
   readonly query: (args: unknown) => PromiseLike<unknown>
 }
 
+/**
+ * Sends a query.
+ *
+ * @param onAnswer called when the database has carried it out: an extension behind may throw afterwards
+ */
+export async function send<A>(
+  call: Pick<Query, '__internalParams'> & { query: (args: A) => PromiseLike<unknown> },
+  args: A,
+  onAnswer: () => void,
+): Promise<unknown> {
+  const params = call.__internalParams
+  const { unpacker } = params
+  params.unpacker = data => {
+    onAnswer()
+    return unpacker === undefined ? data : unpacker(data)
+  }
+  try {
+    return await call.query(args)
+  } finally {
+    params.unpacker = unpacker
+  }
+}
+
 export const rawOperations = [
   '$executeRaw',
   '$executeRawUnsafe',

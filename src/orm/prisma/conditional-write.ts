@@ -1,7 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Names } from '../../fields/row-writes.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
-import { type ModelShape, type Query, text, type Values, valuesOf } from './client.ts'
+import {
+  isValues,
+  type ModelShape,
+  type Query,
+  send,
+  text,
+  type Values,
+  valuesOf,
+} from './client.ts'
 import type { PrismaDatabase } from './database.ts'
 import { withColumns } from './rows.ts'
 import type { Transaction } from './transactions.ts'
@@ -89,18 +97,10 @@ class Write {
   }
 
   async run(args: Values): Promise<unknown> {
-    const { query, __internalParams: params } = this.#call
-    const { unpacker } = params
     this.#isDone = false
-    params.unpacker = data => {
+    return await send(this.#call, args, () => {
       this.#isDone = true
-      return unpacker === undefined ? data : unpacker(data)
-    }
-    try {
-      return await query(args)
-    } finally {
-      params.unpacker = unpacker
-    }
+    })
   }
 }
 
@@ -129,7 +129,9 @@ async function writeAndLook(
     Object.keys(names).map(column => [column, isDeletion ? '' : valuesOf(args['data'])[column]]),
   )
   const isEmptied = Object.values(data).every(value => value === '')
-  if (transaction === undefined && !isEmptied)
+  // What is nested in it would be done even if the condition was not met.
+  const isPlain = !hasNested(valuesOf(args['data']), database.shapeOf(model))
+  if (transaction === undefined && !isEmptied && isPlain)
     return await writeAlone(data, { ...args, where }, write, database.omitOf(model))
   // The names first, and the rest on top: a transaction may see an old state of the row, and of several
   // writers that empty a column, or delete the row, one alone may take the file away.
@@ -160,6 +162,10 @@ async function writeAndLook(
   // Somebody has given the row another file meanwhile.
   write.taken.push(names as Names)
   return unmet
+}
+
+function hasNested(data: Values, shape: ModelShape | undefined): boolean {
+  return shape?.fields.some(({ name, kind }) => kind === 'object' && isValues(data[name])) === true
 }
 
 function without(values: Values, others: Values): Values {

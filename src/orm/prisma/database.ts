@@ -86,7 +86,12 @@ export class PrismaDatabase {
   ): Promise<T> {
     const open = transaction?.open
     if (open === undefined) return await query(delegateOf(this.#unrestricted ?? this.#plain, model))
-    return await query(delegateOf(this.#plain, model)).requestTransaction(open.handle)
+    for (;;) {
+      const promise = query(delegateOf(this.#plain, model))
+      const result: T | undefined = await promise.requestTransaction(open.handle)
+      // Prisma has left it out, behind another query of the transaction that has failed.
+      if (result !== undefined) return result
+    }
   }
 
   /** Number of rows that name a file, as a transaction sees them, or else everybody. */
