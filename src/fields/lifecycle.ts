@@ -110,6 +110,14 @@ export class FileScope {
     return this.#parent === undefined ? false : this.#parent.holds(creation)
   }
 
+  /** Whether a row that named the file has left it here, or in a scope that it is in. */
+  isLeaving(storage: Storage, name: string): boolean {
+    const isOwn = this.#removals.some(
+      removal => removal.storage === storage && removal.name === name,
+    )
+    return isOwn || this.#parent?.isLeaving(storage, name) === true
+  }
+
   removed(removal: Removal): void {
     this.#removals.push({ ...removal, at: this.#tick() })
   }

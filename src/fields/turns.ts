@@ -14,22 +14,25 @@ export class Turns {
   readonly #last = new Map<unknown, Promise<unknown>>()
 
   /** @param line waits for those of the same line alone */
-  async take(line: unknown, work: () => Promise<void>): Promise<void> {
+  async take<T>(line: unknown, work: () => Promise<T>): Promise<T> {
     if (this.#isDuring(running.getStore())) return await work()
-    const own = async (): Promise<void> => {
+    const own = async (): Promise<T> => {
       const turn: Turn = { turns: this, outer: running.getStore(), isOver: false }
       try {
-        await running.run(turn, work)
+        return await running.run(turn, work)
       } finally {
         turn.isOver = true
       }
     }
     const before = this.#last.get(line)
     const result = before === undefined ? own() : before.then(own)
-    const end = result.catch(() => {})
+    const end = result.then(
+      () => {},
+      () => {},
+    )
     this.#last.set(line, end)
     try {
-      await result
+      return await result
     } finally {
       if (this.#last.get(line) === end) this.#last.delete(line)
     }

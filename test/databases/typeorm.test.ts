@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { UnsupportedError } from 'stowage'
 import { registerFiles } from 'stowage/typeorm'
 import {
@@ -50,6 +51,44 @@ describe.each(kinds)('TypeORM on %s', kind => {
     await runner.commitTransaction()
     await runner.release()
     await users.expectFiles(source, 'c.txt')
+  })
+
+  it('writes a new file under the name of one that others have taken from the row meanwhile', async () => {
+    source = await open()
+    await users.save(source.manager, 'a')
+    const late = await users.find(source.manager, 'a')
+    let saving: Promise<unknown> | undefined
+    await source.transaction(async manager => {
+      await (await users.find(manager, 'a')).avatar.save('b.txt', 'b')
+      const { save } = users.storage
+      vi.spyOn(users.storage, 'save').mockImplementation(async (...args) => {
+        await vi.waitUntil(async () => !(await users.storage.exists('a.txt')))
+        return await save.apply(users.storage, args)
+      })
+      late.avatar.assign(new File(['new'], 'a.txt'))
+      saving = source.manager.save(late)
+      // Until it has read the row, and waits for the lock.
+      await new Promise(resolve => setTimeout(resolve, 200))
+    })
+    await saving
+    await users.expectFiles(source, 'a.txt')
+    expect(await late.avatar.text()).toBe('new')
+  })
+
+  it('lets a transaction write a row whose other write waits for its lock', async () => {
+    source = await open()
+    const user = await users.save(source.manager, 'a')
+    const outside = new AsyncResource('outside')
+    let other: Promise<void> | undefined
+    await source.transaction(async manager => {
+      await manager.update(users.User, user.id, { width: 1 })
+      other = outside.runInAsyncScope(async () => user.avatar.save('b.txt', 'b'))
+      await new Promise(resolve => setTimeout(resolve, 200))
+      await user.avatar.save('c.txt', 'c')
+    })
+    await other
+    const { avatar } = await users.find(source.manager, 'a')
+    await users.expectFiles(source, avatar.name ?? '')
   })
 
   it('counts rows on the connection that has written, not in an older transaction around it', async () => {

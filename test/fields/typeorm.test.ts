@@ -82,6 +82,20 @@ describe('TypeORM', () => {
       await users.expectFiles(source)
     })
 
+    it('do not come back with a file that is about to go', async () => {
+      source = await users.open()
+      const { manager } = source
+      const late = await users.save(manager, 'a')
+      const copy = await users.save(manager, 'b')
+      const remove = vi.spyOn(users.storage, 'delete').mockResolvedValue()
+      await manager.remove(await users.find(manager, 'a'))
+      await expect(manager.save(late)).rejects.toThrow(PreconditionFailedError)
+      remove.mockRestore()
+      await users.storage.delete('a.txt')
+      await manager.save(Object.assign(manager.create(users.User, copy), { id: 9, title: 'c' }))
+      await users.expectFiles(source, 'b.txt', 'b.txt')
+    })
+
     it('may be written anew in the transaction that has deleted them', async () => {
       source = await users.open()
       const user = await users.save(source.manager, 'a')
@@ -481,6 +495,57 @@ describe('TypeORM', () => {
       source = new DataSource({ ...sqlite, entities: [Album, Item, Machine] })
       await registerFiles(source)
       await expect(source.initialize()).rejects.toThrow('ON DELETE CASCADE')
+    })
+  })
+
+  describe('writes at once on one connection', () => {
+    const titles = ['a', 'b', 'c']
+
+    beforeEach(async () => {
+      source = await users.open()
+      const { save } = users.storage
+      vi.spyOn(users.storage, 'save').mockImplementation(async (...args) => {
+        await new Promise(resolve => setTimeout(resolve, 5))
+        return await save.apply(users.storage, args)
+      })
+    })
+
+    it('are all done', async () => {
+      const rows = await Promise.all(titles.map(async title => users.save(source.manager, title)))
+      await users.expectFiles(source, 'a.txt', 'b.txt', 'c.txt')
+      await Promise.all(rows.map(async row => row.avatar.save(`${row.title}2.txt`, '2')))
+      await Promise.all(rows.map(async row => source.manager.save(row)))
+      await users.expectFiles(source, 'a2.txt', 'b2.txt', 'c2.txt')
+      await Promise.all(rows.map(async row => source.manager.remove(row)))
+      await users.expectFiles(source)
+    })
+
+    it('have transactions of their own', async () => {
+      const failure = new Error('roll back')
+      const runs = titles.map(async title =>
+        source.transaction(async manager => {
+          const user = await users.save(manager, title)
+          // With the manager of no transaction, as hooks do, too.
+          await source.manager.save(user)
+          if (title === 'b') throw failure
+          await user.avatar.save(`${title}2.txt`, '2')
+        }),
+      )
+      const [, second, third] = await Promise.allSettled(runs)
+      expect(second).toMatchObject({ reason: failure })
+      expect(third).toMatchObject({ status: 'fulfilled' })
+      await users.expectFiles(source, 'a2.txt', 'c2.txt')
+    })
+
+    it('of one row do not wait for each other', async () => {
+      const user = await users.save(source.manager, 'a')
+      const inside = source.transaction(async () => {
+        await new Promise(resolve => setTimeout(resolve, 5))
+        await user.avatar.save('b.txt', 'b')
+      })
+      await Promise.all([inside, user.avatar.save('c.txt', 'c')])
+      const { avatar } = await users.find(source.manager, 'a')
+      await users.expectFiles(source, avatar.name ?? '')
     })
   })
 

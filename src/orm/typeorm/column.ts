@@ -84,6 +84,10 @@ class EntityHost extends PropertyHost<ObjectLiteral> {
     return this.#registered()?.isSqlite ?? false
   }
 
+  get line(): object | undefined {
+    return this.#registered()?.managerOf(this.owner).queryRunner
+  }
+
   protected override get isStored(): boolean {
     const source = this.#registered()?.source
     return source?.getMetadata(this.owner.constructor).hasId(this.owner) ?? false

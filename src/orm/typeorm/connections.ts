@@ -9,6 +9,7 @@ import {
 } from 'typeorm'
 import { databaseAnswer } from '../../fields/database-answer.ts'
 import { FileScope } from '../../fields/lifecycle.ts'
+import { Turns } from '../../fields/turns.ts'
 
 interface TransactionEvent {
   readonly queryRunner: QueryRunner
@@ -36,6 +37,7 @@ export interface ConnectionEvents {
 /** The connections of a data source, and what their transactions do to files. */
 export class SourceConnections implements EntitySubscriberInterface {
   readonly #source: DataSource
+  readonly #isOne: boolean
   readonly #events: ConnectionEvents
   readonly #running = new AsyncLocalStorage<Running>()
   /** Whose transaction has just ended here. */
@@ -49,8 +51,10 @@ export class SourceConnections implements EntitySubscriberInterface {
   readonly #watched = new WeakSet<QueryRunner>()
   readonly #turns = new WeakMap<QueryRunner, Promise<unknown>>()
 
-  constructor(source: DataSource, events: ConnectionEvents) {
+  /** @param isOne whether there is one connection, and everybody in the transaction that is open on it */
+  constructor(source: DataSource, isOne: boolean, events: ConnectionEvents) {
     this.#source = source
+    this.#isOne = isOne
     this.#events = events
   }
 
@@ -73,6 +77,7 @@ export class SourceConnections implements EntitySubscriberInterface {
       const given = args.map(arg => (typeof arg === 'function' ? inside(arg as Run) : arg))
       return await Reflect.apply(transaction, manager, given)
     }
+    if (this.#isOne) takeTurns(manager)
   }
 
   /** Of the transaction that is running here, or of none. */
@@ -211,4 +216,18 @@ export class SourceConnections implements EntitySubscriberInterface {
 /** And not of a subscriber. */
 function isOfDatabase(error: unknown): boolean {
   return error instanceof QueryFailedError || error instanceof QueryRunnerAlreadyReleasedError
+}
+
+/**
+ * What a manager does in transactions of their own. Those of SQLite's drivers would be in each other's, and files take
+ * their time: one would end while another one is still storing.
+ */
+function takeTurns(manager: EntityManager): void {
+  const turns = new Turns()
+  for (const method of ['transaction', 'save', 'remove', 'softRemove', 'recover'] as const) {
+    const work: (...args: never[]) => Promise<unknown> = manager[method]
+    Reflect.set(manager, method, async (...args: unknown[]) =>
+      turns.take(undefined, async () => Reflect.apply(work, manager, args)),
+    )
+  }
 }

@@ -29,15 +29,7 @@ import {
   rememberManager,
   sourcesKey,
 } from './registration.ts'
-import {
-  columnsOf,
-  entityOf,
-  placeOf,
-  refreshRow,
-  refuseGone,
-  selectNames,
-  showColumns,
-} from './rows.ts'
+import { columnsOf, entityOf, placeOf, refreshRow, selectNames, showColumns } from './rows.ts'
 import { followValues } from './values.ts'
 
 /**
@@ -95,7 +87,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
 
   constructor(source: DataSource) {
     this.source = source
-    this.#connections = new SourceConnections(source, {
+    this.#connections = new SourceConnections(source, this.isSqlite, {
       onStream: (queryRunner, query, parameters) =>
         this.beforeQuery({ query, parameters, queryRunner }),
       onEnd: runner => {
@@ -133,16 +125,21 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
   }
 
   async uses(storage: unknown, name: string): Promise<number> {
-    return await this.#connections.ask(runner =>
-      this.#models.uses(storage, async ({ target, parentEntityMetadata }, properties) => {
+    return await this.#connections.ask(runner => this.#count(runner, storage, name))
+  }
+
+  async #count({ manager }: QueryRunner, storage: unknown, name: string): Promise<number> {
+    return await this.#models.uses(
+      storage,
+      async ({ target, parentEntityMetadata }, properties) => {
         // Rows of a child entity are in the table of its parent, and counted there.
         const parents = this.#models.of(parentEntityMetadata)?.fields ?? {}
         const own = properties.filter(property => !(property in parents))
         if (own.length === 0) return 0
         const named = own.map(property => `row.${property} = :name`).join(' OR ')
-        const rows = selectNames(runner.manager, target, own).where(named, { name })
+        const rows = selectNames(manager, target, own).where(named, { name })
         return countUses(await rows.limit(mostUses).getRawMany<ObjectLiteral>(), own, name)
-      }),
+      },
     )
   }
 
@@ -150,7 +147,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     const files = this.#models.of(event.metadata)
     if (files === undefined) return
     const row = this.#rowOf(event.metadata, event.entity)
-    if (lastManager(row)?.dataSource === this.source) await refuseGone(event.metadata, row)
+    if (lastManager(row)?.dataSource === this.source) await this.#refuseGone(event, row)
     const stored = await this.#store(event, event.entity)
     this.#statements.announceFiles(event.queryRunner, stored)
   }
@@ -166,12 +163,15 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     const row = this.#rowOf(metadata, entity)
     const previous = await this.#locks.lock(event, databaseEntity)
     if (previous === undefined) throw vanished(metadata.tableName)
-    for (const [column, name] of previous) {
+    Object.assign(databaseEntity, previous.columns)
+    for (const [column, name] of previous.names) {
       // A plain object that names the file which the row has anyway.
       if (row !== entity && column.column(row) === name) column.load(row, name)
       refreshRow(row, column, name, databaseEntity)
+      // A new file may get the name of one that others have taken from the row meanwhile.
+      column.load(databaseEntity, name)
     }
-    this.#writes.begin(row, previous)
+    this.#writes.begin(row, previous.names)
     await this.#store(event, entity)
     // As TypeORM compares them: a statement that never comes would let another one pass.
     const isWritten = columnsOf(metadata).some(column => {
@@ -193,7 +193,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     const row = this.#rowOf(metadata, given)
     rememberManager(row, event.manager)
     const previous = await this.#locks.lock(event, databaseEntity ?? given)
-    this.#writes.begin(row, previous ?? new Map())
+    this.#writes.begin(row, previous?.names ?? new Map())
     this.#statements.announce(queryRunner, 'DELETE FROM', metadata)
   }
 
@@ -276,6 +276,21 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
         this.#loading = undefined
       })
     this.#loading = row
+  }
+
+  /** A row that was read, and that others have deleted since, would come back with the name of a file that is gone. */
+  async #refuseGone({ metadata, queryRunner }: WriteEvent, row: ObjectLiteral): Promise<void> {
+    for (const column of columnsOf(metadata)) {
+      const { storage, default: unused, onDelete } = column.field
+      const name = column.isAsRead(row) ? column.column(row) : undefined
+      if (!name || name === unused) continue
+      if (this.scopeOf(queryRunner)?.isLeaving(storage, name) === true) continue
+      // It may be there for a moment more.
+      const count = () => this.#count(queryRunner, storage, name)
+      const isNamed =
+        onDelete === 'keep' || (await this.#connections.inTurn(queryRunner, count)) > 0
+      if (!isNamed || !(await storage.exists(name))) throw vanished(metadata.tableName)
+    }
   }
 
   /** One that another entity has lost (`orphanedRowAction`) is known by its key alone. */

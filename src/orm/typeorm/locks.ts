@@ -3,9 +3,15 @@ import type { HeldNames } from '../../fields/row-writes.ts'
 import type { SourceConnections } from './connections.ts'
 import { columnsOf, selectNames } from './rows.ts'
 
-type Held = HeldNames<ObjectLiteral>
 type Found = Record<string, string | null>
-type Key = EntityMetadata['primaryColumns'][number]
+type Column = EntityMetadata['columns'][number]
+
+/** What a row has in the database. */
+interface Held {
+  readonly names: HeldNames<ObjectLiteral>
+  /** Further columns that follow from the files. */
+  readonly columns: ObjectLiteral
+}
 
 /** Of the events before a write. */
 interface LockEvent {
@@ -45,7 +51,7 @@ export class RowLocks {
     return held ?? (await this.#one(event, row))
   }
 
-  #batch(event: LockEvent, row: ObjectLiteral, key: Key): Batch {
+  #batch(event: LockEvent, row: ObjectLiteral, key: Column): Batch {
     const { metadata, queryRunner } = event
     const batches = this.#batches.get(queryRunner) ?? new Map<EntityMetadata, Batch>()
     this.#batches.set(queryRunner, batches)
@@ -66,7 +72,7 @@ export class RowLocks {
   async #many(
     { metadata, ...event }: LockEvent,
     rows: readonly ObjectLiteral[],
-    key: Key,
+    key: Column,
   ): Promise<Map<unknown, Held>> {
     const { driver } = event.queryRunner.dataSource
     const held = new Map<unknown, Held>()
@@ -74,7 +80,7 @@ export class RowLocks {
       const some = rows.slice(start, start + batchSize)
       for (const found of await this.#select({ metadata, ...event }, some)) {
         const value: unknown = driver.prepareHydratedValue(found[key.propertyName], key)
-        held.set(comparable(value), namesIn(metadata, found))
+        held.set(comparable(value), heldIn(metadata, found))
       }
     }
     return held
@@ -82,12 +88,13 @@ export class RowLocks {
 
   async #one(event: LockEvent, row: ObjectLiteral): Promise<Held | undefined> {
     const [found] = await this.#select(event, [row])
-    return found && namesIn(event.metadata, found)
+    return found && heldIn(event.metadata, found)
   }
 
   async #select(event: LockEvent, rows: readonly ObjectLiteral[]): Promise<Found[]> {
     const { metadata, manager, queryRunner } = event
     const properties = columnsOf(metadata).map(({ property }) => property)
+    properties.push(...followingColumns(metadata).map(({ propertyName }) => propertyName))
     const key = keyOf(metadata)
     if (key !== undefined) properties.push(key.propertyName)
     const query = selectNames(manager, metadata.target, properties)
@@ -98,13 +105,26 @@ export class RowLocks {
 }
 
 /** What tells rows apart, if that is one plain column. */
-function keyOf({ primaryColumns: [key, ...others] }: EntityMetadata): Key | undefined {
+function keyOf({ primaryColumns: [key, ...others] }: EntityMetadata): Column | undefined {
   const isPlain = key?.referencedColumn === undefined && key?.embeddedMetadata === undefined
   return isPlain && others.length === 0 ? key : undefined
 }
 
-function namesIn(metadata: EntityMetadata, found: Found): Held {
-  return new Map(columnsOf(metadata).map(column => [column, found[column.property] ?? null]))
+/** Those that follow from the files of a row, such as the width of an image. */
+function followingColumns(metadata: EntityMetadata): readonly Column[] {
+  return columnsOf(metadata)
+    .flatMap(({ field }) => Object.keys(field.emptyColumns))
+    .flatMap(property => metadata.findColumnWithPropertyName(property) ?? [])
+}
+
+function heldIn(metadata: EntityMetadata, found: Found): Held {
+  const { driver } = metadata.dataSource
+  const names = columnsOf(metadata).map(column => [column, found[column.property] ?? null] as const)
+  const columns = followingColumns(metadata).map(column => {
+    const value: unknown = driver.prepareHydratedValue(found[column.propertyName], column)
+    return [column.propertyName, value] as const
+  })
+  return { names: new Map(names), columns: Object.fromEntries(columns) }
 }
 
 function comparable(key: unknown): unknown {

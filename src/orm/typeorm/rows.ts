@@ -5,7 +5,7 @@ import type {
   ObjectLiteral,
   SelectQueryBuilder,
 } from 'typeorm'
-import { bypass, vanished } from '../../fields/bypass.ts'
+import { bypass } from '../../fields/bypass.ts'
 import type { FiledTable } from '../../fields/statements.ts'
 import { columnsKey, type Property, type Prototype } from './registration.ts'
 
@@ -72,15 +72,6 @@ export function refreshRow(
   column.refresh(row, name)
   for (const other of Object.keys(column.field.emptyColumns))
     if (row[other] !== undefined) row[other] = current[other]
-}
-
-/** A row that was read, and that others have deleted since, would come back with the name of a file that is gone. */
-export async function refuseGone(metadata: EntityMetadata, row: ObjectLiteral): Promise<void> {
-  for (const column of columnsOf(metadata)) {
-    const name = column.isAsRead(row) ? column.column(row) : undefined
-    if (name && name !== column.field.default && !(await column.field.storage.exists(name)))
-      throw vanished(metadata.tableName)
-  }
 }
 
 /** Of a row whose other columns TypeORM has just read again. */
