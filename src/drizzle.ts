@@ -1,8 +1,9 @@
 export {
   type FileColumnBuilder,
   type FileName,
+  type FileNameMark,
   fileColumn,
   fileName,
 } from './orm/drizzle/column.ts'
-export type { AnyDatabase } from './orm/drizzle/database.ts'
+export type { AnyCondition, AnyDatabase, AnyTable } from './orm/drizzle/database.ts'
 export { type FileRow, type FileTable, type FileValues, fileTable } from './orm/drizzle/table.ts'

@@ -160,6 +160,23 @@ describe('files of one row that are saved at once', () => {
   })
 })
 
+it('names its column as it is told to', async () => {
+  const people = sqliteTable('people', {
+    id: integer('id').primaryKey(),
+    coverImage: fileColumn('cover_image', new FileField({ storage })),
+  })
+  await client.execute(
+    `CREATE TABLE people (id integer PRIMARY KEY, cover_image text NOT NULL DEFAULT '')`,
+  )
+  const [row] = await fileTable(db, people).insert({ coverImage: file('a.txt') })
+  await row?.coverImage.save('b.txt', 'b')
+  const { rows } = await client.execute('SELECT cover_image FROM people')
+  expect(rows).toMatchObject([{ cover_image: 'b.txt' }])
+  expect(await stored()).toEqual(['b.txt'])
+  const bypass = async () => await db.run(sql`UPDATE people SET cover_image = ''`)
+  await expect(bypass()).rejects.toThrow('cover_image')
+})
+
 it('leaves no file behind that a row object still shows, and another one has taken away', async () => {
   const row = await one({ title: 'a', avatar: file('a.txt'), photo: gif('p.gif', 1) })
   await inTransaction(async rows => {

@@ -1,7 +1,7 @@
 import { defineEntity, MikroORM, p } from '@mikro-orm/libsql'
 import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
-import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { integer, sqliteTable, sqliteView, text } from 'drizzle-orm/sqlite-core'
 import mongoose, { Schema } from 'mongoose'
 import { type CreationOptional, Model, type Sequelize } from 'sequelize'
 import { fileColumn, fileName, fileTable } from 'stowage/drizzle'
@@ -73,6 +73,19 @@ export async function useDrizzle(): Promise<string | null> {
   await db.update(table).set({ avatar: 'x.png' })
   return found?.avatar.name ?? null
 }
+
+const people = sqliteTable('people', {
+  id: integer('id').primaryKey(),
+  portrait: fileColumn('portrait_path', photo),
+})
+
+/** What packages export of it has types that their declarations can name. */
+export const view = sqliteView('portraits').as(query => query.select().from(people))
+export const portraits = async () =>
+  await drizzle('file:users.db').select({ name: people.portrait }).from(people)
+export const column: 'portrait_path' = people.portrait._.name
+// @ts-expect-error a view, whose rows nobody can write
+fileTable(drizzle('file:users.db'), view)
 
 export async function usePrisma(client: PrismaClient): Promise<string | null> {
   const prisma = client.$extends(fileExtension({ document: { normal: avatar } }))

@@ -16,7 +16,13 @@ declare const fileKey: unique symbol
  *
  * @typeParam F the file that a row has in its place
  */
-export type FileName<F = never> = string & { readonly [nameKey]: true; readonly [fileKey]?: F }
+export type FileName<F = never> = string & FileNameMark<F>
+
+/** What tells a name of a file from other text. */
+export interface FileNameMark<F> {
+  readonly [nameKey]: true
+  readonly [fileKey]?: F
+}
 
 /** The file that a row has where a column has its name. */
 export type FileOfName<N> = N extends { readonly [fileKey]?: infer F }
@@ -29,10 +35,10 @@ export function fileName(name: string): FileName {
 }
 
 /** A column for tables of PostgreSQL, MySQL and SQLite alike; never null, `''` stands for no file. */
-export interface FileColumnBuilder<F extends FieldFile = FieldFile> {
+export interface FileColumnBuilder<F extends FieldFile = FieldFile, N extends string = ''> {
   readonly _: {
     readonly brand: 'ColumnBuilder'
-    name: ''
+    name: N
     dataType: 'custom'
     columnType: 'StowageFile'
     data: FileName<F>
@@ -52,26 +58,28 @@ export interface FileColumnBuilder<F extends FieldFile = FieldFile> {
 /** Fields by their column; Drizzle makes columns of builders, and nothing else survives that. */
 export const fieldKey: unique symbol = Symbol('stowage.drizzle.field')
 
-/** A file column: `avatar: fileColumn(field)` in a table. */
-export function fileColumn<F extends FileField>(
+/** A file column: `avatar: fileColumn(field)` in a table, or `fileColumn('avatar_path', field)`. */
+export function fileColumn<F extends FileField>(field: F): FileColumnBuilder<ReturnType<F['file']>>
+export function fileColumn<F extends FileField, N extends string>(
+  name: N,
   field: F,
-): FileColumnBuilder<ReturnType<F['file']>> {
+): FileColumnBuilder<ReturnType<F['file']>, N>
+export function fileColumn(
+  ...given: readonly [field: FileField] | readonly [name: string, field: FileField]
+): FileColumnBuilder<FieldFile, string> {
+  const [name, field] = given.length === 1 ? ['', given[0]] : given
   checkField('fileColumn()', field)
   // A transaction may begin before its first fileTable is made.
   for (const { prototype } of [PgDatabase, MySqlDatabase, BaseSQLiteDatabase])
     followTransactions(prototype)
   const { maxLength } = field
   const params = { dataType: () => `varchar(${maxLength})` }
-  const types = {
-    pg: pgType(params),
-    mysql: mysqlType(params),
-    sqlite: sqliteType({ dataType: () => 'text' }),
-  }
-  const builders = Object.values(types).map(type =>
-    type()
-      .notNull()
-      .default(field.default ?? ''),
-  )
+  const types = [
+    pgType(params)(name),
+    mysqlType(params)(name),
+    sqliteType({ dataType: () => 'text' })(name),
+  ]
+  const builders = types.map(type => type.notNull().default(field.default ?? ''))
   const [pg, mysql, sqlite] = builders
   // Which table it is for turns out when that is built, and the right one then takes its place.
   return new Proxy(Object(sqlite), {

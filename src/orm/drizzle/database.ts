@@ -13,6 +13,29 @@ import { countUses, type FileModel, FileModels, mostUses } from '../../fields/fi
 /** On a dialect: the files of its database. */
 const filesKey: unique symbol = Symbol('stowage.drizzle.files')
 
+// Drizzle declares its classes once for modules and once for CommonJS: what applications give is typed
+// by what is needed of it, and fits both.
+
+/** Any of Drizzle's tables. */
+export interface AnyTable {
+  readonly _: {
+    readonly brand: 'Table'
+    readonly columns: Readonly<Record<string, { readonly _: ColumnTypes }>>
+  }
+  readonly $inferSelect: object
+}
+
+interface ColumnTypes {
+  readonly columnType: string
+  readonly data: unknown
+}
+
+/** A condition: `eq(…)`, `and(…)`. */
+export interface AnyCondition {
+  readonly queryChunks: readonly unknown[]
+  getSQL(): unknown
+}
+
 /** Any of Drizzle's databases or transactions. */
 export interface AnyDatabase {
   select(...fields: never[]): unknown

@@ -6,6 +6,7 @@ import type { FileField } from '../../fields/file-field.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import type { RowFiles } from '../../fields/row-writes.ts'
 import { FileProperty, PropertyHost, pendingName, rowFields } from '../../fields/rows.ts'
+import { Turns } from '../../fields/turns.ts'
 import { fieldKey } from './column.ts'
 import type { Values } from './database.ts'
 import { primaryKeys } from './schema.ts'
@@ -41,6 +42,7 @@ export class TableRows {
   /** The other columns, and the files, in the form that is fastest to walk. */
   readonly #plain: readonly string[]
   readonly #loaded: readonly FileProperty<Row>[]
+  readonly #turns = new WeakMap<Row, Turns>()
 
   constructor(table: Table) {
     this.columns = getTableColumns(table)
@@ -81,6 +83,13 @@ export class TableRows {
     throw new ValidationError(
       'The row was neither read nor inserted, and is no copy of one that was: insert() writes it.',
     )
+  }
+
+  /** Of what is written of a row object. */
+  turnsOf(row: Row): Turns {
+    const turns = this.#turns.get(row) ?? new Turns()
+    this.#turns.set(row, turns)
+    return turns
   }
 
   /** What a program gives; `undefined` says nothing. */

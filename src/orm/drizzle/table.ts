@@ -1,14 +1,4 @@
-import {
-  and,
-  type Column,
-  eq,
-  getTableName,
-  type InferSelectModel,
-  is,
-  isNull,
-  type SQL,
-  type Table,
-} from 'drizzle-orm'
+import { and, type Column, eq, getTableName, is, isNull, type SQL, type Table } from 'drizzle-orm'
 import { MySqlTable } from 'drizzle-orm/mysql-core'
 import { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
@@ -18,11 +8,12 @@ import { FileModel } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, writeRow } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
-import { Turns } from '../../fields/turns.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
 import type { FileOfName } from './column.ts'
 import {
+  type AnyCondition,
   type AnyDatabase,
+  type AnyTable,
   type Database,
   DatabaseFiles,
   type Query,
@@ -39,21 +30,21 @@ import {
 } from './transactions.ts'
 
 /** Columns that hold files. */
-type FileKeys<T extends Table> = {
+type FileKeys<T extends AnyTable> = {
   [K in keyof T['_']['columns']]: T['_']['columns'][K]['_']['columnType'] extends 'StowageFile'
     ? K
     : never
 }[keyof T['_']['columns']]
 
 /** A row: its columns, and its files where names of files are. */
-export type FileRow<T extends Table> = Omit<InferSelectModel<T>, FileKeys<T>> & {
+export type FileRow<T extends AnyTable> = Omit<T['$inferSelect'], FileKeys<T>> & {
   readonly [K in FileKeys<T>]: FileOfName<T['_']['columns'][K]['_']['data']>
 }
 
 /** What a row may be built of. */
-export type FileValues<T extends Table> = {
-  readonly [K in keyof InferSelectModel<T>]?:
-    | (K extends FileKeys<T> ? FileInput : InferSelectModel<T>[K])
+export type FileValues<T extends AnyTable> = {
+  readonly [K in keyof T['$inferSelect']]?:
+    | (K extends FileKeys<T> ? FileInput : T['$inferSelect'][K])
     | undefined
 }
 
@@ -65,32 +56,33 @@ export type FileValues<T extends Table> = {
  *   deletes by itself (`ON DELETE CASCADE`)
  * @throws UnsupportedError for a transaction whose end nobody would tell
  */
-export function fileTable<T extends Table>(db: AnyDatabase, table: T): FileTable<T> {
+export function fileTable<T extends AnyTable>(db: AnyDatabase, table: T): FileTable<T> {
   return new FileTable(db, table)
 }
 
-export class FileTable<T extends Table> implements RowTable {
+export class FileTable<T extends AnyTable> implements RowTable {
   readonly #given: Database
   /** Outside of all transactions. */
   readonly #outside: Database
-  readonly #table: T
+  readonly #table: Table
   readonly #rows: TableRows
   readonly #files: DatabaseFiles
 
   constructor(db: AnyDatabase, table: T) {
     this.#given = db as Database
     this.#outside = outsideOf(this.#given)
-    this.#table = table
-    this.#rows = TableRows.of(table)
+    const own: object = table
+    this.#table = own as Table
+    this.#rows = TableRows.of(this.#table)
     this.#files = DatabaseFiles.of(this.#given)
     const { columns, files } = this.#rows
     const named = [...files].map(([property, { field }]) => {
       return { property, field, column: this.#files.nameOf(this.#column(property)) }
     })
-    const model = new FileModel(getTableName(table), named, schemaOf(table))
-    if (isCascaded(table))
-      model.refuseCascade(`"${getTableName(table)}"`, 'delete the rows before their parent')
-    this.#files.meet({ table, columns }, model)
+    const model = new FileModel(getTableName(this.#table), named, schemaOf(this.#table))
+    if (isCascaded(this.#table))
+      model.refuseCascade(`"${getTableName(this.#table)}"`, 'delete the rows before their parent')
+    this.#files.meet({ table: this.#table, columns }, model)
   }
 
   /** A new row, which `insert`, or its files' `save`, writes. */
@@ -116,8 +108,9 @@ export class FileTable<T extends Table> implements RowTable {
   }
 
   /** The rows that meet a condition, all without one. */
-  async find(where?: SQL | undefined): Promise<FileRow<T>[]> {
-    const found = (await this.#reader.select().from(this.#table).where(where)) as Values[]
+  async find(where?: AnyCondition | undefined): Promise<FileRow<T>[]> {
+    const query = this.#reader.select().from(this.#table)
+    const found = (await query.where(where as SQL | undefined)) as Values[]
     return found.map(values => this.#typed(this.#rows.read(values, this)))
   }
 
@@ -171,9 +164,7 @@ export class FileTable<T extends Table> implements RowTable {
   /** Two writes of one row object at once would write each other's files, and a new row twice. */
   async #inTurn(row: Row, write: (open: FileScope | undefined) => Promise<void>): Promise<void> {
     const open = scopeOf(this.#place)
-    const own = turns.get(row) ?? new Turns()
-    turns.set(row, own)
-    await own.take(this.#db.session, () => write(open))
+    await this.#rows.turnsOf(row).take(this.#db.session, () => write(open))
   }
 
   async #insert(row: Row, open: FileScope | undefined): Promise<void> {
@@ -315,9 +306,6 @@ export class FileTable<T extends Table> implements RowTable {
     return row as object as FileRow<T>
   }
 }
-
-/** Of row objects: what is done to one on one connection happens one after the other. */
-const turns = new WeakMap<Row, Turns>()
 
 interface MySqlResult {
   readonly affectedRows: number
