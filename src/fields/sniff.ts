@@ -68,6 +68,9 @@ const signatures: readonly Signature[] = [
   { type: oleType, at: 0, bytes: '\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1' },
 ]
 
+/** An AVIF may be of the general kind first of all (`mif1`), and say what it is among its further brands. */
+const avifBrands = /^.{4}ftypmif1.{4}(.{4}){0,8}?avif/s
+
 /**
  * MIME type by content: a signature, `text/html`, `image/svg+xml`, `application/xml`, `text/plain`
  * for text, else `application/octet-stream`.
@@ -76,6 +79,7 @@ export function sniffType(head: Bytes): string {
   const start = latin1(head.subarray(0, sniffLength))
   const text = textType(start)
   const found = signatures.find(({ at, bytes }) => start.startsWith(bytes, at))
+  if (found?.type === 'image/heic' && avifBrands.test(start)) return 'image/avif'
   return found === undefined || (found.isWord === true && text !== binaryType) ? text : found.type
 }
 

@@ -123,6 +123,7 @@ describe('allowTypes', () => {
     ['image/*', 'a.jfif', jpeg],
     ['image/*', 'a.heif', ftyp('heic')],
     ['image/heif', 'a.heic', ftyp('mif1')],
+    ['image/avif', 'a.avif', `${ftyp('mif1')}mif1avifmiaf`],
     ['image/*', 'a.apng', pngHeader],
     ['IMAGE/JPEG', 'a.JPG', jpeg],
     ['image/jpg', 'a.jpg', jpeg],
