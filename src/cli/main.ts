@@ -14,6 +14,9 @@ const done = 0
 const failed = 1
 const wrongUsage = 2
 
+/** Whether a module of the application may keep the process: its database is still connected. */
+let isLeftOpen = false
+
 const program = new Command('stowage')
   .description('File storage for TypeScript: disk, memory and S3 behind one Storage.')
   .exitOverride()
@@ -55,6 +58,7 @@ program
   .option('--allow-empty', 'remove orphans even if not one name in use has a file')
   .option('--json', 'one JSON object per line')
   .action(async (options: Parameters<typeof gc>[0]) => {
+    isLeftOpen = true
     process.exitCode = (await gc(options)) ? done : failed
   })
 
@@ -78,7 +82,10 @@ program
   .catch((error: unknown) => {
     process.exitCode = report(error)
   })
-  .finally(settle)
+  .finally(() => {
+    settle()
+    if (isLeftOpen) process.stdout.write('', () => process.stderr.write('', () => process.exit()))
+  })
 
 function parseSeconds(text: string): number {
   if (/^\d+$/.test(text)) return Number(text)

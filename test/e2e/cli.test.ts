@@ -84,6 +84,16 @@ describe('the command stowage', () => {
     expect(stderr).toMatch(/^stowage: The command ended before its work was done: .*\n$/)
   })
 
+  it('ends when names have come from a module that keeps its database connected', async () => {
+    const names = 'setInterval(() => {}, 1000)\nexport default () => '
+    await writeFile(join(folder, 'names.mjs'), `${names}['gone.txt']`)
+    const { status, stdout } = await stowage('gc', '--used', 'names.mjs')
+    expect([status, stdout]).toEqual([1, 'missing gone.txt\n'])
+    await writeFile(join(folder, 'none.mjs'), `${names}[7]`)
+    const { stderr } = await stowage('gc', '--used', 'none.mjs')
+    expect(stderr).toMatch(/^stowage: used gives names, .*\n$/)
+  })
+
   it('lets no control character of a configuration into a message', async () => {
     await writeFile(join(folder, 'red.mjs'), 'export default { "a\\x1b[31m": 1 }')
     const { status, stderr } = await stowage('doctor', '--config', 'red.mjs')
