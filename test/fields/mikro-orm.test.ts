@@ -8,6 +8,7 @@ import {
   MikroORM,
   type Options,
   p,
+  wrap,
 } from '@mikro-orm/core'
 import { LibSqlDriver } from '@mikro-orm/libsql'
 import { ContentFile, ImproperlyConfigured, MemoryStorage, UnsupportedError } from 'stowage'
@@ -398,6 +399,9 @@ describe('MikroORM', () => {
       await (await orm.em.fork().findOneOrFail(Lazy, { id: 1 })).file.save('b', 'b')
       expect(await stored()).toEqual(['b'])
       const other = orm.em.fork()
+      const lazy = await orm.em.fork().findOneOrFail(Lazy, { id: 1 })
+      await wrap(lazy).populate(['file'], { refresh: true })
+      expect(lazy.file.name).toBe('b')
       const row = await other.findOneOrFail(Lazy, { id: 1 })
       row.id = 9
       row.file.assign(content('c'))

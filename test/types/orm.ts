@@ -1,4 +1,4 @@
-import { defineEntity, MikroORM, p } from '@mikro-orm/libsql'
+import { defineEntity, MikroORM, p, serialize, wrap } from '@mikro-orm/libsql'
 import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
 import { integer, sqliteTable, sqliteView, text } from 'drizzle-orm/sqlite-core'
@@ -34,7 +34,11 @@ export async function useMikroOrm(): Promise<string | null> {
   const found = await em.findOneOrFail(User, { name: 'Ada' })
   const file: FieldFile = found.avatar
   await found.photo.dimensions()
-  return file.name
+  em.create(User, { name: 'Eve', avatar: new File(['x'], 'x.png'), photo: found.photo })
+  em.assign(found, { avatar: file.name })
+  const json: string = wrap(found).toObject().avatar
+  const { photo: name }: { photo: string } = serialize(found)
+  return json + name
 }
 
 export async function useSequelize(sequelize: Sequelize): Promise<string | null> {

@@ -12,7 +12,7 @@ import {
 } from '@mikro-orm/core'
 import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
 import { bypass } from '../../fields/bypass.ts'
-import { FieldFile } from '../../fields/field-file.ts'
+import { FieldFile, type FileInput } from '../../fields/field-file.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
@@ -29,13 +29,20 @@ import {
 } from './columns.ts'
 import { filesOf } from './driver-files.ts'
 
+/** The file of a row, as MikroORM's own types tell what it may be given and what JSON has of it. */
+type ColumnFile<F extends FileField> = ReturnType<F['file']> & {
+  __runtime?: FileInput
+  __raw?: string
+  __serialized?: string
+}
+
 /**
  * A file column: `avatar: fileProperty(field)` in `defineEntity`. It is never null; `''` stands for no
  * file. {@link FileSubscriber} belongs to it.
  */
 export function fileProperty<F extends FileField>(
   field: F,
-): PropertyChain<ReturnType<F['file']>, { default: string; length: number }> {
+): PropertyChain<ColumnFile<F>, { default: string; length: number }> {
   checkField('fileProperty()', field)
   // MikroORM clones its metadata with everything in it: the field stays in the closure.
   class FileType extends StoredName {
