@@ -47,6 +47,8 @@ export interface FieldHost {
 
 /** For adapters: stores content that waits. The row can be written then. */
 export const beforeWrite: unique symbol = Symbol('stowage.beforeWrite')
+/** For adapters: the name that a statement is about to write; whoever asks holds the file. */
+export const holdName: unique symbol = Symbol('stowage.holdName')
 /** For adapters: the row was written; the name that it had in the database has had its time. */
 export const afterWrite: unique symbol = Symbol('stowage.afterWrite')
 /** For adapters: the row was deleted; so is its file, unless another row uses it. */
@@ -404,37 +406,34 @@ export class FieldFile {
         if (this.#activity.storing === storing) this.#own.storing = undefined
       }
     }
-    // Perhaps stored by another write of this row, which may fail while this one does not.
-    if (this.#activity.creation?.name === this.#stored && !this.#activity.creation.kept)
-      scope.created(this.#activity.creation)
+    this[holdName](scope)
     await this.#measure()
   }
 
-  async [afterWrite](scope: FileScope, previous: string | null): Promise<void> {
-    const gone = new Set(this.#activity.forgotten)
-    const { deletion } = this.#activity
+  [holdName](scope: FileScope): string | null {
+    const { creation } = this.#activity
+    // Perhaps stored by another write of this row, which may fail while this one does not.
+    if (creation?.name === this.#stored && !creation.kept) scope.created(creation)
+    return this.#stored
+  }
+
+  /** @param written what it was written with, where another write may have changed that meanwhile */
+  async [afterWrite](
+    scope: FileScope,
+    previous: string | null,
+    written: string | null = this.#stored,
+  ): Promise<void> {
+    const { creation, deletion, forgotten } = this.#activity
+    // What the row has been given meanwhile, another write of it settles.
+    const isLatest = written === this.#stored
+    const gone = new Set(isLatest ? forgotten : none)
     if (deletion !== undefined || this.#field.onReplace === 'cleanup') gone.add(previous ?? '')
-    const alsoDefault = deletion?.default ?? false
-    const before = deletion?.before
-    if (before !== undefined) scope.onRollback(() => this.#undelete(before))
-    this.#own.forgotten = none
-    this.#own.deletion = undefined
-    this.#own.unsaved = false
-    if (this.#activity.changed) {
-      this.#own.changed = false
-      scope.onRollback(() => {
-        this.#own.changed = true
-      })
-    }
-    this.#own.columns = noColumns
-    if (this.#activity.creation !== undefined)
-      Object.assign(this.#activity.creation, {
-        settled: this.#host.sharesTransactions !== true,
-        written: true,
-      })
-    if (this.#stored !== null && this.#stored !== previous) scope.named(this.storage, this.#stored)
-    gone.delete(this.#stored ?? '')
-    for (const name of gone) await this.#remove(scope, name, alsoDefault)
+    if (creation !== undefined && creation.name === written)
+      Object.assign(creation, { settled: this.#host.sharesTransactions !== true, written: true })
+    if (written !== null && written !== previous) scope.named(this.storage, written)
+    if (isLatest) this.#written(scope)
+    gone.delete(written ?? '')
+    for (const name of gone) await this.#remove(scope, name, deletion?.default ?? false)
   }
 
   async [afterDelete](scope: FileScope, previous: string | null): Promise<void> {
@@ -495,6 +494,24 @@ export class FieldFile {
     )
   }
 
+  /** The database has what the row in memory shows. */
+  #written(scope: FileScope): void {
+    const { changed, deletion } = this.#activity
+    const before = deletion?.before
+    if (before !== undefined) scope.onRollback(() => this.#undelete(before))
+    if (changed)
+      scope.onRollback(() => {
+        this.#own.changed = true
+      })
+    Object.assign(this.#own, {
+      forgotten: none,
+      deletion: undefined,
+      unsaved: false,
+      changed: false,
+      columns: noColumns,
+    })
+  }
+
   async #save(name: string, content: Content, persist: boolean): Promise<void> {
     if (persist) this.#requireRow('save')
     const work = async (scope: FileScope): Promise<void> => {
@@ -520,11 +537,12 @@ export class FieldFile {
     if (persist) this.#requireRow('delete')
     const before = this.#snapshot()
     await this.#dropReader()
+    this.#forgetUnsaved()
     this.#setStored(null, this.#field.emptyColumns)
     // What the row has in the database, its write tells: it may have got another file since.
     // A row that was never written shows the default, which no write of it will name.
     const isDefault = alsoDefault && before.stored === this.#field.default
-    if (before.stored !== null && (before.unsaved || isDefault)) this.#forget(before.stored)
+    if (before.stored !== null && isDefault) this.#forget(before.stored)
     this.#own.deletion = { default: alsoDefault, before: persist ? before : undefined }
     if (!persist) return await this.#deleteUnsaved(before.stored, alsoDefault)
     try {
@@ -577,10 +595,7 @@ export class FieldFile {
   #apply(scope: FileScope, { name, columns }: StoredUpload, uses = this.#host.uses): Creation {
     const before = this.#snapshot()
     const { storage } = this
-    const { creation: last } = this.#activity
-    // Another transaction may be about to write the row with it.
-    const isFree = last === undefined || last.holders <= 0 || scope.holds(last)
-    if (before.unsaved && before.stored !== null && isFree) this.#forget(before.stored)
+    this.#forgetUnsaved(scope)
     this.#setStored(name, columns)
     this.#own.unmeasured = false
     this.#own.unsaved = true
@@ -682,8 +697,7 @@ export class FieldFile {
   }
 
   #assignName(name: string | null): void {
-    if (this.#activity.unsaved && this.#stored !== null && this.#stored !== name)
-      this.#forget(this.#stored)
+    if (this.#stored !== name) this.#forgetUnsaved()
     const stored = name === '' ? null : name
     const isOther = stored !== this.#stored
     this.#closeReader()
@@ -695,6 +709,14 @@ export class FieldFile {
     this.#own.pending = new PendingFile(content)
     this.#closeReader()
     this.#host.setName(this.#stored, true)
+  }
+
+  /** A stored file that no row has yet goes with the next write, unless another one is about to write it. */
+  #forgetUnsaved(scope?: FileScope): void {
+    const { unsaved, creation } = this.#activity
+    if (!unsaved || this.#stored === null) return
+    const isHeld = creation !== undefined && creation.holders > 0
+    if (!isHeld || (scope ?? this.#host.scope?.())?.holds(creation)) this.#forget(this.#stored)
   }
 
   #forget(name: string): void {

@@ -80,23 +80,32 @@ class Unwritten<T> extends Error {
  * A write of a row as one call: stores the content that waits, has the row written, and lets the files
  * go that it had before.
  *
- * @param write resolves to its result and to what the row has had; `undefined` if it was not written
+ * @param write resolves to its result and to what the row has had, `undefined` if it was not written; and
+ *   to what it was written with, where that may not be what its files hold by now
  * @param uses counts for files of no row, which the write was given
  */
 export async function writeRow<T>(
   open: FileScope | undefined,
   files: RowFiles,
-  write: (scope: FileScope) => Promise<readonly [result: T, previous: Names | undefined]>,
+  write: (
+    scope: FileScope,
+  ) => Promise<readonly [result: T, previous: Names | undefined, written?: Names]>,
   uses?: FieldHost['uses'],
 ): Promise<T> {
   try {
     return await inScope(open, async scope => {
       for (const [, file] of files) await file[beforeWrite](scope, uses)
       scope.checkOpen()
-      const [result, previous] = await write(scope)
+      const [result, previous, written] = await write(scope)
       if (previous === undefined) throw new Unwritten(result)
-      for (const [property, file] of files)
-        await file[afterWrite](scope, previous[property] ?? null)
+      for (const [property, file] of files) {
+        const name = written?.[property]
+        await file[afterWrite](
+          scope,
+          previous[property] ?? null,
+          name === undefined ? name : name || null,
+        )
+      }
       return result
     })
   } catch (error) {

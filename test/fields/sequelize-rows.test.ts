@@ -1,7 +1,15 @@
+import { EventEmitter, once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DataTypes, Model, type ModelAttributes, type Options, Sequelize } from 'sequelize'
+import {
+  DataTypes,
+  Model,
+  type ModelAttributes,
+  type Options,
+  QueryTypes,
+  Sequelize,
+} from 'sequelize'
 import { MemoryStorage } from 'stowage'
 import { type FieldFile, FileField } from 'stowage/fields'
 import { fileAttribute, registerFiles } from 'stowage/sequelize'
@@ -155,6 +163,30 @@ describe.each(['a file', ':memory:'])(
       await user.avatar.save('b.txt', 'b')
       expect(user.avatar.name).toBe('thumb.txt')
       expect([await named(), await stored()]).toEqual([['thumb.txt'], ['thumb.txt']])
+    })
+
+    it('leave no file behind that other tasks have taken out of a row object meanwhile', async () => {
+      const user = await User.create({ avatar: file('a') })
+      const events = new EventEmitter()
+      const secondIsThere = once(events, 'second')
+      let second: Promise<unknown> | undefined
+      let updates = 0
+      sequelize.addHook('beforeQuery', async options => {
+        const type: unknown = Reflect.get(options, 'type')
+        if (type === QueryTypes.UPDATE) updates++
+        if (type === QueryTypes.UPDATE && updates === 1) {
+          user.avatar.assign(file('two'))
+          second = user.save()
+          await secondIsThere
+        } else if (type === QueryTypes.UPDATE && updates === 2) {
+          events.emit('second')
+          await first
+        } else if (type === QueryTypes.SELECT && updates === 2) user.avatar.assign(null)
+      })
+      const first = user.avatar.save('one.txt', '1')
+      await first
+      await second
+      expect([await named(), await stored()]).toEqual([[null], []])
     })
 
     it('are those of the database again after reload(), without content that waited', async () => {

@@ -5,7 +5,7 @@ import { DataTypes, Model, Sequelize, Transaction } from 'sequelize'
 import { MemoryStorage } from 'stowage'
 import { type FieldFile, FileField, ImageField } from 'stowage/fields'
 import { fileAttribute, registerFiles } from 'stowage/sequelize'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { testAdapter } from './adapter-suite.ts'
 import { openSequelize } from './harness/sequelize.ts'
 import { withFolder } from './harness/with-folder.ts'
@@ -267,6 +267,63 @@ describe('what Sequelize has of its own', () => {
     await expectNoOrphan()
   })
 
+  it('leaves a file as it is that is set to undefined', async () => {
+    const user = await User.create({ title: 'a', avatar: undefined })
+    expect(user.avatar.name).toBeNull()
+    await user.update({ avatar: file('a') })
+    await user.update({ title: 'b', avatar: undefined })
+    user.set('avatar', undefined)
+    await user.save()
+    expect(await stored()).toEqual(['a.txt'])
+    await expectNoOrphan()
+  })
+
+  it('takes the files of findOrCreate() along with its transaction', async () => {
+    const find = (transaction: Transaction) =>
+      User.findOrCreate({ where: { title: 'a' }, defaults: { avatar: file('a') }, transaction })
+    const failure = new Error('roll back')
+    const rolledBack = sequelize.transaction(async transaction => {
+      await find(transaction)
+      throw failure
+    })
+    await expect(rolledBack).rejects.toBe(failure)
+    expect(await stored()).toEqual([])
+    const user = await sequelize.transaction(async transaction => {
+      const [row] = await find(transaction)
+      await row.avatar.save('b.txt', 'b')
+      const inner = sequelize.transaction({ transaction }, async () => {
+        await row.avatar.save('c.txt', 'c')
+        throw failure
+      })
+      await expect(inner).rejects.toBe(failure)
+      return row
+    })
+    expect(await stored()).toEqual(['b.txt'])
+    await user.avatar.save('d.txt', 'd')
+    expect(await stored()).toEqual(['d.txt'])
+    await expectNoOrphan()
+  })
+
+  it('leaves to others what a savepoint that was rolled back has replaced', async () => {
+    const user = await madeUser()
+    const failure = new Error('roll back')
+    const removed = vi.spyOn(storage, 'delete')
+    await sequelize.transaction(async transaction => {
+      await user.avatar.save('n.txt', 'n')
+      const inner = sequelize.transaction({ transaction }, async () => {
+        await user.avatar.save('m.txt', 'm')
+        throw failure
+      })
+      await expect(inner).rejects.toBe(failure)
+      transaction.afterCommit(async () => {
+        const other = await User.findOne({ rejectOnEmpty: true })
+        await other.avatar.save('o.txt', 'o')
+      })
+    })
+    expect(removed.mock.calls.map(([name]) => name)).toEqual(['m.txt', 'n.txt', 'a.txt'])
+    expect(await stored()).toEqual(['o.txt'])
+  })
+
   it('writes outside of a transaction that runs if it is told to', async () => {
     const user = await madeUser()
     const run = sequelize.transaction(async transaction => {
@@ -350,6 +407,41 @@ describe('what Sequelize has of its own', () => {
       expect(await stored()).toEqual(['c.txt', 'later.txt'])
       await expectNoOrphan()
     })
+
+    it.each([
+      [
+        'reload()',
+        (row: User, transaction: Transaction) => row.reload({ transaction, lock: true }),
+      ],
+      [
+        'increment()',
+        (row: User, transaction: Transaction) => row.increment('id', { by: 0, transaction }),
+      ],
+    ])('takes along the files of a row that was given to it by %s', async (_, use) => {
+      const user = await madeUser()
+      const transaction = await sequelize.transaction()
+      await use(user, transaction)
+      await user.avatar.save('n.txt', 'n')
+      await transaction.rollback()
+      expect(user.avatar.name).toBe('a.txt')
+      expect(await stored()).toEqual(['a.txt'])
+      await expectNoOrphan()
+    })
+
+    it.each(['commit', 'rollback'] as const)(
+      'ends by %s what nobody has ended in it',
+      async end => {
+        await madeUser()
+        const outer = await sequelize.transaction()
+        const user = await found(await sequelize.transaction({ transaction: outer }))
+        await user.avatar.save('n.txt', 'n')
+        await outer[end]()
+        expect(await stored()).toEqual([end === 'commit' ? 'n.txt' : 'a.txt'])
+        await expectNoOrphan()
+        await user.avatar.save('later.txt', 'later')
+        expect(await stored()).toEqual(['later.txt'])
+      },
+    )
 
     it('goes on around a savepoint, which has files of its own', async () => {
       await madeUser()

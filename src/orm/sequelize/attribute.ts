@@ -47,7 +47,8 @@ export function fileAttribute(field: FileField): ModelAttributeColumnOptions {
     defaultValue: field.default ?? '',
     get: Object.assign(get, { [fieldKey]: field }),
     set(this: Model, value: unknown, ...[attribute]: unknown[]): void {
-      fileOf(this, String(attribute), field).assign(value as FileInput)
+      // A row is written without what is `undefined`.
+      if (value !== undefined) fileOf(this, String(attribute), field).assign(value as FileInput)
     },
   }
 }

@@ -1,7 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Model, ModelStatic, Sequelize, Transaction } from 'sequelize'
 import { vanished } from '../../fields/bypass.ts'
-import { beforeWrite, changedColumns, type FieldFile, isPending } from '../../fields/field-file.ts'
+import {
+  beforeWrite,
+  changedColumns,
+  type FieldFile,
+  holdName,
+  isPending,
+} from '../../fields/field-file.ts'
 import type { FileModel } from '../../fields/file-models.ts'
 import { type FileScope, inScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
@@ -105,7 +111,6 @@ export class Rows {
       return isAsked && row.changed(attribute as never)
     })
     const { own, scope: open } = this.#inside(options)
-    if (options.transaction) this.#transactions.meet(row, options.transaction)
     if (asked.length === 0) return await save(own)
     return await inScope(open, async scope => {
       if (!maySkip(row, options))
@@ -131,6 +136,11 @@ export class Rows {
     await destroy(this.#inside(options).own)
   }
 
+  /** A row belongs to the transaction that it is used in. */
+  meet(row: Model, transaction: Transaction | null | undefined): void {
+    if (transaction) this.#transactions.meet(row, transaction)
+  }
+
   /** Content that waited is not of the row as it was read. */
   reloaded(row: Model): void {
     for (const property of this.#propertiesOf(row))
@@ -148,9 +158,9 @@ export class Rows {
     const { own, scope: open } = this.#inside(options)
     const fresh = maySkip(row, options) ? files.filter(([, file]) => file[isPending]) : []
     return await inScope(open, async scope => {
-      const result = await this.#write(row, files, scope, async () => {
-        addChanges(row, files, values, own)
-        return [await insert(own), {}]
+      const result = await this.#write(row, files, scope, async scope => {
+        const written = addChanges(row, files, values, own, scope)
+        return [await insert(own), {}, written]
       })
       for (const [, { storage, name }] of fresh)
         if (name !== null)
@@ -168,16 +178,26 @@ export class Rows {
     const files = this.#filesIn(row, values)
     if (files.length === 0) return await update({}, options)
     const { own, scope, transaction } = this.#inside(options)
-    const written = files.map(([property]) => property)
+    const properties = files.map(([property]) => property)
     // Sequelize itself looks whether the version of the row is met.
     const isLast = Boolean(modelOf(row).options.version)
-    return await this.#write(row, files, scope, async () => {
-      const swap = await this.#swap(row, written, transaction, isLast, async names => {
-        addChanges(row, files, values, own)
-        return await update(names, own)
-      })
-      if (swap[1] === null) throw vanished(row.constructor.name)
-      return swap as readonly [Written, Names | undefined]
+    return await this.#write(row, files, scope, async scope => {
+      let written: Names = {}
+      const isWritten = (held: Names) => areSame(written, held)
+      const swap = await this.#swap(
+        row,
+        properties,
+        transaction,
+        isLast,
+        isWritten,
+        async names => {
+          written = addChanges(row, files, values, own, scope)
+          return await update(names, own)
+        },
+      )
+      const [result, previous] = swap
+      if (previous === null) throw vanished(row.constructor.name)
+      return [result, previous, written]
     })
   }
 
@@ -186,11 +206,11 @@ export class Rows {
     row: Model,
     files: RowFiles,
     scope: FileScope | undefined,
-    write: () => Promise<readonly [T, Names | undefined]>,
+    write: (scope: FileScope) => Promise<readonly [T, Names | undefined, Names]>,
   ): Promise<T> {
     const saving = this.#saving.getStore()
     if (saving?.row === row) saving.isWritten = true
-    return await writeRow(scope, files, async () => await this.#own.run({ row }, write))
+    return await writeRow(scope, files, async own => await this.#own.run({ row }, write, own))
   }
 
   async #delete(
@@ -206,10 +226,18 @@ export class Rows {
     await cascades.refuseHidden(row, transaction, options.force === true)
     const begin = () => cascades.refuseLeft(row, transaction)
     if (properties.length === 0) return await this.#own.run({ row, begin }, () => remove({}, own))
-    const [, previous] = await this.#swap(row, properties, transaction, true, async names => {
-      const counted = { row, begin, isCounted: true }
-      return [row, await this.#own.run(counted, () => remove(names, own))]
-    })
+    const isGone = () => false
+    const [, previous] = await this.#swap(
+      row,
+      properties,
+      transaction,
+      true,
+      isGone,
+      async names => {
+        const counted = { row, begin, isCounted: true }
+        return [row, await this.#own.run(counted, () => remove(names, own))]
+      },
+    )
     if (previous !== undefined) await leaveRow(scope, filesOf(row, properties), previous ?? {})
     return row
   }
@@ -219,12 +247,14 @@ export class Rows {
    * had; to `null` if it is gone, to `undefined` if it did not meet another condition.
    *
    * @param isLast whether there may be other conditions, so that it is not to be tried again
+   * @param isSame whether the row, which has some names, was written with the same ones
    */
   async #swap(
     row: Model,
     attributes: readonly string[],
     transaction: Transaction | undefined,
     isLast: boolean,
+    isSame: (held: Names) => boolean,
     write: (names: Names) => Promise<Written>,
   ): Promise<readonly [Written, Names | null | undefined]> {
     let seen = knownNames(row, attributes) ?? (await this.#names(row, attributes, transaction))
@@ -236,8 +266,7 @@ export class Rows {
       seen = await this.#names(row, attributes, transaction)
       if (seen === null || !areSame(seen, held)) return unmet
       // MySQL counts rows that were changed.
-      if (areSame(Object.fromEntries(attributes.map(name => [name, nameIn(row, name)])), held))
-        return [written, held]
+      if (isSame(held)) return [written, held]
       return isLast ? [written, undefined] : unmet
     })
   }
@@ -299,14 +328,21 @@ export function extendRows(model: ModelStatic<Model>, rows: Rows): void {
   const isExtended = rowsKey in prototype
   Object.assign(prototype, { [rowsKey]: rows })
   if (isExtended) return
-  const { save, destroy, reload } = prototype
+  const { save, destroy, reload, increment } = prototype
   prototype.save = async function (this: Row, options: WriteOptions = {}) {
+    this[rowsKey].meet(this, options.transaction)
     return await this[rowsKey].save(this, options, own => save.call(this, own as object) as never)
   }
   prototype.destroy = async function (this: Row, options = {}) {
+    this[rowsKey].meet(this, options.transaction)
     await this[rowsKey].destroy(options, own => destroy.call(this, own))
   }
+  prototype.increment = async function (this: Row, fields, options) {
+    this[rowsKey].meet(this, options?.transaction)
+    return await increment.call(this, fields as never, options)
+  }
   prototype.reload = async function (this: Row, options) {
+    this[rowsKey].meet(this, options?.transaction)
     await reload.call(this, options)
     this[rowsKey].reloaded(this)
     return this
@@ -325,10 +361,6 @@ function knownNames(row: Model, attributes: readonly string[]): Names | undefine
     : (Object.fromEntries(names) as Names)
 }
 
-function nameIn(row: Model, attribute: string): string | null | undefined {
-  return row.getDataValue(attribute as never)
-}
-
 function areSame(one: Names, other: Names): boolean {
   return Object.keys(one).every(name => one[name] === other[name])
 }
@@ -342,11 +374,23 @@ function columnOf(row: Model, attribute: string): string {
   return modelOf(row).getAttributes()[attribute]?.field ?? attribute
 }
 
-/** What has come about since Sequelize took the values: names of files, and columns that follow from them. */
-function addChanges(row: Model, files: RowFiles, values: object, { fields }: WriteOptions): void {
-  for (const [property, file] of files)
-    for (const attribute of [property, ...Object.keys(file[changedColumns])]) {
-      Reflect.set(values, columnOf(row, attribute), row.getDataValue(attribute as never))
-      if (fields?.includes(attribute) === false) fields.push(attribute)
-    }
+/**
+ * What has come about since Sequelize took the values: names of files, and columns that follow from them.
+ * Gives the names, and lets the scope hold their files, which another write may have stored.
+ */
+function addChanges(
+  row: Model,
+  files: RowFiles,
+  values: object,
+  { fields }: WriteOptions,
+  scope: FileScope,
+): Names {
+  const names = files.map(([property, file]) => [property, file[holdName](scope) ?? ''] as const)
+  const columns = files.flatMap(([, file]) => Object.keys(file[changedColumns]))
+  const others = columns.map(name => [name, row.getDataValue(name as never)] as const)
+  for (const [attribute, value] of [...names, ...others]) {
+    Reflect.set(values, columnOf(row, attribute), value)
+    if (fields?.includes(attribute) === false) fields.push(attribute)
+  }
+  return Object.fromEntries(names)
 }

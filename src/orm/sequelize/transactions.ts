@@ -8,6 +8,7 @@ export interface StatementOptions {
   readonly transaction?: Transaction | null
   readonly instance?: unknown
   readonly type?: string
+  readonly where?: unknown
 }
 
 /** The transactions of one Sequelize, the files of each, and the rows that were found in it. */
@@ -76,7 +77,7 @@ export class Transactions {
     const known = this.#scopes.get(transaction)
     if (known !== undefined) return known
     const parent = parentOf(transaction)
-    const scope = new FileScope(parent && this.scopeOf(parent))
+    const scope = new FileScope(parent && this.scopeOf(parent), parent !== undefined)
     this.#scopes.set(transaction, scope)
     const { commit, rollback } = transaction
     transaction.commit = async () => {
@@ -84,19 +85,30 @@ export class Transactions {
         await commit.call(transaction)
       } finally {
         // A commit also rejects for a callback of `afterCommit()`, long after the database's word.
-        if (this.#committed.has(transaction)) await scope.commit()
-        else if (this.#lost.has(transaction)) await scope.abandon()
-        else await scope.rollback()
+        if (this.#committed.has(transaction)) await this.#settle(transaction, 'commit')
+        else if (this.#lost.has(transaction)) await this.#settle(transaction, 'abandon')
+        else await this.#settle(transaction, 'rollback')
       }
     }
     transaction.rollback = async () => {
       try {
         await rollback.call(transaction)
+      } catch (error) {
+        // Of a savepoint: what it did may stand, or all of its transaction is undone.
+        if (parent !== undefined) this.scopeOf(parent).doubt()
+        throw error
       } finally {
-        await scope.rollback()
+        await this.#settle(transaction, 'rollback')
       }
     }
     return scope
+  }
+
+  /** With a transaction ends what nobody has ended in it. */
+  async #settle(transaction: Transaction, end: 'commit' | 'abandon' | 'rollback'): Promise<void> {
+    const { savepoints = [] } = transaction as { savepoints?: readonly Transaction[] }
+    for (const savepoint of savepoints) await this.#settle(savepoint, end)
+    await this.#scopes.get(transaction)?.[end]()
   }
 
   /** What Sequelize itself takes where nobody names a transaction (`Sequelize.useCLS()`). */
@@ -111,6 +123,9 @@ export class Transactions {
     type Run = (transaction: Transaction) => Promise<unknown>
     const { transaction } = this.#sequelize
     this.#sequelize.transaction = async (...args: unknown[]) => {
+      // `findOrCreate()` begins a savepoint with its own options, and never ends it or goes back to it.
+      const { where, transaction: outer } = Object(args[0]) as StatementOptions
+      if (where !== undefined && outer && args.length === 1) return outer as never
       const inside = (run: Run): Run => {
         return own => {
           this.#withCallback.add(own)
@@ -147,10 +162,11 @@ export function rootOf(transaction: Transaction | undefined): Transaction | unde
   return parent === undefined ? transaction : rootOf(parent)
 }
 
-/** The transaction, or the one around a savepoint that is over. */
+/** The transaction, or the one around a savepoint that is over. A savepoint is over with all around it. */
 function stillOpen(transaction: Transaction | undefined): Transaction | undefined {
-  if (transaction === undefined || !('finished' in transaction)) return transaction
-  return stillOpen(parentOf(transaction))
+  if (transaction === undefined) return undefined
+  const outer = stillOpen(parentOf(transaction))
+  return 'finished' in transaction || outer !== parentOf(transaction) ? outer : transaction
 }
 
 function isInside(transaction: Transaction | undefined, outer: Transaction): boolean {
