@@ -105,6 +105,36 @@ describe('files in what Prisma gives', () => {
     await close()
   })
 
+  it('ask for nothing but the key of a row, unless their names follow from it', async () => {
+    const { base, close } = await openPrismaOnSqlite()
+    const seen: unknown[] = []
+    const columnsFor = async (field: FileField): Promise<unknown> => {
+      const prisma = base.$extends(fileExtension({ document: { normal: field } })).$extends({
+        query: {
+          document: {
+            findMany: ({ args, query }) => {
+              seen.push(args)
+              return query(args)
+            },
+          },
+        },
+      })
+      await prisma.document.findMany({ select: { normal: true } })
+      await prisma.document.findMany({ omit: { title: true } })
+      return seen.splice(0)
+    }
+    const storage = new MemoryStorage({})
+    expect(await columnsFor(new FileField({ storage, uploadTo: 'a/' }))).toEqual([
+      { select: { normal: true, id: true } },
+      { omit: { title: true } },
+    ])
+    expect(await columnsFor(new FileField({ storage, uploadTo: () => 'a' }))).toMatchObject([
+      { select: { title: true, folderId: true } },
+      { omit: { title: false } },
+    ])
+    await close()
+  })
+
   it('keep the dimensions in step in rows that lack their key', async () => {
     const { base, close } = await openPrismaOnSqlite()
     const storage = new MemoryStorage({})

@@ -58,7 +58,18 @@ export class PrismaDatabase {
     this.files = ClientFiles.of(client)
   }
 
+  /** @throws ImproperlyConfigured for a model without an id */
   keyOf(model: string): Key {
+    const key = this.findKey(model)
+    if (key !== undefined) return key
+    const given = this.#keys[memberOf(model)]
+    throw new ImproperlyConfigured(
+      `${model} has no ${given === undefined ? '@id' : `column "${given}"`}; say which column is unique: fileExtension(files, { keys: { ${memberOf(model)}: 'column' } }).`,
+      { setting: 'keys' },
+    )
+  }
+
+  findKey(model: string): Key | undefined {
     return this.schema.keyOf(model, this.models[model], this.#keys[memberOf(model)])
   }
 

@@ -90,22 +90,18 @@ export class PrismaSchema {
 
   /**
    * @param given the column that the application has named
-   * @throws ImproperlyConfigured for a model without an id
+   * @returns `undefined` for a model without an id
    */
-  keyOf(model: string, shape: ModelShape | undefined, given: string | undefined): Key {
+  keyOf(model: string, shape: ModelShape | undefined, given: string | undefined): Key | undefined {
     const block = this.#block(model)
     const column = given ?? /^\s*(\w+)\s[^\n]*\s@id\b/m.exec(block)?.[1]
-    if (column === undefined) {
-      const own = /@@id\(((?:[^()]|\([^()]*\))*)\)/.exec(block)?.[1] ?? ''
-      const list = /\[([^\]]*)\]/.exec(own)?.[1] ?? ''
-      const columns = [...list.matchAll(/(\w+)\s*(?:\([^)]*\))?/g)].map(([, name = '']) => name)
-      const name = /\bname:\s*"(\w+)"/.exec(own)?.[1] ?? columns.join('_')
-      if (columns.length > 0) return { columns, name }
-    } else if (hasColumn(shape, column)) return { columns: [column], name: column }
-    throw new ImproperlyConfigured(
-      `${model} has no ${given === undefined ? '@id' : `column "${given}"`}; say which column is unique: fileExtension(files, { keys: { ${memberOf(model)}: 'column' } }).`,
-      { setting: 'keys' },
-    )
+    if (column !== undefined)
+      return hasColumn(shape, column) ? { columns: [column], name: column } : undefined
+    const own = /@@id\(((?:[^()]|\([^()]*\))*)\)/.exec(block)?.[1] ?? ''
+    const list = /\[([^\]]*)\]/.exec(own)?.[1] ?? ''
+    const columns = [...list.matchAll(/(\w+)\s*(?:\([^)]*\))?/g)].map(([, name = '']) => name)
+    const name = /\bname:\s*"(\w+)"/.exec(own)?.[1] ?? columns.join('_')
+    return columns.length > 0 ? { columns, name } : undefined
   }
 
   #block(model: string): string {
