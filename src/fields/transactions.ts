@@ -6,14 +6,22 @@ import { type FileScope, inScope, runInScope } from './lifecycle.ts'
 export class Transaction<Handle> {
   /** What the ORM gives for it. */
   readonly handle: Handle
+  /** The one, perhaps of another database, in whose function it has begun. */
+  readonly around: Transaction<Handle> | undefined
   readonly #parent: Transaction<Handle> | undefined
   /** Of the transaction and the savepoints that are open in it: statements belong to the last. */
   readonly #scopes: FileScope[]
   readonly #own: FileScope
   #isOver = false
 
-  constructor(handle: Handle, scope: FileScope, parent: Transaction<Handle> | undefined) {
+  constructor(
+    handle: Handle,
+    scope: FileScope,
+    parent: Transaction<Handle> | undefined,
+    around: Transaction<Handle> | undefined,
+  ) {
     this.handle = handle
+    this.around = around
     this.#parent = parent
     this.#own = scope
     this.#scopes = parent === undefined ? [] : parent.#scopes
@@ -51,6 +59,13 @@ export class Transactions<Handle> {
     return this.#running.getStore()?.open
   }
 
+  /** The innermost one in whose function the program is, of those of one database. */
+  runningIn(isOf: (handle: Handle) => boolean): Transaction<Handle> | undefined {
+    let { running } = this
+    while (running !== undefined && !isOf(running.handle)) running = running.around?.open
+    return running
+  }
+
   /**
    * @param parent around a savepoint
    * @param begin has the ORM begin the transaction, which does its work by `enter`
@@ -66,7 +81,7 @@ export class Transactions<Handle> {
     let isCommitting = false
     const run = async (scope: FileScope): Promise<R> =>
       await begin(async (key, handle, work) => {
-        const own = new Transaction(handle, scope, parent)
+        const own = new Transaction(handle, scope, parent, this.running)
         this.#known.set(key, own)
         try {
           const result = await this.#running.run(own, () => runInScope(scope, work))

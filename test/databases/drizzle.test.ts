@@ -89,6 +89,21 @@ describe('Drizzle on PostgreSQL', () => {
     },
   )
 
+  it('writes no file again that such a rollback has given back to a row, and another one has deleted', async () => {
+    const row = await rowA(rowsOf(db))
+    await db.transaction(async tx => {
+      await row.avatar.save('new.txt', 'new')
+      await tx
+        .insert(people)
+        .values({ title: 'b' })
+        .catch(() => {})
+    })
+    await (await rowA(rowsOf(db))).avatar.delete()
+    await rowsOf(db).update(row, { title: 'c' })
+    expect(await named()).toEqual(['b.txt', ''])
+    expect(await stored()).toEqual(['b.txt'])
+  })
+
   it('inserts a row again whose first transaction has rolled back', async () => {
     const row = rowsOf(db).build({ title: 'c', avatar: file('c.txt') })
     const attempt = async (fails: boolean) =>

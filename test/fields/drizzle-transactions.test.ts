@@ -146,6 +146,19 @@ describe('the file of a row', () => {
     }
   })
 
+  it('is saved in the transaction of its own database, around one of another', async () => {
+    const row = await first(rowsOf(db))
+    const other = drizzle({ connection: ':memory:' })
+    const run = db.transaction(async () => {
+      await other.transaction(async () => await row.avatar.save('b.txt', 'b'))
+      throw failure
+    })
+    await expect(run).rejects.toBe(failure)
+    expect(await named()).toEqual(['a.txt'])
+    expect(await stored()).toEqual(['a.txt'])
+    other.$client.close()
+  })
+
   it('is saved outside once its transaction is over', async () => {
     const row = await db.transaction(tx => first(rowsOf(tx)))
     await row.avatar.save('b.txt', 'b')

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Column, getTableColumns, type Table } from 'drizzle-orm'
 import { ValidationError } from '../../core/errors.ts'
-import { columnName, type FieldFile } from '../../fields/field-file.ts'
+import { columnName, type FieldFile, isChanged } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import type { RowFiles } from '../../fields/row-writes.ts'
@@ -167,9 +167,16 @@ export class TableRows {
     const before = row[loadedKey] ?? {}
     return Object.fromEntries(
       Object.entries(this.values(row)).filter(
-        ([key, value]) => !this.columns[key]?.generated && !isSame(value, before[key]),
+        ([key, value]) =>
+          !this.columns[key]?.generated && this.#mayDiffer(row, key) && !isSame(value, before[key]),
       ),
     )
+  }
+
+  /** A file whose write PostgreSQL has taken back without a word is what it was, and differs from what was loaded. */
+  #mayDiffer(row: Row, key: string): boolean {
+    const file = this.files.get(key)
+    return file === undefined || file.peek(row)?.[isChanged] === true
   }
 
   /** The files that somebody has looked at, or given. */

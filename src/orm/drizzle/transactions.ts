@@ -28,8 +28,7 @@ export function transactionOf({ session }: Database): Transaction | undefined {
 
 /** The transaction of the same database in whose function the program is. */
 export function runningOf({ dialect }: Database): Transaction | undefined {
-  const { running } = transactions
-  return running?.handle.db.dialect === dialect ? running : undefined
+  return transactions.runningIn(({ db }) => db.dialect === dialect)
 }
 
 /** The files of what a transaction does, or of what is done outside of one. */
