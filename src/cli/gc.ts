@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { loadConfig } from '../config/configured-storage.ts'
+import { importModule } from '../config/load-config.ts'
 import { StorageStandIn } from '../config/stand-in.ts'
 import { ValidationError } from '../core/errors.ts'
 import { collectGarbage } from '../fields/garbage.ts'
@@ -48,8 +48,8 @@ export async function gc(options: GcOptions): Promise<boolean> {
 
 /** The names that are used: lines of text, or what a module's default function yields. */
 async function namesOf(source: string): Promise<AsyncIterable<string> | Iterable<string>> {
-  if (!/\.(m?js|m?ts)$/.test(source)) return linesOf(source)
-  const module: object = await import(pathToFileURL(resolve(source)).href)
+  if (!/\.[cm]?[jt]s$/.test(source)) return linesOf(source)
+  const module = await importModule(resolve(source), undefined)
   const names: unknown = Reflect.get(module, 'default')
   if (typeof names === 'function') return names()
   throw new ValidationError(`${source} has no default export that is a function of names.`)

@@ -14,8 +14,7 @@ const done = 0
 const failed = 1
 const wrongUsage = 2
 
-/** Whether a module of the application may keep the process: its database is still connected. */
-let isLeftOpen = false
+const settle = watchEnding()
 
 const program = new Command('stowage')
   .description('File storage for TypeScript: disk, memory and S3 behind one Storage.')
@@ -58,8 +57,10 @@ program
   .option('--allow-empty', 'remove orphans even if not one name in use has a file')
   .option('--json', 'one JSON object per line')
   .action(async (options: Parameters<typeof gc>[0]) => {
-    isLeftOpen = true
-    process.exitCode = (await gc(options)) ? done : failed
+    process.exitCode = await gc(options).then(isWhole => (isWhole ? done : failed), report)
+    settle()
+    // The module that gave names may have left its database connected.
+    process.stdout.write('', () => process.stderr.write('', () => process.exit()))
   })
 
 program
@@ -75,17 +76,12 @@ program
 defineCollectstatic(program)
 defineFindstatic(program)
 
-const settle = watchEnding()
-
 program
   .parseAsync()
   .catch((error: unknown) => {
     process.exitCode = report(error)
   })
-  .finally(() => {
-    settle()
-    if (isLeftOpen) process.stdout.write('', () => process.stderr.write('', () => process.exit()))
-  })
+  .finally(settle)
 
 function parseSeconds(text: string): number {
   if (/^\d+$/.test(text)) return Number(text)

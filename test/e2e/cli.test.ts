@@ -94,6 +94,15 @@ describe('the command stowage', () => {
     expect(stderr).toMatch(/^stowage: used gives names, .*\n$/)
   })
 
+  it.each([
+    ['names.ts', "export default (): string[] => ['gone.txt']"],
+    ['names.cjs', "module.exports = () => ['gone.txt']"],
+  ])('takes names from a module %s', async (name, code) => {
+    await writeFile(join(folder, name), code)
+    const { status, stdout } = await stowage('gc', '--used', name)
+    expect([status, stdout]).toEqual([1, 'missing gone.txt\n'])
+  })
+
   it('lets no control character of a configuration into a message', async () => {
     await writeFile(join(folder, 'red.mjs'), 'export default { "a\\x1b[31m": 1 }')
     const { status, stderr } = await stowage('doctor', '--config', 'red.mjs')
