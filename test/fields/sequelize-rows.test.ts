@@ -165,6 +165,18 @@ describe.each(['a file', ':memory:'])(
       expect([await named(), await stored()]).toEqual([['thumb.txt'], ['thumb.txt']])
     })
 
+    it('are written with content that was assigned during the statement before', async () => {
+      const user = await User.create({ avatar: file('a') })
+      User.addHook('afterUpdate', row => {
+        const { avatar } = row as User
+        if (avatar.name === 'b.txt') avatar.assign(file('c'))
+      })
+      await user.update({ avatar: file('b') })
+      expect([user.avatar.name, await named()]).toEqual(['c.txt', ['b.txt']])
+      await user.save()
+      expect([await named(), await stored()]).toEqual([['c.txt'], ['c.txt']])
+    })
+
     it('leave no file behind that other tasks have taken out of a row object meanwhile', async () => {
       const user = await User.create({ avatar: file('a') })
       const events = new EventEmitter()

@@ -11,7 +11,7 @@ import {
 import type { FileModel } from '../../fields/file-models.ts'
 import { type FileScope, inScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
-import { forgetContentOfRow } from '../../fields/rows.ts'
+import { forgetContentOfRow, knownFileOfRow } from '../../fields/rows.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
 import type { Cascades } from './cascades.ts'
 import { everyRow, modelOf } from './table.ts'
@@ -108,7 +108,9 @@ export class Rows {
   ): Promise<T> {
     const asked = this.#propertiesOf(row).filter(attribute => {
       const isAsked = options.fields?.includes(attribute) ?? true
-      return isAsked && row.changed(attribute as never)
+      // Sequelize takes what was assigned during its last statement for written.
+      const isWaiting = knownFileOfRow(row, attribute)?.[isPending] === true
+      return isAsked && (isWaiting || row.changed(attribute as never))
     })
     const { own, scope: open } = this.#inside(options)
     if (asked.length === 0) return await save(own)
