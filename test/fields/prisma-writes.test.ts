@@ -107,6 +107,20 @@ describe('data', () => {
     expect(names[2]).toMatch(/^b\/3\/a_.+\.txt$/)
   })
 
+  it('stores nothing for a row that is not there, and asks nothing of it', async () => {
+    const { base, storage, stored } = await setUp()
+    const uploadTo = (row: { title: string }, name: string) => `${row.title.trim()}/${name}`
+    const normal = new FileField({ storage, uploadTo })
+    const prisma = base.$extends(fileExtension({ document: { normal } }))
+    const update = { where: { id: 99 }, data: { normal: file('a.txt') } }
+    const missing = { code: 'P2025' }
+    await expect(prisma.document.update(update)).rejects.toMatchObject(missing)
+    await expect(prisma.$transaction(tx => tx.document.update(update))).rejects.toMatchObject(
+      missing,
+    )
+    expect(await stored()).toEqual([])
+  })
+
   it('may name records that are not there: the error is the one of Prisma', async () => {
     const { prisma, names, stored } = await setUp()
     const { id } = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })

@@ -29,6 +29,7 @@ export interface Delegate {
   count(args: Values): PrismaPromise<number>
   findMany(args: Values): PrismaPromise<Values[]>
   findUnique(args: Values): PrismaPromise<Values | null>
+  findUniqueOrThrow(args: Values): PrismaPromise<Values>
   update(args: Values): PrismaPromise<unknown>
   updateMany(args: Values): PrismaPromise<{ readonly count: number }>
 }

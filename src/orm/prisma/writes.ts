@@ -97,7 +97,7 @@ export class PrismaWrites {
     }
   }
 
-  /** What the data says nothing of, for `uploadTo`. */
+  /** What the data says nothing of, for `uploadTo`; Prisma's error for a row that is not there. */
   async #rowOf(
     { model, args }: Query,
     files: FileModel,
@@ -106,10 +106,9 @@ export class PrismaWrites {
     const columns = plainColumns(this.#database.shapeOf(model), files.properties)
     const select = Object.fromEntries(columns.map(column => [column, true]))
     const where = valuesOf(args['where'])
-    const found = await this.#database.ask(model, transaction, rows =>
-      rows.findUnique({ where, select }),
+    return await this.#database.ask(model, transaction, rows =>
+      rows.findUniqueOrThrow({ where, select }),
     )
-    return found ?? {}
   }
 
   /**
