@@ -137,6 +137,30 @@ describe('a file whose write has failed', () => {
   })
 })
 
+describe('an object with a file in it', () => {
+  it('takes no file back that others have replaced since, when it is set as it was read', async () => {
+    const Pages = modelOf()
+    const { _id } = await Pages.create({ title: 'a', part: { name: 'p', photo: file('p.txt') } })
+    const page = await Pages.findById(_id).orFail()
+    await (await Pages.findById(_id).orFail()).part.photo.save('new.txt', 'new')
+    page.set('part', { ...page.toObject().part, name: 'q' })
+    await page.save()
+    expect(page.part.photo.name).toBe('new.txt')
+    expect(await Pages.exists({ 'part.name': 'q', 'part.photo': 'new.txt' })).not.toBeNull()
+    expect(await stored()).toEqual(['new.txt'])
+  })
+
+  it('takes content along that waits, when it is set over', async () => {
+    const Pages = modelOf()
+    const page = await Pages.create({ title: 'a', part: { name: 'p' } })
+    page.part.photo.assign(file('p.txt'))
+    page.set('part', { name: 'q' })
+    await page.save()
+    expect(page.part.photo.name).toBeNull()
+    expect(await stored()).toEqual([])
+  })
+})
+
 describe('a document that was read without its file', () => {
   it('loses it by delete(), and can do so again where that has failed', async () => {
     const Pages = modelOf()

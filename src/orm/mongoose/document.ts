@@ -5,7 +5,7 @@ import { UnsupportedError } from '../../core/errors.ts'
 import { FieldFile, type FieldHost, isPending } from '../../fields/field-file.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
-import { fileOfRow, knownFileOfRow } from '../../fields/rows.ts'
+import { fileOfRow, forgetContentOfRow, knownFileOfRow } from '../../fields/rows.ts'
 import { Turns } from '../../fields/turns.ts'
 import { valueAt } from './updates.ts'
 
@@ -42,6 +42,8 @@ export function fileOf(
 ): FieldFile {
   const known = knownFileOfRow(document, path)
   if (known !== undefined && value === known) return known
+  // What it was in was set over.
+  forgetContentOfRow(document, path)
   const given = isGiven && value !== '' && value !== field.default ? value : null
   const file = fileOfRow(document, path, value, stored => {
     const host = new DocumentHost(document, path)

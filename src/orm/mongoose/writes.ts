@@ -1,9 +1,9 @@
 import type { ClientSession, Collection, Document, Model } from 'mongoose'
 import { ImproperlyConfigured, PreconditionFailedError } from '../../core/errors.ts'
-import { changedColumns, columnName, isChanged } from '../../fields/field-file.ts'
+import { changedColumns, columnName, isChanged, reread } from '../../fields/field-file.ts'
 import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
-import type { FileFields } from '../../fields/rows.ts'
+import { type FileFields, knownFileOfRow } from '../../fields/rows.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
 import { fileOf, openScope, RawValue } from './document.ts'
 import { plainOf } from './guard.ts'
@@ -43,6 +43,20 @@ export function followDocuments(model: typeof Model, fields: FileFields): void {
     const query = Reflect.apply(deleteOne, this, args)
     if ('mongooseCollection' in query) query.mongooseCollection = writes(this)
     return query
+  }
+  const nested = Object.keys(fields).filter(path => path.includes('.'))
+  if (nested.length > 0) rememberNested(prototype, nested)
+}
+
+/** Files are known before an object that they are in is set over, which leaves nobody their names. */
+function rememberNested(prototype: Record<string, unknown>, nested: readonly string[]): void {
+  for (const method of ['set', '$set']) {
+    const set = prototype[method] as (...args: unknown[]) => unknown
+    prototype[method] = function (this: Document, path: unknown, ...rest: unknown[]): unknown {
+      if (!this.isNew)
+        for (const inner of nested) if (inner.startsWith(`${String(path)}.`)) this.get(inner)
+      return Reflect.apply(set, this, [path, ...rest])
+    }
   }
 }
 
@@ -99,10 +113,19 @@ class DocumentWrites {
   ): Promise<unknown> {
     const paths = Object.keys(this.#fields).filter(path => writtenAt(update, path) !== undefined)
     if (paths.length === 0) return await this.#plain.updateOne(filter, update, options)
+    const known = paths.map(path => knownFileOfRow(this.#document, path))
     const files = this.#files(paths)
+    // Names that were only read come along with an object that they are in: others may have changed them.
+    const read = files.filter(
+      ([, file], at) => file === known[at] && file.hasFile() && !file[isChanged],
+    )
     return await writeRow(this.#scope(options, files), files, async () => {
-      this.#settle(files, (path, value) => setInUpdate(update, path, value))
       const [outcome, previous] = await this.#swap(paths, options, async names => {
+        for (const [path, file] of read) {
+          const name = names[path]
+          if (name !== undefined && (name || null) !== file[columnName]) file[reread](name)
+        }
+        this.#settle(files, (path, value) => setInUpdate(update, path, value))
         if (Object.values(names).some(Boolean)) openScope(options?.session)
         return await this.#plain.updateOne({ ...names, ...filter }, update, options)
       })
@@ -154,7 +177,7 @@ class DocumentWrites {
   async #swap<T extends Outcome>(
     paths: readonly string[],
     options: WriteOptions | undefined,
-    write: (names: Values) => Promise<T>,
+    write: (names: Names) => Promise<T>,
   ): Promise<readonly [T, Names | null | undefined]> {
     let seen = await this.#names(paths, options)
     return await untilMet(async () => {
