@@ -6,4 +6,10 @@ export {
   fileName,
 } from './orm/drizzle/column.ts'
 export type { AnyCondition, AnyDatabase, AnyTable } from './orm/drizzle/database.ts'
-export { type FileRow, type FileTable, type FileValues, fileTable } from './orm/drizzle/table.ts'
+export {
+  type FileRow,
+  type FileTable,
+  type FileValues,
+  fileTable,
+  type NewFileRow,
+} from './orm/drizzle/table.ts'

@@ -23,6 +23,7 @@ export interface AnyTable {
     readonly columns: Readonly<Record<string, { readonly _: ColumnTypes }>>
   }
   readonly $inferSelect: object
+  readonly $inferInsert: object
 }
 
 interface ColumnTypes {

@@ -48,6 +48,13 @@ export type FileValues<T extends AnyTable> = {
     | undefined
 }
 
+/** What a row is inserted of: what Drizzle's `insert` asks for. */
+export type NewFileRow<T extends AnyTable> = {
+  readonly [K in keyof T['$inferInsert']]:
+    | T['$inferInsert'][K]
+    | (K extends FileKeys<T> ? FileInput : never)
+}
+
 /**
  * The rows of a table with their files. In a transaction it is made of the transaction, whose files settle
  * with it: `db.transaction(async tx => { const users = fileTable(tx, usersTable) … })`.
@@ -94,7 +101,7 @@ export class FileTable<T extends AnyTable> implements RowTable {
    * Writes new rows, one after the other: the first that cannot be written ends it, and its content,
    * which was stored first, is removed again.
    */
-  async insert(...rows: readonly (FileRow<T> | FileValues<T>)[]): Promise<FileRow<T>[]> {
+  async insert(...rows: readonly (FileRow<T> | NewFileRow<T>)[]): Promise<FileRow<T>[]> {
     const own = rows.map(row => this.#rows.own(row, this))
     for (const row of own) await this.#inTurn(row, open => this.#insert(row, open))
     return own.map(row => this.#typed(row))
