@@ -27,11 +27,3 @@ export function cascades(table: string, column: string, instead: string): Improp
     { setting: 'onDelete' },
   )
 }
-
-/** A write whose transaction is over: it would be one of no transaction, or of none that exists. */
-export function tooLate(column: string): UnsupportedError {
-  return new UnsupportedError(
-    `The transaction was over before the file of ${column} was stored: wait for each write inside of the transaction.`,
-    { operation: 'save' },
-  )
-}

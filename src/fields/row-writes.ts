@@ -1,4 +1,3 @@
-import { tooLate } from './bypass.ts'
 import {
   afterDelete,
   afterWrite,
@@ -8,7 +7,7 @@ import {
   hasNews,
 } from './field-file.ts'
 import { type FileScope, inScope } from './lifecycle.ts'
-import { type FileProperty, pendingName } from './rows.ts'
+import type { FileProperty } from './rows.ts'
 
 /** What the database holds in the file columns of a row. */
 export type HeldNames<Row extends object> = ReadonlyMap<FileProperty<Row>, string | null>
@@ -27,12 +26,12 @@ export class RowWrites<Row extends object> {
     const work = async (own: FileScope): Promise<void> => {
       for (const column of columns) {
         const file = column.peek(row)
-        if (file?.[hasNews] === true) await file[beforeWrite](own)
+        if (file?.[hasNews] !== true) continue
+        await file[beforeWrite](own)
+        own.checkOpen()
       }
     }
     await inScope(scope, work, () => false, true)
-    const waiting = columns.find(column => column.column(row) === pendingName)
-    if (waiting !== undefined && scope.isOver) throw tooLate(waiting.property)
   }
 
   /** @param scope of the transaction that the row was written in; `undefined`: of none */
@@ -58,7 +57,7 @@ export class RowWrites<Row extends object> {
   }
 }
 
-type Columns<Row extends object> = readonly FileProperty<Row>[]
+type Columns<Row extends object> = Iterable<FileProperty<Row>>
 
 /** Names in the file columns of a row, as the database has them. */
 export type Names = Readonly<Record<string, string | null | undefined>>

@@ -304,7 +304,7 @@ describe('MikroORM', () => {
       await expectFiles('n')
     })
 
-    it('leaves nothing of work that goes on after it', async () => {
+    it.each(['flush', 'save'])('leaves nothing of a %s that goes on after it', async how => {
       const { orm, make, find, expectFiles } = await open()
       await make('a')
       const { save } = storage
@@ -318,14 +318,16 @@ describe('MikroORM', () => {
       let left: Promise<void> | undefined
       const run = orm.em.fork().transactional(async em => {
         const user = await find('a', em)
-        user.avatar.assign(content('n'))
-        left = em.flush()
+        if (how === 'flush') {
+          user.avatar.assign(content('n'))
+          left = em.flush()
+        } else left = user.avatar.save('n', 'n')
         await vi.waitFor(() => expect(storage.save).toHaveBeenCalled())
         throw failure
       })
       await expect(run).rejects.toBe(failure)
       proceed()
-      await expect(left).rejects.toThrow('The transaction was over')
+      await expect(left).rejects.toThrow('The transaction ended')
       await expectFiles('a')
     })
 

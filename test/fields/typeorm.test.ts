@@ -568,7 +568,7 @@ describe('TypeORM', () => {
     })
     await expect(run).rejects.toBe(failure)
     proceed()
-    await expect(left).rejects.toThrow('The transaction was over')
+    await expect(left).rejects.toThrow('The transaction ended')
     await users.expectFiles(source)
   })
 

@@ -138,6 +138,7 @@ export class TransactionScopes {
   ): Promise<void> {
     const opened = this.#opened.get(transaction)
     if (opened === undefined) return
+    opened.scope.end()
     await (isRolledBack ? opened.scope.rollback() : opened.scope.commit())
     opened.isOver = true
   }

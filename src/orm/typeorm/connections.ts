@@ -207,7 +207,10 @@ export class SourceConnections implements EntitySubscriberInterface {
 
   #leave(runner: QueryRunner): FileScope | undefined {
     const scopes = this.#scopes.get(runner) ?? []
-    if (scopes.length <= 1) this.#events.onEnd(runner)
+    if (scopes.length <= 1) {
+      this.#events.onEnd(runner)
+      scopes[0]?.end()
+    }
     this.#scopes.set(runner, scopes.slice(0, -1))
     return scopes.at(-1)
   }
