@@ -520,6 +520,17 @@ describe('TypeORM', () => {
       await users.expectFiles(source)
     })
 
+    it('of files are all done, whichever transaction has written their rows last', async () => {
+      const rows = await Promise.all(titles.map(async title => users.save(source.manager, title)))
+      const pause = async (ms: number) => new Promise(resolve => setTimeout(resolve, ms))
+      const work = rows.map(async (row, index) => {
+        await pause(4 * index)
+        for (const end of [1, 2, 3]) await row.avatar.save(`${row.title}${end}.txt`, '2')
+      })
+      await Promise.all(work)
+      await users.expectFiles(source, 'a3.txt', 'b3.txt', 'c3.txt')
+    })
+
     it('have transactions of their own', async () => {
       const failure = new Error('roll back')
       const runs = titles.map(async title =>
@@ -568,7 +579,7 @@ describe('TypeORM', () => {
     })
     await expect(run).rejects.toBe(failure)
     proceed()
-    await expect(left).rejects.toThrow('The transaction ended')
+    await expect(left).rejects.toThrow(UnsupportedError)
     await users.expectFiles(source)
   })
 

@@ -209,7 +209,8 @@ export class SourceConnections implements EntitySubscriberInterface {
     const scopes = this.#scopes.get(runner) ?? []
     if (scopes.length <= 1) {
       this.#events.onEnd(runner)
-      scopes[0]?.end()
+      // Others may be in it who have not begun it.
+      if (!this.#isOne) scopes[0]?.end()
     }
     this.#scopes.set(runner, scopes.slice(0, -1))
     return scopes.at(-1)
