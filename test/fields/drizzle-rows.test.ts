@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@libsql/client'
-import { eq, sql } from 'drizzle-orm'
+import { desc, eq, sql } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
 import { customType, integer, sqliteTable, text, withReplicas } from 'drizzle-orm/sqlite-core'
 import { MemoryStorage, ValidationError } from 'stowage'
@@ -481,4 +481,19 @@ it('counts on the primary who uses a file, since a replica may not know it yet',
   expect(await named()).toEqual(['a.txt'])
   expect(await stored()).toEqual(['a.txt'])
   behind.close()
+})
+
+it('finds rows in an order, page by page', async () => {
+  const rows = rowsOf(db)
+  const titles = ['b', 'a', 'd', 'c', 'e']
+  await rows.insert(...titles.map(title => ({ title, avatar: file(`${title}.txt`) })))
+  const found = async (...given: Parameters<typeof rows.find>): Promise<(string | null)[]> =>
+    (await rows.find(...given)).map(row => row.avatar.name)
+  expect(await found(undefined, { orderBy: users.title, limit: 2 })).toEqual(['a.txt', 'b.txt'])
+  const page = { orderBy: [desc(users.title)], limit: 2, offset: 1 }
+  expect(await found(undefined, page)).toEqual(['d.txt', 'c.txt'])
+  expect(await found(eq(users.title, 'e'), { orderBy: [users.title, users.id] })).toEqual(['e.txt'])
+  const [row] = await rows.find(undefined, page)
+  await row?.avatar.save('new.txt', 'x')
+  expect(await found(undefined, page)).toEqual(['new.txt', 'c.txt'])
 })

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { desc, eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql'
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { type FileRow, fileColumn, fileName, fileTable } from 'stowage/drizzle'
@@ -19,7 +19,10 @@ export async function useDrizzle(): Promise<string | null> {
     await row?.photo.dimensions()
   })
   const users = fileTable(db, table)
-  const [found] = await users.find(eq(table.photo, fileName('photos/x.png')))
+  const [found] = await users.find(eq(table.photo, fileName('photos/x.png')), {
+    orderBy: [table.name, desc(table.id)],
+    limit: 10,
+  })
   // @ts-expect-error no column
   await users.insert({ title: 'Ada' })
   return found?.photo.name ?? null

@@ -37,6 +37,11 @@ export interface AnyCondition {
   getSQL(): unknown
 }
 
+/** What rows are ordered by: a column, `desc(…)`. */
+export interface AnyOrder {
+  getSQL(): unknown
+}
+
 /** Any of Drizzle's databases or transactions. */
 export interface AnyDatabase {
   select(...fields: never[]): unknown
@@ -67,7 +72,9 @@ export interface Query extends PromiseLike<unknown> {
   where(condition: SQL | undefined): Query
   returning(fields?: Values): Query
   $returningId(): Query
+  orderBy(...orders: unknown[]): Query
   limit(count: number): Query
+  offset(count: number): Query
   for(strength: 'update'): Query
 }
 

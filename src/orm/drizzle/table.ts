@@ -13,6 +13,7 @@ import type { FileOfName } from './column.ts'
 import {
   type AnyCondition,
   type AnyDatabase,
+  type AnyOrder,
   type AnyTable,
   type Database,
   DatabaseFiles,
@@ -39,6 +40,16 @@ type FileKeys<T extends AnyTable> = {
 /** A row: its columns, and its files where names of files are. */
 export type FileRow<T extends AnyTable> = Omit<T['$inferSelect'], FileKeys<T>> & {
   readonly [K in FileKeys<T>]: FileOfName<T['_']['columns'][K]['_']['data']>
+}
+
+/** Which of the rows that are found, and in which order. */
+export interface Page {
+  /** Columns, or what `asc()` and `desc()` make of them; the order of the database without. */
+  readonly orderBy?: AnyOrder | readonly AnyOrder[] | undefined
+  /** Number of rows, at most. */
+  readonly limit?: number | undefined
+  /** Number of rows to leave out at the beginning; MySQL and SQLite want a `limit` with it. */
+  readonly offset?: number | undefined
 }
 
 /** What a row may be built of. */
@@ -115,9 +126,14 @@ export class FileTable<T extends AnyTable> implements RowTable {
   }
 
   /** The rows that meet a condition, all without one. */
-  async find(where?: AnyCondition | undefined): Promise<FileRow<T>[]> {
-    const query = this.#reader.select().from(this.#table)
-    const found = (await query.where(where as SQL | undefined)) as Values[]
+  async find(where?: AnyCondition | undefined, page: Page = {}): Promise<FileRow<T>[]> {
+    const { orderBy, limit, offset } = page
+    let query = this.#reader.select().from(this.#table)
+    query = query.where(where as SQL | undefined)
+    if (orderBy !== undefined) query = query.orderBy(...[orderBy].flat())
+    if (limit !== undefined) query = query.limit(limit)
+    if (offset !== undefined) query = query.offset(offset)
+    const found = (await query) as Values[]
     return found.map(values => this.#typed(this.#rows.read(values, this)))
   }
 
