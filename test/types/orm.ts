@@ -36,6 +36,10 @@ export async function useMikroOrm(): Promise<string | null> {
   await found.photo.dimensions()
   em.create(User, { name: 'Eve', avatar: new File(['x'], 'x.png'), photo: found.photo })
   em.assign(found, { avatar: file.name })
+  await em.find(User, { avatar: 'me.png', photo: { $in: ['a.png', file.name] } })
+  await em.find(User, { $or: [{ avatar: { $like: 'a%' } }, { photo: { $ne: '' } }] })
+  // @ts-expect-error no name
+  await em.find(User, { avatar: 1 })
   const json: string = wrap(found).toObject().avatar
   const { photo: name }: { photo: string } = serialize(found)
   return json + name

@@ -4,6 +4,7 @@ import {
   type EntityProperty,
   helper,
   type Platform,
+  type PrimaryKeyProp,
   type PropertyChain,
   p,
   TransactionContext,
@@ -29,11 +30,15 @@ import {
 } from './columns.ts'
 import { filesOf } from './driver-files.ts'
 
-/** The file of a row, as MikroORM's own types tell what it may be given and what JSON has of it. */
-type ColumnFile<F extends FileField> = ReturnType<F['file']> & {
+/** What MikroORM's own types ask of the file of a row; none of it is there. */
+export interface FileTypes {
+  /** What it may be given. */
   __runtime?: FileInput
   __raw?: string
+  /** What JSON has of it. */
   __serialized?: string
+  /** What conditions compare with it. */
+  [PrimaryKeyProp]?: string
 }
 
 /**
@@ -42,7 +47,7 @@ type ColumnFile<F extends FileField> = ReturnType<F['file']> & {
  */
 export function fileProperty<F extends FileField>(
   field: F,
-): PropertyChain<ColumnFile<F>, { default: string; length: number }> {
+): PropertyChain<ReturnType<F['file']> & FileTypes, { default: string; length: number }> {
   checkField('fileProperty()', field)
   // MikroORM clones its metadata with everything in it: the field stays in the closure.
   class FileType extends StoredName {
