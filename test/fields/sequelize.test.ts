@@ -428,6 +428,16 @@ describe('what Sequelize has of its own', () => {
       await expectNoOrphan()
     })
 
+    it('takes along the files of rows that were created there at once', async () => {
+      const transaction = await sequelize.transaction()
+      const rows = await User.bulkCreate([{ title: 'a' }, { title: 'b' }], { transaction })
+      for (const row of rows) await row.avatar.save('n.txt', 'n')
+      expect(await stored()).toHaveLength(2)
+      await transaction.rollback()
+      expect(await stored()).toEqual([])
+      await expectNoOrphan()
+    })
+
     it.each(['commit', 'rollback'] as const)(
       'ends by %s what nobody has ended in it',
       async end => {

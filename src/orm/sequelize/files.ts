@@ -121,6 +121,9 @@ class SequelizeFiles implements Registration {
       Object.getOwnPropertyDescriptors(files.fields),
     )
     extendRows(model, this.#rows)
+    model.addHook('afterBulkCreate', (rows, { transaction }) => {
+      for (const row of rows) this.#rows.meet(row, transaction)
+    })
     guardBulk(model, files)
   }
 
