@@ -363,10 +363,11 @@ export class FieldFile {
     )
   }
 
-  [reread](name: string | null): void {
+  /** @param isAll whether content that waits is none that the row is to be written with */
+  [reread](name: string | null, isAll = false): void {
     const stored = name === '' ? null : name
     // Perhaps by its own write, while content waits for the next one.
-    if (stored !== this.#stored) {
+    if (isAll || stored !== this.#stored) {
       if (this.#activity.unsaved && this.#stored !== null) this.#forget(this.#stored)
       this.#closeReader()
       this.#stored = stored

@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { serialize } from 'node:v8'
 import * as devalue from 'devalue'
+import fc from 'fast-check'
 import {
   ContentFile,
   MemoryStorage,
@@ -12,6 +13,7 @@ import { devalueFiles, FieldFile, fileCodec, fileTransaction, superjsonFiles } f
 import { SuperJSON } from 'superjson'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Fields, fieldsOn, type Row, type Session, type Unit } from './harness/session.ts'
+import { PlanRun, plans } from './plans.ts'
 
 export interface Harness {
   open(fields: Fields): Promise<Session>
@@ -45,6 +47,10 @@ function cloned(value: unknown): string {
     return ''
   }
 }
+
+/** Plans for each adapter and database, `STOWAGE_PLAN_RUNS` for longer hunts. */
+const planRuns = Number(process.env['STOWAGE_PLAN_RUNS'] ?? 30)
+const planSeed = Number(process.env['STOWAGE_PLAN_SEED'] ?? 7)
 
 /** Sessions in this process so far: the first fields have ids by their tables, which others would share. */
 let opened = 0
@@ -645,6 +651,32 @@ export function testAdapter(name: string, harness: Harness): void {
         storage.save = save
         expect(await (await session.find('a')).normal.text()).toBe('old')
         await expectNoOrphan()
+      })
+    })
+
+    describe('any plan of writes', () => {
+      const differences = async (): Promise<string[]> => {
+        const there = new Set(await stored())
+        const names = new Set([...(await session.names()), 'tests/default.txt'])
+        return [
+          ...[...there].filter(name => !names.has(name)).map(name => `without a row: ${name}`),
+          ...[...names]
+            .filter(name => name && !there.has(name))
+            .map(name => `without a file: ${name}`),
+        ]
+      }
+
+      it('gives rows their files, and leaves no other', { timeout: 600_000 }, async () => {
+        let runs = 0
+        const property = fc.asyncProperty(plans, async plan => {
+          const before = await differences()
+          const run = new PlanRun(session, `plan ${++runs}`)
+          await run.run(plan)
+          const [actual, expected] = await run.outcome()
+          expect(actual).toEqual(expected)
+          expect((await differences()).filter(text => !before.includes(text))).toEqual([])
+        })
+        await fc.assert(property, { numRuns: planRuns, seed: planSeed })
       })
     })
 

@@ -100,6 +100,29 @@ describe('MikroORM', () => {
     return { orm, User, Photo, make, find, expectFiles }
   }
 
+  it.each([
+    ['content', content('new')],
+    ['another name', 'other.txt'],
+    ['nothing', null],
+  ])('writes %s no more that a savepoint has taken back', async (_, given) => {
+    const { orm, make, find, expectFiles } = await open()
+    await make('a')
+    await make('b')
+    await orm.em.fork().transactional(async em => {
+      const row = await find('a', em)
+      const run = em.transactional(async inner => {
+        ;(await find('a', inner)).avatar.assign(given)
+        await inner.flush()
+        throw failure
+      })
+      await expect(run).rejects.toBe(failure)
+      expect(row.avatar.name).toBe('a')
+      row.title = 'c'
+    })
+    expect((await find('c')).avatar.name).toBe('a')
+    await expectFiles('a', 'b')
+  })
+
   interface Connection {
     execute(query: unknown): Promise<unknown>
     executeDump(sql: string): Promise<void>

@@ -46,6 +46,13 @@ export class EntityFile extends FileProperty<Row> {
     else file[reread](value)
   }
 
+  /** The database has taken a write of the file back: MikroORM does not write it again. */
+  takeBack(row: Row, name: string | null): void {
+    const file = this.peek(row)
+    if (file === undefined) this.load(row, name)
+    else file[reread](name, true)
+  }
+
   /** What the column is to hold; `undefined` where nobody has said, and the database has something. */
   stored(row: Row): string | null | undefined {
     const name = this.column(row)

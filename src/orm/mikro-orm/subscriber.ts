@@ -26,6 +26,8 @@ interface Persister {
 export class FileSubscriber implements EventSubscriber<Row> {
   readonly #writes = new RowWrites<Row>()
   readonly #followed = new WeakSet<Persister>()
+  /** Those that the database has carried out. */
+  readonly #done = new WeakSet<ChangeSet<Row>>()
 
   onInit({ entity, em }: EventArgs<Row>): void {
     if (columnsKey in entity) rememberManager(entity, em)
@@ -43,6 +45,14 @@ export class FileSubscriber implements EventSubscriber<Row> {
   }
 
   async beforeUpdate(args: EventArgs<Row>): Promise<void> {
+    const { changeSet, em } = args
+    // The first word on a rollback is the last one that is carried out.
+    if (changeSet !== undefined && isOfFiles(changeSet))
+      filesOf(em)
+        .scopeOf(em)
+        ?.onRollback(() => {
+          if (this.#done.has(changeSet)) takeBack(changeSet)
+        })
     await this.#store(args)
   }
 
@@ -75,9 +85,7 @@ export class FileSubscriber implements EventSubscriber<Row> {
     }
     await run()
     for (const change of own) {
-      filesOf(em)
-        .scopeOf(em)
-        ?.onRollback(() => forget(change))
+      this.#done.add(change)
       await this.#written(change.entity, em)
     }
   }
@@ -124,11 +132,16 @@ function isOfFiles({ entity, payload }: ChangeSet<Row>): boolean {
   return columnsOf(entity).some(column => column.property in payload || column.hasNews(entity))
 }
 
-/** The database has taken a change back: MikroORM would take what the file shows again for another change. */
-function forget({ entity, originalEntity }: ChangeSet<Row>): void {
+/** The database has taken a change back: it is none that MikroORM has still to write. */
+function takeBack({ entity, originalEntity, payload }: ChangeSet<Row>): void {
   const known: Row | undefined = helper(entity).__originalEntityData
   if (known === undefined || originalEntity === undefined) return
-  for (const { property, field } of columnsOf(entity))
-    for (const key of [property, ...Object.keys(field.emptyColumns)])
-      known[key] = originalEntity[key]
+  for (const column of columnsOf(entity)) {
+    const { property, field } = column
+    const others = Object.keys(field.emptyColumns)
+    for (const key of [property, ...others]) known[key] = originalEntity[key]
+    if (!(property in payload)) continue
+    column.takeBack(entity, (originalEntity[property] ?? null) as string | null)
+    for (const key of others) entity[key] = originalEntity[key]
+  }
 }

@@ -63,8 +63,12 @@ export async function openSequelize(
     },
     find: async title =>
       await Document.findOne({ where: { title }, rejectOnEmpty: true, ...given(transaction) }),
+    // Sequelize calls a savepoint in a savepoint as another one, and goes back to the wrong one.
     nested: async work =>
-      await sequelize.transaction(given(transaction), async inner => await work(unit(inner))),
+      await sequelize.transaction(given(transaction), async inner => {
+        const { nested, ...own } = unit(inner)
+        return await work(own)
+      }),
   })
   const file = (name: string): never => new File(['new'], `${name}-new.txt`) as never
   return {
