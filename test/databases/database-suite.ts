@@ -2,12 +2,14 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import fc from 'fast-check'
 import { FileSystemStorage, MemoryStorage, type Storage } from 'stowage'
 import { collectGarbage } from 'stowage/fields'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { testAdapter } from '../fields/adapter-suite.ts'
 import { LosingProxy, type Loss, losses } from '../fields/harness/losing-proxy.ts'
 import { fieldsOn, type Session } from '../fields/harness/session.ts'
+import { PlanRun, planSettings, plans } from '../fields/plans.ts'
 import { type AdapterName, adapters } from './adapters.ts'
 import { bundleContender, Contender, type Order, type Outcome } from './contest.ts'
 import {
@@ -130,6 +132,22 @@ function testContests(adapter: AdapterName, place: () => Place): void {
     ])
     expect(outcomes.reduce((sum, { done }) => sum + done, 0)).toBeGreaterThan(0)
     await expectNoOrphan()
+  })
+
+  it('have their files, and leave none, whatever two plans do to them', {
+    timeout: 600_000,
+  }, async () => {
+    let runs = 0
+    let done = 0
+    const property = fc.asyncProperty(plans, plans, async (...both) => {
+      const name = `plan ${++runs}`
+      await new PlanRun(session, name).run([])
+      const works = both.map(plan => new PlanRun(session, name).contend(plan))
+      for (const count of await Promise.all(works)) done += count
+      await expectNoOrphan()
+    })
+    await fc.assert(property, { ...planSettings, endOnFailure: true })
+    expect(done).toBeGreaterThan(runs)
   })
 
   it('leave nothing behind when transactions that cannot be ordered fail', async () => {

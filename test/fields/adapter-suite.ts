@@ -13,7 +13,7 @@ import { devalueFiles, FieldFile, fileCodec, fileTransaction, superjsonFiles } f
 import { SuperJSON } from 'superjson'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Fields, fieldsOn, type Row, type Session, type Unit } from './harness/session.ts'
-import { PlanRun, plans } from './plans.ts'
+import { PlanRun, planSettings, plans } from './plans.ts'
 
 export interface Harness {
   open(fields: Fields): Promise<Session>
@@ -47,10 +47,6 @@ function cloned(value: unknown): string {
     return ''
   }
 }
-
-/** Plans for each adapter and database, `STOWAGE_PLAN_RUNS` for longer hunts. */
-const planRuns = Number(process.env['STOWAGE_PLAN_RUNS'] ?? 30)
-const planSeed = Number(process.env['STOWAGE_PLAN_SEED'] ?? 7)
 
 /** Sessions in this process so far: the first fields have ids by their tables, which others would share. */
 let opened = 0
@@ -676,7 +672,7 @@ export function testAdapter(name: string, harness: Harness): void {
           expect(actual).toEqual(expected)
           expect((await differences()).filter(text => !before.includes(text))).toEqual([])
         })
-        await fc.assert(property, { numRuns: planRuns, seed: planSeed })
+        await fc.assert(property, planSettings)
       })
     })
 

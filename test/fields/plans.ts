@@ -42,6 +42,12 @@ const { steps } = fc.letrec<{ readonly steps: Step[]; readonly step: Step }>(tie
   steps: fc.array(tie('step'), { minLength: 1, maxLength: 8 }),
 }))
 
+/** Plans for each adapter and database, `STOWAGE_PLAN_RUNS` for longer hunts. */
+export const planSettings = {
+  numRuns: Number(process.env['STOWAGE_PLAN_RUNS'] ?? 30),
+  seed: Number(process.env['STOWAGE_PLAN_SEED'] ?? 7),
+}
+
 /** Two rows, of which the plans make more. */
 const beginning: readonly Step[] = [
   { kind: 'create', row: 0, columns: ['normal', 'random'] },
@@ -62,6 +68,7 @@ export class PlanRun {
   readonly #name: string
   #state: State = new Map()
   #contents = 0
+  #isAlone = true
 
   constructor(session: Session, name: string) {
     this.#session = session
@@ -79,6 +86,18 @@ export class PlanRun {
         this.#state = before
       }
     }
+  }
+
+  /** The same while others change the rows, so that nobody knows which steps succeed; gives how many did. */
+  async contend(plan: readonly Step[]): Promise<number> {
+    this.#isAlone = false
+    let done = 0
+    for (const step of plan)
+      await this.#step(step, this.#session, new Map()).then(
+        () => done++,
+        () => {},
+      )
+    return done
   }
 
   /** What the rows have, and what they should have. */
@@ -115,7 +134,7 @@ export class PlanRun {
       return await this.#unit(step, unit)
     }
     const isThere = this.#state.has(step.row)
-    if (step.kind === 'create' ? isThere : !isThere) return
+    if (this.#isAlone && (step.kind === 'create' ? isThere : !isThere)) return
     if (step.kind === 'create' || step.kind === 'clash') {
       const row = unit.make(this.#title(step.row))
       const contents = this.#assign(row, step.columns)
@@ -149,7 +168,8 @@ export class PlanRun {
       change(Object.fromEntries(files.map(([column, , content]) => [column, content])))
     } else if (step.kind === 'share') {
       const contents = this.#state.get(step.from)
-      if (contents === undefined) return
+      // Of a row that an open transaction gives a file of others, these do not know.
+      if (contents === undefined || !this.#isAlone) return
       const from = await unit.find(this.#title(step.from))
       row[step.column].assign(from[step.column].name)
       await unit.save(row)
@@ -187,7 +207,9 @@ export class PlanRun {
       ])
     } catch (error) {
       this.#state = before
-      if (error !== onPurpose && clash === undefined) throw error
+      // What has failed by others may have ended the whole transaction, as a deadlock of MariaDB does.
+      const isExpected = error === onPurpose || (clash !== undefined && this.#isAlone)
+      if (!isExpected) throw error
     }
   }
 }
