@@ -1,6 +1,7 @@
 // Puts the declarations of many modules into one file: each file occupies whole blocks on disk, and half
 // of what the declarations took was the unused ends of these. Modules that import a package stay on their
-// own, so that nobody needs the types of an ORM that is not used; so do those whose names are taken.
+// own, so that nobody needs the types of an ORM that is not used; so do those that name such a module, and
+// those whose names are taken.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 
@@ -61,6 +62,7 @@ function choose(modules, entries) {
       const links = [...module.imports, ...module.exports]
       return (
         !entries.includes(path) &&
+        !needsPackage(modules, path) &&
         links.every(({ from, names }) => from?.startsWith('.') !== false && isPlain(names))
       )
     }),
@@ -77,6 +79,17 @@ function choose(modules, entries) {
     if (clashing === undefined) return chosen
     chosen.delete(clashing)
   }
+}
+
+/** Whether a module, or one that it names, imports a package. */
+function needsPackage(modules, path, seen = new Set()) {
+  const module = modules.get(path)
+  if (module === undefined || seen.has(path)) return false
+  seen.add(path)
+  return [...module.imports, ...module.exports].some(({ from, module: other }) => {
+    if (from === undefined || from.startsWith('node:')) return false
+    return !from.startsWith('.') || needsPackage(modules, other, seen)
+  })
 }
 
 /** Names that a module declares or imports, with the modules that declare them. */
