@@ -201,6 +201,33 @@ describe.each(['a file', ':memory:'])(
       expect([await named(), await stored()]).toEqual([[null], []])
     })
 
+    it('do not name a file again that others have taken away between two writes at once', async () => {
+      class Person extends Model {
+        declare id: number
+        declare avatar: FieldFile
+        declare letter: FieldFile
+      }
+      Person.init({ avatar: avatar(), letter: avatar() }, { sequelize, timestamps: false })
+      await Person.sync()
+      const row = await Person.create()
+      const events = new EventEmitter()
+      const deleted = once(events, 'deleted')
+      let writes = 0
+      Person.addHook('beforeUpdate', async written => {
+        if (written === row && ++writes === 2) await deleted
+      })
+      Person.addHook('afterUpdate', 'delete', async () => {
+        Person.removeHook('afterUpdate', 'delete')
+        const other = await Person.findByPk(row.id, { rejectOnEmpty: true })
+        for (const written of [other.avatar, other.letter])
+          if (written.hasFile()) await written.delete()
+        events.emit('deleted')
+      })
+      await Promise.all([row.avatar.save('a.txt', 'a'), row.letter.save('l.txt', 'l')])
+      const { avatar: one, letter: two } = await Person.findByPk(row.id, { rejectOnEmpty: true })
+      expect(await stored()).toEqual([one.name, two.name].filter(name => name !== null))
+    })
+
     it('are those of the database again after reload(), without content that waited', async () => {
       const user = await User.create({ avatar: file('a') })
       user.avatar.assign(file('c'))

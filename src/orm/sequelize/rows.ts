@@ -12,10 +12,11 @@ import type { FileModel } from '../../fields/file-models.ts'
 import { type FileScope, inScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
 import { forgetContentOfRow, knownFileOfRow } from '../../fields/rows.ts'
+import { Turns } from '../../fields/turns.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
 import type { Cascades } from './cascades.ts'
 import { everyRow, modelOf } from './table.ts'
-import type { Transactions } from './transactions.ts'
+import { rootOf, type Transactions } from './transactions.ts'
 
 /** What is known about the files of models. */
 interface Files {
@@ -61,6 +62,7 @@ export class Rows {
   readonly #files: Files
   readonly #own = new AsyncLocalStorage<Own>()
   readonly #saving = new AsyncLocalStorage<Saving>()
+  readonly #turns = new WeakMap<Model, Turns>()
 
   constructor(sequelize: Sequelize, transactions: Transactions, files: Files) {
     this.#sequelize = sequelize
@@ -100,8 +102,23 @@ export class Rows {
     })
   }
 
-  /** Content that waits is stored before Sequelize looks whether the row is valid. */
+  /**
+   * Two writes of one row object at once would write each other's files, also those that others have
+   * replaced meanwhile.
+   */
   async save<T>(
+    row: Model,
+    options: WriteOptions,
+    save: (options: WriteOptions) => Promise<T>,
+  ): Promise<T> {
+    const turns = this.#turns.get(row) ?? new Turns()
+    this.#turns.set(row, turns)
+    const { transaction } = this.#inside(options)
+    return await turns.take(rootOf(transaction), () => this.#save(row, options, save))
+  }
+
+  /** Content that waits is stored before Sequelize looks whether the row is valid. */
+  async #save<T>(
     row: Model,
     options: WriteOptions,
     save: (options: WriteOptions) => Promise<T>,
