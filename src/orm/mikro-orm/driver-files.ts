@@ -10,6 +10,7 @@ import { ImproperlyConfigured, isStorageError, UnsupportedError } from '../../co
 import { countUses, FileModel, FileModels, mostUses } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import { refuseUnstored } from '../../fields/statements.ts'
+import { Turns } from '../../fields/turns.ts'
 import { columnsOfClass, driversKey, type Prototype } from './columns.ts'
 import { type Connection, TransactionScopes, watchStatements } from './connection.ts'
 import { watchRows } from './hydration.ts'
@@ -69,6 +70,7 @@ export class DriverFiles {
   readonly #schemas = new Map<EntityMetadata, Set<string | undefined>>()
   /** Whether a statement is that of a flush, which has looked at its rows. */
   readonly #flushing = new AsyncLocalStorage<true>()
+  readonly #turns = new WeakMap<EntityManager, Turns>()
   #wasClosed = false
 
   constructor(driver: Driver) {
@@ -131,6 +133,13 @@ export class DriverFiles {
     const outer = this.#scopes.around(transaction)
     if (outer !== undefined) heir.setTransactionContext(outer)
     return heir
+  }
+
+  /** MikroORM forgets a flush that waits for another one of its manager, if that fails. */
+  async inTurn(em: EntityManager, flush: () => Promise<void>): Promise<void> {
+    const turns = this.#turns.get(em) ?? new Turns()
+    this.#turns.set(em, turns)
+    await turns.take(undefined, flush)
   }
 
   isOpen(em: EntityManager): boolean {

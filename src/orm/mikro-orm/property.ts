@@ -142,7 +142,8 @@ function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileFiel
 /** A row as its files see it. */
 class EntityHost extends PropertyHost<Row> {
   async persist(): Promise<void> {
-    await this.#em().persist(this.owner).flush()
+    const em = this.#em()
+    await filesOf(em).inTurn(em, () => em.persist(this.owner).flush())
   }
 
   scope(): FileScope | undefined {
