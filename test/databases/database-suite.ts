@@ -134,21 +134,24 @@ function testContests(adapter: AdapterName, place: () => Place): void {
     await expectNoOrphan()
   })
 
-  it('have their files, and leave none, whatever two plans do to them', {
-    timeout: 600_000,
-  }, async () => {
-    let runs = 0
-    let done = 0
-    const property = fc.asyncProperty(plans, plans, async (...both) => {
-      const name = `plan ${++runs}`
-      await new PlanRun(session, name).run([])
-      const works = both.map(plan => new PlanRun(session, name).contend(plan))
-      for (const count of await Promise.all(works)) done += count
-      await expectNoOrphan()
+  // A hunt, for which one says how long it is to be: no two runs are the same.
+  if (process.env['STOWAGE_PLAN_RUNS'] !== undefined) {
+    it('have their files, and leave none, whatever two plans do to them', {
+      timeout: 600_000,
+    }, async () => {
+      let runs = 0
+      let done = 0
+      const property = fc.asyncProperty(plans, plans, async (...both) => {
+        const name = `plan ${++runs}`
+        await new PlanRun(session, name).run([])
+        const works = both.map(plan => new PlanRun(session, name).contend(plan))
+        for (const count of await Promise.all(works)) done += count
+        await expectNoOrphan()
+      })
+      await fc.assert(property, { ...planSettings, endOnFailure: true })
+      expect(done).toBeGreaterThan(runs)
     })
-    await fc.assert(property, { ...planSettings, endOnFailure: true })
-    expect(done).toBeGreaterThan(runs)
-  })
+  }
 
   it('leave nothing behind when transactions that cannot be ordered fail', async () => {
     if (place().kind === 'postgres') {
