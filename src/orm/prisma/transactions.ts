@@ -10,8 +10,8 @@ export type Transaction = Any<TransactionHandle>
 /** The interactive transactions of an extended client, whose queries say which one they belong to. */
 export class Transactions extends AllTransactions<TransactionHandle> {
   /**
-   * Calls with the transaction of a query, which is sent until it is carried out. PostgreSQL takes all of a transaction back in which a statement
-   * has failed, and answers its commit as if all was well.
+   * Calls with the transaction of a query, which is sent until it is carried out. PostgreSQL takes all of
+   * a transaction back in which a statement has failed, and answers its commit as if all was well.
    */
   watched<Q extends Sent>(
     answer: (query: Q, transaction: Transaction | undefined) => Promise<unknown>,
