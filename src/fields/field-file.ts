@@ -65,6 +65,8 @@ export const isUnwritten: unique symbol = Symbol('stowage.isUnwritten')
 
 /** For adapters: whether somebody has given the row another file since it was read or written. */
 export const isChanged: unique symbol = Symbol('stowage.isChanged')
+/** For adapters: what they have given for its row. */
+export const hostOf: unique symbol = Symbol('stowage.hostOf')
 /** For adapters: the name that the row has in the database by now. */
 export const refresh: unique symbol = Symbol('stowage.refresh')
 /** For adapters: the row was read again; what it was given since then is no more. */
@@ -334,6 +336,10 @@ export class FieldFile {
   /** Also tells libraries that copy objects member by member that this is none to be copied. */
   get [Symbol.toStringTag](): string {
     return 'FieldFile'
+  }
+
+  get [hostOf](): FieldHost {
+    return this.#host
   }
 
   get [columnName](): string | null {

@@ -1,7 +1,7 @@
 import { makeTypedQueryFactory, skip } from '@prisma/client/runtime/client'
 import { UnsupportedError, ValidationError } from 'stowage'
 import { FieldFile, FileField, fileTransaction } from 'stowage/fields'
-import { fileExtension } from 'stowage/prisma'
+import { fileData, fileExtension } from 'stowage/prisma'
 import { describe, expect, it } from 'vitest'
 import { file, setUp } from './harness/prisma-files.ts'
 
@@ -84,6 +84,49 @@ describe('data', () => {
     ])
       await expect(write()).rejects.toThrow(UnsupportedError)
     expect(await stored()).toEqual([])
+  })
+
+  it('leaves a file as it is that the row was read with: it may have got another one since', async () => {
+    const { base, files, storage, stored } = await setUp()
+    const scan = new FileField({ storage })
+    const prisma = base.$extends(files).$extends(fileExtension({ page: { scan } }))
+    const { id } = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const key = { chapter: 1, number: 2 }
+    await prisma.page.create({ data: { ...key, scan: file('b.txt') } })
+    const where = { id }
+    const whole = await prisma.document.findUniqueOrThrow({ where })
+    const part = await prisma.document.findUniqueOrThrow({ where, select: { normal: true } })
+    const page = await prisma.page.findUniqueOrThrow({ where: { chapter_number: key } })
+    await prisma.document.update({ where, data: { normal: file('c.txt') } })
+    await prisma.page.update({ where: { chapter_number: key }, data: { scan: file('d.txt') } })
+
+    const data = { normal: fileData(whole.normal) }
+    const late = await prisma.document.update({
+      where: { title: 'a' },
+      data: { ...data, width: 1 },
+    })
+    expect(late).toMatchObject({ width: 1, normal: { name: 'c.txt' } })
+    await prisma.document.update({ where, data: { normal: fileData(part.normal) } })
+    await prisma.page.update({
+      where: { chapter_number: key, folderId: null, AND: { number: { gt: 1 } } },
+      data: { scan: { set: fileData(page.scan) } },
+    })
+    expect(await base.document.findUniqueOrThrow({ where })).toMatchObject({ normal: 'c.txt' })
+    expect(await base.page.findFirstOrThrow()).toMatchObject({ scan: 'd.txt' })
+    expect(await stored()).toEqual(['c.txt', 'd.txt'])
+  })
+
+  it('gives a row the file of another one, and the one that it had where the field keeps it', async () => {
+    const { prisma, names, stored } = await setUp({}, 'keep')
+    const first = await prisma.document.create({ data: { title: 'a', normal: file('a.txt') } })
+    const { id } = await prisma.document.create({ data: { title: 'b' } })
+    await prisma.document.update({ where: { id }, data: { normal: fileData(first.normal) } })
+    await first.normal.save('c.txt', 'c')
+    const second = await prisma.document.findUniqueOrThrow({ where: { id } })
+    await prisma.document.update({ where: { id }, data: { normal: '' } })
+    await prisma.document.update({ where: { id }, data: { normal: fileData(second.normal) } })
+    expect(await names()).toEqual(['c.txt', 'a.txt'])
+    expect(await stored()).toEqual(['a.txt', 'c.txt'])
   })
 
   it('is stored under a name that its row gives, also what the data does not say of it', async () => {

@@ -141,3 +141,8 @@ export function valuesOf(value: unknown): Values {
 export function isValues(value: unknown): value is Values {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
+
+/** Such as `{ increment: 1 }` and `{ gt: 1 }`, where a value could be. */
+export function isOperation(value: unknown): value is Values {
+  return isValues(value) && Object.getPrototypeOf(value) === Object.prototype
+}

@@ -208,7 +208,7 @@ function both(given: unknown, same: readonly Values[]): unknown[] {
 }
 
 /** The condition for one row as one for many: those know no name of several columns together. */
-function plainly(where: Values, shape: ModelShape | undefined): Values {
+export function plainly(where: Values, shape: ModelShape | undefined): Values {
   const known = new Set(['AND', 'OR', 'NOT', ...(shape?.fields.map(({ name }) => name) ?? [])])
   const parts = Object.entries(where).map(([name, value]) =>
     known.has(name) ? { [name]: value } : valuesOf(value),

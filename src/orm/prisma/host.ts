@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { FieldFile, FieldHost } from '../../fields/field-file.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
-import type { Values } from './client.ts'
+import { isOperation, type Values } from './client.ts'
 import type { Transaction } from './transactions.ts'
 
 /** What the files of a row need of their extension. */
@@ -42,6 +43,17 @@ export class PrismaHost implements FieldHost {
     this.#given = given
     this.owner = row
     this.#shown = shown
+  }
+
+  /** Whether it is the row that a unique condition is for; false where the row does not show that. */
+  isOf(model: string, where: Values): boolean {
+    if (model !== this.#model) return false
+    // Beside the unique columns there may be further conditions.
+    const values = Object.entries(where).filter(
+      ([, value]) => value !== undefined && !Array.isArray(value) && !isOperation(value),
+    )
+    const isSame = values.every(([column, value]) => isDeepStrictEqual(this.owner[column], value))
+    return isSame && values.length > 0
   }
 
   /** Rows are what a query gave: a write is made of the file itself. */

@@ -1,8 +1,15 @@
-import { changedColumns, columnName, type FieldHost } from '../../fields/field-file.ts'
+import {
+  changedColumns,
+  columnName,
+  FieldFile,
+  type FieldHost,
+  hasNews,
+  hostOf,
+} from '../../fields/field-file.ts'
 import type { FileModel } from '../../fields/file-models.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
-import { isValues, type Query, type Values, valuesOf } from './client.ts'
-import { fulfilled, resultOf, writeIfSame } from './conditional-write.ts'
+import { isOperation, type Query, type Values, valuesOf } from './client.ts'
+import { fulfilled, plainly, resultOf, writeIfSame } from './conditional-write.ts'
 import type { PrismaDatabase } from './database.ts'
 import { fileOf, givenIn, isContent } from './file-data.ts'
 import { PrismaHost, type RowWriter } from './host.ts'
@@ -47,6 +54,7 @@ export class PrismaWrites {
   ): Promise<unknown> {
     const { model, args, query } = call
     const data = valuesOf(args['data'])
+    this.#leaveUntouched(call, files, data)
     const given = givenIn(data, files.properties)
     if (Object.keys(given).length === 0) return await query(args)
     const isAsking = Object.entries(given).some(
@@ -68,6 +76,21 @@ export class PrismaWrites {
       this.#counter(transaction),
     )
     return resultOf(outcome)
+  }
+
+  /**
+   * A file that the row was read with, and that nobody has touched since, is no change: the row may have
+   * got another one meanwhile, and this one be gone.
+   */
+  #leaveUntouched({ model, args }: Query, { fields, properties }: FileModel, data: Values): void {
+    const where = plainly(valuesOf(args['where']), this.#database.shapeOf(model))
+    for (const [column, file] of Object.entries(givenIn(data, properties))) {
+      if (!(file instanceof FieldFile) || file[hasNews]) continue
+      const host = file[hostOf]
+      const isOwn = host instanceof PrismaHost && host.isOf(model, where)
+      if (isOwn && file.field === fields[column] && file.field.onReplace === 'cleanup')
+        Reflect.deleteProperty(data, column)
+    }
   }
 
   async delete(
@@ -146,8 +169,7 @@ function isFollowed({ __internalParams }: Query, transaction: Transaction | unde
 function changed(row: Values, data: Values): Values {
   const given = Object.entries(data).flatMap(([column, value]) => {
     if (value === undefined) return []
-    const isOperation = isValues(value) && Object.getPrototypeOf(value) === Object.prototype
-    if (!isOperation) return [[column, value] as const]
+    if (!isOperation(value)) return [[column, value] as const]
     return 'set' in value ? [[column, value['set']] as const] : []
   })
   return { ...row, ...Object.fromEntries(given) }
