@@ -69,6 +69,8 @@ export class PlanRun {
   #state: State = new Map()
   #contents = 0
   #isAlone = true
+  /** Saves that run at once: when one fails, nobody waits for the other. */
+  readonly #saves: Promise<void>[] = []
 
   constructor(session: Session, name: string) {
     this.#session = session
@@ -97,6 +99,7 @@ export class PlanRun {
         () => done++,
         () => {},
       )
+    await Promise.allSettled(this.#saves)
     return done
   }
 
@@ -162,9 +165,9 @@ export class PlanRun {
       change(contents)
     } else if (step.kind === 'together') {
       const files = step.columns.map(column => [column, ...this.#file(column)] as const)
-      await Promise.all(
-        files.map(async ([column, name, content]) => row[column].save(name, content)),
-      )
+      const saves = files.map(async ([column, name, content]) => row[column].save(name, content))
+      this.#saves.push(...saves)
+      await Promise.all(saves)
       change(Object.fromEntries(files.map(([column, , content]) => [column, content])))
     } else if (step.kind === 'share') {
       const contents = this.#state.get(step.from)
