@@ -1,11 +1,13 @@
 // collectGarbage of 1,000,000 keys against 1,000,000 rows: time and resident memory over the baseline.
-//   node bench/gc.mjs [--keys 1000000] [--json]
+//   node bench/gc.mjs [--keys 1000000] [--disk] [--json]
 // The storage lists names that it makes up, the rows come from a generator in another order: what is
-// measured is the comparison, not a service. One key in 1,000 is an orphan, one row in 1,000 misses its file.
+// measured is the comparison, not a service; `--disk`: as files, which links may give several names. One key in 1,000 is an orphan, one row in 1,000 misses its file.
+import { UnsupportedError } from 'stowage'
 import { collectGarbage } from 'stowage/fields'
 import { machine, numberOption, print, table } from './measure.mjs'
 
 const keys = numberOption('keys', 1_000_000)
+const isOnDisk = process.argv.includes('--disk')
 const old = new Date(0)
 const nameOf = index => `uploads/2026/${String(index % 365).padStart(3, '0')}/photo-${index}.jpeg`
 
@@ -13,7 +15,14 @@ const nameOf = index => `uploads/2026/${String(index % 365).padStart(3, '0')}/ph
 let listed = 1000
 const storage = {
   async *list() {
-    for (let index = 0; index < listed; index++) yield { name: nameOf(index), modifiedTime: old }
+    for (let index = 0; index < listed; index++) {
+      const etag = isOnDisk ? `"1f-${index}-19a8f2c3b1e"` : undefined
+      yield { name: nameOf(index), modifiedTime: old, etag }
+    }
+  },
+  path(name) {
+    if (isOnDisk) return `/media/${name}`
+    throw new UnsupportedError('no path', {})
   },
   async exists() {
     return false

@@ -1,19 +1,20 @@
-/** Slots at the start; a power of two, as every size is. */
-const firstSize = 1024
-/** Where a table is rebuilt twice as large; fuller ones answer slowly. */
-const maxLoad = 0.7
+/** Names in one bucket at most; a power of two. */
+const slots = 1024
+/** Where a bucket is split in two; fuller ones answer slowly. */
+const maxCount = 0.8 * slots
 
 /**
- * A set of names that keeps 64 bits of each instead of its text: a million take 16 MiB. Two names
+ * A set of names that keeps 64 bits of each instead of its text: a million take 15 MiB. Two names
  * are taken for one with a chance of 1 to 2⁶⁴ per pair; the seed is new each time, so that nobody
  * can look for such names.
+ *
+ * It grows by one bucket at a time (extendible hashing): a table that is made anew needs its old one beside
+ * it, and leaves that to the collector.
  */
 export class NameSet {
   readonly #seed = crypto.getRandomValues(new Uint32Array(2))
-  #size = firstSize
-  /** Two words per slot; both 0: it is free. */
-  #hashes = new Uint32Array(2 * firstSize)
-  #marks = new Uint8Array(firstSize / 8)
+  /** By as many of the lowest bits of a hash as tell all buckets apart; 2ⁿ entries. */
+  #directory: Bucket[] = [new Bucket(0)]
   #count = 0
 
   get count(): number {
@@ -23,64 +24,55 @@ export class NameSet {
   /** Whether the name was not in the set before. */
   add(name: string): boolean {
     const [high, low] = this.#hash(name)
-    if (!this.#insert(high, low)) return false
+    let bucket = this.#bucketOf(low)
+    const slot = bucket.find(high, low)
+    if (bucket.isTaken(slot)) return false
+    if (bucket.count < maxCount) bucket.put(slot, high, low)
+    else {
+      do {
+        this.#split(bucket, low)
+        bucket = this.#bucketOf(low)
+      } while (bucket.count >= maxCount)
+      bucket.put(bucket.find(high, low), high, low)
+    }
     this.#count++
-    if (this.#count > this.#size * maxLoad) this.#grow()
     return true
   }
 
   has(name: string): boolean {
-    return this.#isTaken(this.#find(...this.#hash(name)))
+    const [high, low] = this.#hash(name)
+    const bucket = this.#bucketOf(low)
+    return bucket.isTaken(bucket.find(high, low))
   }
 
   /** Whether the name is in the set; it is marked then. */
   mark(name: string): boolean {
-    const slot = this.#find(...this.#hash(name))
-    if (!this.#isTaken(slot)) return false
-    const byte = slot >> 3
-    this.#marks[byte] = (this.#marks[byte] ?? 0) | (1 << (slot & 7))
+    const [high, low] = this.#hash(name)
+    const bucket = this.#bucketOf(low)
+    const slot = bucket.find(high, low)
+    if (!bucket.isTaken(slot)) return false
+    bucket.mark(slot)
     return true
   }
 
   /** Whether the name is in the set and was marked. */
   isMarked(name: string): boolean {
-    const slot = this.#find(...this.#hash(name))
-    return this.#isTaken(slot) && ((this.#marks[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0
+    const [high, low] = this.#hash(name)
+    const bucket = this.#bucketOf(low)
+    return bucket.isMarked(bucket.find(high, low))
   }
 
-  #insert(high: number, low: number): boolean {
-    const slot = this.#find(high, low)
-    if (this.#isTaken(slot)) return false
-    this.#hashes[2 * slot] = high
-    this.#hashes[2 * slot + 1] = low
-    return true
-  }
-
-  /** Where the hash is, or the free slot where it belongs. */
-  #find(high: number, low: number): number {
-    const mask = this.#size - 1
-    let slot = low & mask
-    while (this.#isTaken(slot)) {
-      if (this.#hashes[2 * slot] === high && this.#hashes[2 * slot + 1] === low) return slot
-      slot = (slot + 1) & mask
-    }
-    return slot
-  }
-
-  #isTaken(slot: number): boolean {
-    return this.#hashes[2 * slot] !== 0 || this.#hashes[2 * slot + 1] !== 0
+  #bucketOf(low: number): Bucket {
+    return this.#directory[low & (this.#directory.length - 1)] as Bucket
   }
 
   /** Before anything is marked: all names are added first. */
-  #grow(): void {
-    const old = this.#hashes
-    this.#size *= 2
-    this.#hashes = new Uint32Array(2 * this.#size)
-    this.#marks = new Uint8Array(this.#size / 8)
-    for (let at = 0; at < old.length; at += 2) {
-      const [high = 0, low = 0] = [old[at], old[at + 1]]
-      if (high !== 0 || low !== 0) this.#insert(high, low)
-    }
+  #split(bucket: Bucket, low: number): void {
+    const bit = 1 << bucket.depth
+    if (bit === this.#directory.length) this.#directory = this.#directory.concat(this.#directory)
+    const other = bucket.split(bit)
+    const first = (low & (bit - 1)) | bit
+    for (let at = first; at < this.#directory.length; at += 2 * bit) this.#directory[at] = other
   }
 
   /** Two independent multiplicative hashes with a final mix (MurmurHash3's). */
@@ -96,6 +88,65 @@ export class NameSet {
     }
     const mixed = mix(high ^ (low >>> 16))
     return [mixed, mix(low ^ (high >>> 15)) || 1]
+  }
+}
+
+/** Hashes that have their lowest bits in common. */
+class Bucket {
+  /** Number of these bits. */
+  depth: number
+  count = 0
+  /** Two words per slot; both 0: it is free. */
+  readonly #hashes = new Uint32Array(2 * slots)
+  readonly #marks = new Uint8Array(slots / 8)
+
+  constructor(depth: number) {
+    this.depth = depth
+  }
+
+  /** Where the hash is, or the free slot where it belongs. */
+  find(high: number, low: number): number {
+    let slot = high & (slots - 1)
+    while (this.isTaken(slot)) {
+      if (this.#hashes[2 * slot] === high && this.#hashes[2 * slot + 1] === low) return slot
+      slot = (slot + 1) & (slots - 1)
+    }
+    return slot
+  }
+
+  isTaken(slot: number): boolean {
+    return this.#hashes[2 * slot] !== 0 || this.#hashes[2 * slot + 1] !== 0
+  }
+
+  put(slot: number, high: number, low: number): void {
+    this.#hashes[2 * slot] = high
+    this.#hashes[2 * slot + 1] = low
+    this.count++
+  }
+
+  mark(slot: number): void {
+    const byte = slot >> 3
+    this.#marks[byte] = (this.#marks[byte] ?? 0) | (1 << (slot & 7))
+  }
+
+  isMarked(slot: number): boolean {
+    return ((this.#marks[slot >> 3] ?? 0) & (1 << (slot & 7))) !== 0
+  }
+
+  /** Gives away what has the bit. */
+  split(bit: number): Bucket {
+    this.depth++
+    const other = new Bucket(this.depth)
+    const old = this.#hashes.slice()
+    this.#hashes.fill(0)
+    this.count = 0
+    for (let at = 0; at < old.length; at += 2) {
+      const [high = 0, low = 0] = [old[at], old[at + 1]]
+      if (high === 0 && low === 0) continue
+      const bucket = (low & bit) === 0 ? this : other
+      bucket.put(bucket.find(high, low), high, low)
+    }
+    return other
   }
 }
 
