@@ -1,5 +1,6 @@
 export { type FileCodec, fileCodec } from './fields/codec.ts'
-export { FieldFile, type FieldHost, type FileInput } from './fields/field-file.ts'
+export { FieldFile, type FileInput } from './fields/field-file.ts'
+export type { FieldHost } from './fields/field-host.ts'
 export { FileField, type FileFieldOptions, type StoredUpload } from './fields/file-field.ts'
 export { collectGarbage, type GarbageFinding, type GarbageOptions } from './fields/garbage.ts'
 export { ImageField, ImageFieldFile, type ImageFieldOptions } from './fields/image-field.ts'

@@ -1,7 +1,8 @@
 import { type Bytes, ownBytes } from '../core/bytes.ts'
 import { StorageError, ValidationError } from '../core/errors.ts'
 import { quoteName } from '../core/quote.ts'
-import { FieldFile, isPending } from './field-file.ts'
+import { FieldFile } from './field-file.ts'
+import { isPending } from './field-host.ts'
 import { fieldOf } from './registry.ts'
 import { rowFields } from './rows.ts'
 

@@ -1,128 +1,37 @@
 import type { Bytes } from '../core/bytes.ts'
 import type { Content } from '../core/content.ts'
 import { type ContentFile, isContentFile } from '../core/content-file.ts'
-import { ClosedFileError, NoFileError, UnsupportedError, ValidationError } from '../core/errors.ts'
-import type { BinaryReader, TextReader } from '../core/open-file.ts'
+import { NoFileError, UnsupportedError, ValidationError } from '../core/errors.ts'
 import { checkArguments, kindOf } from '../core/options.ts'
 import { quoteName } from '../core/quote.ts'
 import type { Storage, UrlOptions } from '../core/storage.ts'
 import { toWebStream } from '../core/web-stream.ts'
+import { Activity, idle, noColumns, none, type Snapshot } from './activity.ts'
+import {
+  afterDelete,
+  afterWrite,
+  beforeWrite,
+  changedColumns,
+  columnName,
+  type FieldHost,
+  hasNews,
+  holdName,
+  hostOf,
+  isChanged,
+  isPending,
+  isUnwritten,
+  refresh,
+  reread,
+} from './field-host.ts'
 import type { FileField, StoredUpload } from './file-field.ts'
 import { type Creation, currentScope, type FileScope, inScope, newCreation } from './lifecycle.ts'
 import { PendingFile } from './pending-file.ts'
 import { areSomeIn, fieldsOfDefault } from './registry.ts'
+import { StoredFile } from './stored-file.ts'
 import { Turns } from './turns.ts'
 
 /** What a field can be given: a stored name, content with a name, another row's file, or nothing. */
 export type FileInput = string | File | ContentFile | FieldFile | null
-
-/** The row that a file belongs to, as its adapter knows it. */
-export interface FieldHost {
-  readonly owner: object | null
-  /** Name of the property, for messages. Default: the one that the field knows. */
-  readonly attribute?: string | undefined
-  /** Writes the column of the row in memory; `isChanged`: the database is to be told. */
-  setName(name: string | null, isChanged: boolean): void
-  /** Writes a further column of the row in memory, such as an image's width. */
-  setColumn?(column: string, value: number | null): void
-  /** Writes the row to the database, which calls the file's `[beforeWrite]` and `[afterWrite]`. */
-  persist?(file: FieldFile): Promise<void>
-  /** The scope of the transaction that the row is written in, if one is open. */
-  scope?(): FileScope | undefined
-  /**
-   * Number of rows in the database that name a file of this storage; `isOver`: so is the transaction, and
-   * others are to be asked. `undefined` where that cannot be told.
-   */
-  uses?(name: string, storage: Storage, isOver: boolean): Promise<number | undefined>
-  /** Whether the row is in the database, and was read without this column. */
-  readonly isUnread?: boolean | undefined
-  /**
-   * Saves and deletions wait for those of the same line; default: there is one. For a transaction, which
-   * may have a lock that the others wait for, where a write that was overtaken looks at the row again.
-   */
-  readonly line?: object | undefined
-  /** Writes that run at once may share one transaction, and overwrite each other unseen. */
-  readonly sharesTransactions?: boolean | undefined
-}
-
-/** For adapters: stores content that waits. The row can be written then. */
-export const beforeWrite: unique symbol = Symbol('stowage.beforeWrite')
-/** For adapters: the name that a statement is about to write; whoever asks holds the file. */
-export const holdName: unique symbol = Symbol('stowage.holdName')
-/** For adapters: the row was written; the name that it had in the database has had its time. */
-export const afterWrite: unique symbol = Symbol('stowage.afterWrite')
-/** For adapters: the row was deleted; so is its file, unless another row uses it. */
-export const afterDelete: unique symbol = Symbol('stowage.afterDelete')
-/** For adapters: what the column holds, `null` for nothing. Content that waits is not in it. */
-export const columnName: unique symbol = Symbol('stowage.columnName')
-/** For adapters without row objects: what goes into further columns with the next write. */
-export const changedColumns: unique symbol = Symbol('stowage.changedColumns')
-/** For adapters: whether content waits for the row to be written. */
-export const isPending: unique symbol = Symbol('stowage.isPending')
-
-/** For adapters: whether the row has to be written, though its column may look as it was loaded. */
-export const isUnwritten: unique symbol = Symbol('stowage.isUnwritten')
-
-/** For adapters: whether somebody has given the row another file since it was read or written. */
-export const isChanged: unique symbol = Symbol('stowage.isChanged')
-/** For adapters: what they have given for its row. */
-export const hostOf: unique symbol = Symbol('stowage.hostOf')
-/** For adapters: the name that the row has in the database by now. */
-export const refresh: unique symbol = Symbol('stowage.refresh')
-/** For adapters: the row was read again; what it was given since then is no more. */
-export const reread: unique symbol = Symbol('stowage.reread')
-/** For adapters: whether anything has happened to the file that the next write of the row has to do with. */
-export const hasNews: unique symbol = Symbol('stowage.hasNews')
-
-/** What a file and its row showed before something that may fail. */
-interface Snapshot {
-  readonly stored: string | null
-  readonly pending: PendingFile | undefined
-  readonly unsaved: boolean
-  readonly unwritten: boolean
-  readonly changed: boolean
-  /** Of the row in memory. */
-  readonly shown: StoredUpload['columns']
-  /** Those that were still to be written. */
-  readonly columns: StoredUpload['columns']
-}
-
-const none: ReadonlySet<string> = new Set()
-const noColumns: StoredUpload['columns'] = {}
-
-/** What happens to a file. Thousands are made when rows are read, and few of them ever do anything. */
-class Activity {
-  pending: PendingFile | undefined
-  storing: Promise<StoredUpload> | undefined
-  /** Whether the stored file was stored here and no row in the database has it yet. */
-  unsaved = false
-  /**
-   * Whether no write of the row has heard of the stored file yet. It may have the name of a file that
-   * the row had when it was loaded, and that is gone since.
-   */
-  unwritten = false
-  /** Whether the row in memory was given the stored file, or none, and no write of it has told the database. */
-  changed = false
-  /** What a transaction is told about the stored file. */
-  creation: Creation | undefined
-  /** Names whose time has passed, and which leave with the next write of the row. */
-  forgotten: ReadonlySet<string> = none
-  /**
-   * Set from `delete` until the row is written; `before`: what is shown again if that is undone. Without it
-   * the row keeps the change.
-   */
-  deletion: { readonly default: boolean; readonly before: Snapshot | undefined } | undefined
-  /** Further columns, to be written with the row. */
-  columns: StoredUpload['columns'] = noColumns
-  /** Whether nobody has looked at the stored file, whose name came without content. */
-  unmeasured = false
-  reader: BinaryReader | TextReader | undefined
-  closed = false
-  turns: Turns | undefined
-  assignments = 0
-}
-
-const idle: Activity = Object.freeze(new Activity())
 
 /** A file that belongs to no row: it can be read, and stored with `save: false`. */
 const detached: FieldHost = {
@@ -169,7 +78,7 @@ export class FieldFile {
 
   /** Whether the file is not open. */
   get closed(): boolean {
-    return this.#activity.pending?.closed ?? this.#activity.reader?.closed ?? true
+    return (this.#activity.pending ?? this.#activity.reading)?.closed ?? true
   }
 
   hasFile(): boolean {
@@ -216,14 +125,7 @@ export class FieldFile {
         { operation: 'open', file: name },
       )
     }
-    this.#own.closed = false
-    if (this.#activity.pending !== undefined) this.#activity.pending.open(mode)
-    else if (this.#activity.reader?.mode === mode && !this.#activity.reader.closed)
-      await this.#activity.reader.seek(0)
-    else {
-      await this.#activity.reader?.close()
-      this.#own.reader = await this.storage.open(name, mode)
-    }
+    await this.#content(name).open(mode)
     return this
   }
 
@@ -233,30 +135,17 @@ export class FieldFile {
    * @throws ClosedFileError after `close`
    */
   async read(n?: number): Promise<Bytes | string> {
-    this.requireFile('read')
-    if (this.#activity.pending !== undefined) return await this.#activity.pending.read(n)
-    if (this.#activity.closed) {
-      throw new ClosedFileError('The file is closed; open() opens it again.', {
-        operation: 'read',
-        file: this.name ?? undefined,
-      })
-    }
-    if (this.#activity.reader === undefined) await this.open()
-    return (await this.#activity.reader?.read(n)) ?? ''
+    return await this.#content(this.requireFile('read')).read(n)
   }
 
   /** The whole file as UTF-8, wherever `read` stands. */
   async text(): Promise<string> {
-    const name = this.requireFile('text')
-    if (this.#activity.pending !== undefined) return await this.#activity.pending.text()
-    return await (await this.storage.file(name)).text()
+    return await this.#content(this.requireFile('text')).text()
   }
 
   /** The whole file in memory, wherever `read` stands. */
   async bytes(): Promise<Bytes> {
-    const name = this.requireFile('bytes')
-    if (this.#activity.pending !== undefined) return await this.#activity.pending.bytes()
-    return await (await this.storage.file(name)).bytes()
+    return await this.#content(this.requireFile('bytes')).bytes()
   }
 
   /** The file from its start, wherever `read` stands; `chunkSize` in bytes, default 65,536. */
@@ -274,10 +163,7 @@ export class FieldFile {
   async close(): Promise<void> {
     this.#activity.pending?.close()
     if (this.#stored === null) return
-    this.#own.closed = true
-    const reader = this.#activity.reader
-    this.#own.reader = undefined
-    await reader?.close()
+    await this.#readingOf(this.#stored).close()
   }
 
   /** Bytes, asked of the storage each time. */
@@ -375,7 +261,7 @@ export class FieldFile {
     // Perhaps by its own write, while content waits for the next one.
     if (isAll || stored !== this.#stored) {
       if (this.#activity.unsaved && this.#stored !== null) this.#forget(this.#stored)
-      this.#closeReader()
+      this.#closeReading()
       this.#stored = stored
       Object.assign(this.#own, {
         pending: undefined,
@@ -392,7 +278,7 @@ export class FieldFile {
   [refresh](name: string | null): void {
     if (this[isChanged] || name === this.#stored) return
     this.#stored = name === '' ? null : name
-    this.#closeReader()
+    this.#closeReading()
   }
 
   /** @param uses counts for a file of no row, which a query was given */
@@ -449,7 +335,7 @@ export class FieldFile {
     if (this.#field.onDelete === 'cleanup') gone.add(previous ?? '')
     this.#own.forgotten = none
     this.#own.unsaved = false
-    await this.#dropReader()
+    await this.#dropReading()
     for (const name of gone) await this.#remove(scope, name, false)
   }
 
@@ -479,17 +365,21 @@ export class FieldFile {
     chunkSize: number | undefined,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<Bytes> {
-    const name = this.requireFile('chunks')
-    if (this.#activity.pending !== undefined) {
-      yield* this.#activity.pending.chunks(chunkSize)
-      return
-    }
-    const reader = await this.storage.open(name, 'rb', { signal })
-    try {
-      yield* reader.chunks(chunkSize)
-    } finally {
-      await reader.close()
-    }
+    yield* this.#content(this.requireFile('chunks')).chunks(chunkSize, signal)
+  }
+
+  /** What is read: content that waits, or the stored file. */
+  #content(name: string): PendingFile | StoredFile {
+    return this.#activity.pending ?? this.#readingOf(name)
+  }
+
+  #readingOf(name: string): StoredFile {
+    const { reading } = this.#activity
+    if (reading?.name === name) return reading
+    // It is that of the file which the row had while its content waited.
+    const own = new StoredFile(this.storage, name)
+    this.#own.reading = own
+    return own
   }
 
   #requireStored(operation: string): string {
@@ -529,7 +419,7 @@ export class FieldFile {
       const creation = this.#apply(scope, upload)
       creation.settled = !persist
       this.#own.unwritten = true
-      await this.#dropReader()
+      await this.#dropReading()
       if (persist) scope.checkOpen()
       if (persist) await this.#host.persist?.(this)
       // Somebody has given the row another file meanwhile.
@@ -543,7 +433,7 @@ export class FieldFile {
     if (this.name === null && this.#host.isUnread !== true) return
     if (persist) this.#requireRow('delete')
     const before = this.#snapshot()
-    await this.#dropReader()
+    await this.#dropReading()
     this.#forgetUnsaved()
     this.#setStored(null, this.#field.emptyColumns)
     // What the row has in the database, its write tells: it may have got another file since.
@@ -670,6 +560,7 @@ export class FieldFile {
   }
 
   #restore(before: Snapshot): void {
+    if (before.stored !== this.#stored) this.#closeReading()
     this.#stored = before.stored
     this.#own.pending = before.pending
     this.#own.unsaved = before.unsaved
@@ -707,14 +598,14 @@ export class FieldFile {
     if (this.#stored !== name) this.#forgetUnsaved()
     const stored = name === '' ? null : name
     const isOther = stored !== this.#stored
-    this.#closeReader()
+    this.#closeReading()
     this.#setStored(stored, isOther ? this.#field.emptyColumns : {})
     this.#own.unmeasured ||= isOther
   }
 
   #assignContent(content: File | ContentFile): void {
     this.#own.pending = new PendingFile(content)
-    this.#closeReader()
+    this.#closeReading()
     this.#host.setName(this.#stored, true)
   }
 
@@ -735,19 +626,17 @@ export class FieldFile {
   }
 
   /** Whatever is open belongs to the file that the row had. */
-  #closeReader(): void {
+  #closeReading(): void {
     this.#own.deletion = undefined
-    this.#own.closed = false
-    const reader = this.#activity.reader
-    this.#own.reader = undefined
-    reader?.close().catch(() => {})
+    const { reading } = this.#activity
+    this.#own.reading = undefined
+    reading?.close().catch(() => {})
   }
 
-  async #dropReader(): Promise<void> {
-    const reader = this.#activity.reader
-    this.#own.reader = undefined
-    this.#own.closed = false
-    await reader?.close()
+  async #dropReading(): Promise<void> {
+    const { reading } = this.#activity
+    this.#own.reading = undefined
+    await reading?.close()
   }
 
   /**

@@ -9,7 +9,8 @@ import { ImproperlyConfigured, SuspiciousFileOperation, ValidationError } from '
 import { settingsKey } from '../core/settings.ts'
 import type { Storage } from '../core/storage.ts'
 import { fileCodec } from './codec.ts'
-import { afterWrite, beforeWrite, columnName, FieldFile, type FileInput } from './field-file.ts'
+import { FieldFile, type FileInput } from './field-file.ts'
+import { afterWrite, beforeWrite, columnName } from './field-host.ts'
 import { FileField } from './file-field.ts'
 import { ImageField } from './image-field.ts'
 import { inScope } from './lifecycle.ts'
@@ -281,6 +282,27 @@ describe('a file of a field', () => {
     }
   })
 
+  it('is opened once by those who read it at once, each what follows', async () => {
+    const file = field.file(null)
+    await file.save('parts.txt', 'abcdef', save)
+    const parts = await Promise.all([file.read(2), file.read(1), file.read()])
+    expect(parts.map(part => new TextDecoder().decode(part as Uint8Array))).toEqual([
+      'ab',
+      'c',
+      'def',
+    ])
+  })
+
+  it('that gets another one while it is opened leaves nothing open, and reads the other one', async () => {
+    const file = field.file(null)
+    await file.save('first.txt', 'first', save)
+    const reading = file.read()
+    file.assign(new ContentFile('second', 'second.txt'))
+    await expect(reading).rejects.toMatchObject({ name: 'ClosedFileError', file: 'first.txt' })
+    await file.open('r')
+    expect(await file.read()).toBe('second')
+  })
+
   it('takes the file of another row, but of no other storage', () => {
     const other = new FileField({ storage: new MemoryStorage({}) })
     expect(() => field.file(null).assign(other.file('a'))).toThrow('another storage')
@@ -460,6 +482,18 @@ describe('a save of a file whose row has a hook', () => {
     await file.save('a.txt', 'a')
     expect(names).toEqual([null])
     expect(await namesIn(storage)).toEqual([])
+  })
+
+  it('is read from the start again where a hook has read it, and it was taken back', async () => {
+    const { file } = open(async (own, written) => {
+      if (written === null) return
+      expect(await own.read(2)).toEqual(new TextEncoder().encode('ne'))
+      throw new Error('refused')
+    })
+    await file.save('a.txt', 'old')
+    await expect(file.save('b.txt', 'new')).rejects.toThrow('refused')
+    expect(file.closed).toBe(true)
+    expect(await file.read()).toEqual(new TextEncoder().encode('old'))
   })
 
   it('takes its turn behind another one, also when a hook has left work behind', async () => {

@@ -3,7 +3,8 @@ import { isStorage, loadedTarget } from '../config/storage-kind.ts'
 import type { Content } from '../core/content.ts'
 import { ImproperlyConfigured } from '../core/errors.ts'
 import type { Storage } from '../core/storage.ts'
-import { FieldFile, type FieldHost } from './field-file.ts'
+import { FieldFile } from './field-file.ts'
+import type { FieldHost } from './field-host.ts'
 import { checkFieldOptions, fileFieldChecks, type OptionCheck } from './field-options.ts'
 import {
   callerOf,

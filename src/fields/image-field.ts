@@ -1,5 +1,6 @@
 import { isStorageError } from '../core/errors.ts'
-import { FieldFile, type FieldHost } from './field-file.ts'
+import { FieldFile } from './field-file.ts'
+import type { FieldHost } from './field-host.ts'
 import type { OptionCheck } from './field-options.ts'
 import { fileFieldChecks, isCount, isName } from './field-options.ts'
 import { FileField, type FileFieldOptions, type StoredUpload } from './file-field.ts'

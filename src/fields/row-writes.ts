@@ -1,11 +1,5 @@
-import {
-  afterDelete,
-  afterWrite,
-  beforeWrite,
-  type FieldFile,
-  type FieldHost,
-  hasNews,
-} from './field-file.ts'
+import type { FieldFile } from './field-file.ts'
+import { afterDelete, afterWrite, beforeWrite, type FieldHost, hasNews } from './field-host.ts'
 import { type FileScope, inScope } from './lifecycle.ts'
 import type { FileProperty } from './rows.ts'
 

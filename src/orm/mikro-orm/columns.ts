@@ -1,13 +1,6 @@
 import { type EntityManager, type EntityMetadata, helper } from '@mikro-orm/core'
-import {
-  columnName,
-  FieldFile,
-  type FileInput,
-  hasNews,
-  isChanged,
-  isPending,
-  reread,
-} from '../../fields/field-file.ts'
+import { FieldFile, type FileInput } from '../../fields/field-file.ts'
+import { columnName, hasNews, isChanged, isPending, reread } from '../../fields/field-host.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import { FileProperty, type rowFields } from '../../fields/rows.ts'
 import type { DriverFiles } from './driver-files.ts'

@@ -1,6 +1,7 @@
 import type { Document, Model, Schema } from 'mongoose'
 import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
-import { columnName, FieldFile, type FileInput, isPending } from '../../fields/field-file.ts'
+import { FieldFile, type FileInput } from '../../fields/field-file.ts'
+import { columnName, isPending } from '../../fields/field-host.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import { knownFileOfRow, pendingName } from '../../fields/rows.ts'

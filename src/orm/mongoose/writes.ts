@@ -1,6 +1,6 @@
 import type { ClientSession, Collection, Document, Model } from 'mongoose'
 import { ImproperlyConfigured, PreconditionFailedError } from '../../core/errors.ts'
-import { changedColumns, columnName, isChanged, reread } from '../../fields/field-file.ts'
+import { changedColumns, columnName, isChanged, reread } from '../../fields/field-host.ts'
 import { currentScope, type FileScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
 import { type FileFields, knownFileOfRow } from '../../fields/rows.ts'

@@ -1,4 +1,5 @@
-import { columnName, FieldFile } from '../../fields/field-file.ts'
+import { FieldFile } from '../../fields/field-file.ts'
+import { columnName } from '../../fields/field-host.ts'
 
 export type Values = Record<string, unknown>
 

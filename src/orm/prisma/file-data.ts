@@ -1,5 +1,6 @@
 import { ValidationError } from '../../core/errors.ts'
-import { FieldFile, type FieldHost, type FileInput, isPending } from '../../fields/field-file.ts'
+import { FieldFile, type FileInput } from '../../fields/field-file.ts'
+import { type FieldHost, isPending } from '../../fields/field-host.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileFields } from '../../fields/rows.ts'
 import { isValues, type Values } from './client.ts'

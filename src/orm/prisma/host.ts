@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { FieldFile, FieldHost } from '../../fields/field-file.ts'
+import type { FieldFile } from '../../fields/field-file.ts'
+import type { FieldHost } from '../../fields/field-host.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
 import { isOperation, type Values } from './client.ts'
 import type { Transaction } from './transactions.ts'

@@ -1,4 +1,4 @@
-import type { FieldHost } from '../../fields/field-file.ts'
+import type { FieldHost } from '../../fields/field-host.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileModels } from '../../fields/file-models.ts'
 import {

@@ -1,11 +1,11 @@
+import { FieldFile } from '../../fields/field-file.ts'
 import {
   changedColumns,
   columnName,
-  FieldFile,
   type FieldHost,
   hasNews,
   hostOf,
-} from '../../fields/field-file.ts'
+} from '../../fields/field-host.ts'
 import type { FileModel } from '../../fields/file-models.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
 import { isOperation, type Query, type Values, valuesOf } from './client.ts'

@@ -5,12 +5,8 @@ import {
   type Transaction,
 } from 'sequelize'
 import { ImproperlyConfigured } from '../../core/errors.ts'
-import {
-  type FieldFile,
-  type FieldHost,
-  type FileInput,
-  isPending,
-} from '../../fields/field-file.ts'
+import type { FieldFile, FileInput } from '../../fields/field-file.ts'
+import { type FieldHost, isPending } from '../../fields/field-host.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'

@@ -1,6 +1,7 @@
 import { type Model, type ModelStatic, QueryTypes } from 'sequelize'
 import { bypass } from '../../fields/bypass.ts'
-import { type FieldFile, isPending } from '../../fields/field-file.ts'
+import type { FieldFile } from '../../fields/field-file.ts'
+import { isPending } from '../../fields/field-host.ts'
 import type { FileModel } from '../../fields/file-models.ts'
 import { marksDeleted } from './table.ts'
 

@@ -1,13 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Model, ModelStatic, Sequelize, Transaction } from 'sequelize'
 import { vanished } from '../../fields/bypass.ts'
-import {
-  beforeWrite,
-  changedColumns,
-  type FieldFile,
-  holdName,
-  isPending,
-} from '../../fields/field-file.ts'
+import type { FieldFile } from '../../fields/field-file.ts'
+import { beforeWrite, changedColumns, holdName, isPending } from '../../fields/field-host.ts'
 import type { FileModel } from '../../fields/file-models.ts'
 import { type FileScope, inScope } from '../../fields/lifecycle.ts'
 import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'

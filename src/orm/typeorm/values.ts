@@ -1,6 +1,7 @@
 import type { EntityMetadata, ObjectLiteral } from 'typeorm'
 import { ImproperlyConfigured } from '../../core/errors.ts'
-import { columnName, FieldFile } from '../../fields/field-file.ts'
+import { FieldFile } from '../../fields/field-file.ts'
+import { columnName } from '../../fields/field-host.ts'
 import { pendingName } from '../../fields/rows.ts'
 import type { Property } from './registration.ts'
 
