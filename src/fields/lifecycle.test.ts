@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest'
 import { MemoryStorage } from '../backends/memory/memory-storage.ts'
+import { PreconditionFailedError } from '../core/errors.ts'
 import { type Creation, FileScope, inScope, newCreation, type Removal } from './lifecycle.ts'
 
 async function stored(storage: MemoryStorage): Promise<string[]> {
@@ -138,4 +139,15 @@ it('a transaction with very many rows settles them in a time that grows with the
   }
   await outer.commit()
   expect(outer.isOver).toBe(true)
+})
+
+it('a transaction that has ended takes no more writes, nor do the savepoints in it', () => {
+  const outer = new FileScope()
+  const savepoint = new FileScope(outer, true)
+  const other = new FileScope(outer)
+  other.end()
+  expect(() => other.checkOpen()).toThrow('The transaction ended before the row was written')
+  savepoint.checkOpen()
+  outer.end()
+  expect(() => savepoint.checkOpen()).toThrow(PreconditionFailedError)
 })
