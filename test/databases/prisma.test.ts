@@ -73,6 +73,21 @@ describe.each(kinds)('files of Prisma on %s', kind => {
     expect(await names()).toEqual([''])
   })
 
+  it('stay those of rows that an extension marks as deleted instead of deleting them', async () => {
+    const { prisma, where } = await setUp()
+    const soft = prisma.$extends({
+      query: {
+        document: {
+          delete: ({ args }) => base.document.update({ where: args.where, data: { width: 1 } }),
+        },
+      },
+    })
+    const deleted = await soft.document.delete({ where })
+    expect(deleted.normal.name).toBe('a.txt')
+    expect(await base.document.findUnique({ where })).toMatchObject({ normal: 'a.txt', width: 1 })
+    expect(await stored()).toEqual(['a.txt'])
+  })
+
   it('are those of the row whatever a transaction does around a write that is none of its own', async () => {
     const { prisma, where } = await setUp()
     const run = prisma.$transaction(async tx => {

@@ -157,6 +157,24 @@ describe('files in what Prisma gives', () => {
     await close()
   })
 
+  it('take the dimensions along where data empties the column', async () => {
+    const { base, close } = await openPrismaOnSqlite()
+    const storage = new MemoryStorage({})
+    const image = new ImageField({ storage, widthColumn: 'width', heightColumn: 'height' })
+    const prisma = base.$extends(fileExtension({ document: { image } }))
+    const gif = Uint8Array.from([71, 73, 70, 56, 57, 97, 3, 0, 1, 0, 0, 0, 0])
+    const content = fileData(new File([gif], 'a.gif'))
+    const where = { title: 'a' }
+    await prisma.document.create({ data: { ...where, image: content } })
+    for (const empty of [fileData(null), '']) {
+      const full = await prisma.document.update({ where, data: { image: content } })
+      expect(full.width).toBe(3)
+      const row = await prisma.document.update({ where, data: { image: empty } })
+      expect([row.image.name, row.width, row.height]).toEqual([null, null, null])
+    }
+    await close()
+  })
+
   it('are left out where nobody asks for them', async () => {
     const { prisma, close } = await openWithFolder()
     expect(await prisma.document.findFirst({ select: { title: true } })).toEqual({ title: 'a' })

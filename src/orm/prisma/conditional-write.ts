@@ -150,6 +150,11 @@ async function writeAndLook(
   try {
     const result = await write.run(rest)
     if (!isDeletion) return result
+    if (!write.isDone) {
+      // An extension behind has answered by itself: the row may be there, and only marked as deleted.
+      await untilAnswered(() => give(names, { AND: [row, data] }))
+      return withNames(result, names)
+    }
     const left = await database.ask(model, transaction, rows => rows.count({ where: row }))
     if (left === 0) return withNames(result, names)
   } catch (error) {

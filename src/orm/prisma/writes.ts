@@ -67,6 +67,9 @@ export class PrismaWrites {
       written,
       async () => {
         putNames(data, written)
+        // A file that was given as none knows nothing of the one that the row loses.
+        for (const [, file] of written)
+          if (!file.hasFile()) Object.assign(data, file.field.emptyColumns)
         if (!isFollowed(call, transaction)) return [fulfilled(await query(args)), {}]
         const columns = written.map(([column]) => column)
         const done = await writeIfSame(this.#database, call, columns, transaction)
