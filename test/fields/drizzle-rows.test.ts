@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@libsql/client'
 import { desc, eq, sql } from 'drizzle-orm'
+import { Cache } from 'drizzle-orm/cache/core'
 import { drizzle } from 'drizzle-orm/libsql'
 import { customType, integer, sqliteTable, text, withReplicas } from 'drizzle-orm/sqlite-core'
 import { MemoryStorage, ValidationError } from 'stowage'
@@ -469,6 +470,34 @@ it('writes a row that was given a file which is gone', async () => {
   expect(b.avatar.name).toBe('b.txt')
   expect(await named()).toEqual(['a.txt', 'b.txt'])
   expect(await stored()).toEqual(['a.txt', 'b.txt'])
+})
+
+it('asks the database itself who uses a file, where a cache answers queries', async () => {
+  const answers = new Map<string, unknown[]>()
+  class Answers extends Cache {
+    override strategy(): 'all' {
+      return 'all'
+    }
+    override async get(key: string): Promise<unknown[] | undefined> {
+      return answers.get(key)
+    }
+    override async put(key: string, rows: unknown[], tables: string[]): Promise<void> {
+      if (tables.includes('admins')) answers.set(key, rows)
+    }
+    override async onMutate(): Promise<void> {}
+  }
+  const admins = sqliteTable('admins', { id: integer().primaryKey(), avatar: fileColumn(small) })
+  await client.execute('CREATE TABLE admins (id integer PRIMARY KEY, avatar text NOT NULL)')
+  const cached = drizzle(client, { cache: new Answers() })
+  fileTable(cached, admins)
+  const rows = fileTable(cached, users)
+  const [a] = await rows.insert({ avatar: file('a.txt') })
+  const [b] = await rows.insert({ avatar: a?.avatar ?? null })
+  if (a === undefined || b === undefined) throw new Error('no rows')
+  await rows.delete(a)
+  await client.execute("INSERT INTO admins (avatar) VALUES ('a.txt')")
+  await rows.delete(b)
+  expect(await stored()).toEqual(['a.txt'])
 })
 
 it('counts on the primary who uses a file, since a replica may not know it yet', async () => {

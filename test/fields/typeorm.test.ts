@@ -15,6 +15,7 @@ import {
   Column,
   DataSource,
   Entity,
+  EntitySchema,
   type EntitySubscriberInterface,
   EventSubscriber,
   ManyToOne,
@@ -479,6 +480,26 @@ describe('TypeORM', () => {
       await expect(source.initialize()).rejects.toThrow('declare file: FieldFile')
       expect(source.isInitialized).toBe(false)
     })
+
+    it.each([{}, { file: { type: 'varchar' as const, default: '' } }])(
+      'refuses a class that an EntitySchema describes, with the columns %j',
+      async columns => {
+        class Described {
+          declare readonly id: number
+          declare readonly file: FieldFile
+        }
+        FileColumn(new FileField({ storage: users.storage }))(Described.prototype, 'file')
+        const key = { type: 'int', primary: true } as const
+        const schema = new EntitySchema<Described>({
+          name: 'described',
+          target: Described,
+          columns: { id: key, ...columns },
+        })
+        source = new DataSource({ ...sqlite, entities: [schema] })
+        await registerFiles(source)
+        await expect(source.initialize()).rejects.toThrow('describe the class by decorators')
+      },
+    )
 
     it('refuses rows of a child entity that the database deletes by itself', async () => {
       const Album = class {}

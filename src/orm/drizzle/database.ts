@@ -72,6 +72,7 @@ export interface Query extends PromiseLike<unknown> {
   where(condition: SQL | undefined): Query
   returning(fields?: Values): Query
   $returningId(): Query
+  $withCache(config: false): Query
   orderBy(...orders: unknown[]): Query
   limit(count: number): Query
   offset(count: number): Query
@@ -144,7 +145,7 @@ export class DatabaseFiles {
         properties.flatMap(property => (columns[property] ? [[property, columns[property]]] : [])),
       )
       const named = or(...Object.values(own).map(column => eq(column, name)))
-      const rows = await db.select(own).from(table).where(named).limit(mostUses)
+      const rows = await db.select(own).from(table).where(named).limit(mostUses).$withCache(false)
       return countUses(rows as object[], properties, name)
     })
   }

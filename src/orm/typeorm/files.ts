@@ -19,7 +19,7 @@ import { refuseUnstored } from '../../fields/statements.ts'
 import { SourceConnections } from './connections.ts'
 import { RowLocks } from './locks.ts'
 import { OwnStatements } from './own-statements.ts'
-import { refuseEmbedded, refuseHidden } from './refusals.ts'
+import { ownColumn, refuseEmbedded, refuseHidden } from './refusals.ts'
 import {
   lastManager,
   type Prototype,
@@ -239,10 +239,7 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
   #add(metadata: EntityMetadata): void {
     if (typeof metadata.target !== 'function') return
     refuseEmbedded(metadata)
-    const columns = columnsOf(metadata).flatMap(file => {
-      const own = metadata.columns.filter(({ propertyName }) => propertyName === file.property)
-      return own.map(column => [column, file] as const)
-    })
+    const columns = columnsOf(metadata).map(file => [ownColumn(metadata, file), file] as const)
     if (columns.length === 0) return
     refuseHidden(metadata, columns)
     const prototype: Prototype = metadata.target.prototype

@@ -2,6 +2,8 @@ import type { EntityMetadata } from 'typeorm'
 import { ImproperlyConfigured } from '../../core/errors.ts'
 import { columnsKey, type Property, type Prototype } from './registration.ts'
 
+type Column = EntityMetadata['columns'][number]
+
 /** TypeORM writes what is in an embedded object with its entity, and tells nobody. */
 export function refuseEmbedded({ allEmbeddeds, tableName }: EntityMetadata): void {
   for (const { type, propertyPath } of allEmbeddeds) {
@@ -13,6 +15,20 @@ export function refuseEmbedded({ allEmbeddeds, tableName }: EntityMetadata): voi
       { setting: column },
     )
   }
+}
+
+/**
+ * The column that `@FileColumn()` has made.
+ *
+ * @throws ImproperlyConfigured for a class that an `EntitySchema` describes, with columns of its own
+ */
+export function ownColumn(metadata: EntityMetadata, { property }: Property): Column {
+  const column = metadata.findColumnWithPropertyName(property)
+  if (column?.transformer !== undefined) return column
+  throw new ImproperlyConfigured(
+    `"${property}" of ${metadata.name} is a file, of which an EntitySchema knows nothing: describe the class by decorators, @Entity() and @Column().`,
+    { setting: property },
+  )
 }
 
 /** A property that the constructor defines hides its accessor from every row. */
