@@ -53,6 +53,30 @@ describe.each(kinds)('TypeORM on %s', kind => {
     await users.expectFiles(source, 'c.txt')
   })
 
+  it('saves a file of a row while the row itself is saved', async () => {
+    source = await open(3)
+    await users.save(source.manager, 'a')
+    const user = await users.find(source.manager, 'a')
+    let isWritten = false
+    let file: Promise<void> | undefined
+    const afterUpdate = async () => {
+      isWritten = true
+      await vi.waitUntil(() => file !== undefined)
+    }
+    source.subscribers.push({ afterUpdate })
+    user.width = 5
+    const saving = source.manager.save(user)
+    await vi.waitUntil(() => isWritten)
+    const { save } = users.storage
+    vi.spyOn(users.storage, 'save').mockImplementation(async (...args) => {
+      await saving
+      return await save.apply(users.storage, args)
+    })
+    file = user.avatar.save('b.txt', 'b')
+    await file
+    await users.expectFiles(source, 'b.txt')
+  })
+
   it('writes a new file under the name of one that others have taken from the row meanwhile', async () => {
     source = await open()
     await users.save(source.manager, 'a')

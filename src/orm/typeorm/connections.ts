@@ -42,6 +42,10 @@ export class SourceConnections implements EntitySubscriberInterface {
   readonly #running = new AsyncLocalStorage<Running>()
   /** Whose transaction has just ended here. */
   readonly #ended = new AsyncLocalStorage<QueryRunner>()
+  /** A `save()` or `remove()` of no transaction, which begins one of its own. */
+  readonly #saving = new AsyncLocalStorage<object>()
+  /** Connections that one has taken for itself. */
+  readonly #savers = new WeakMap<QueryRunner, object>()
   readonly #scopes = new WeakMap<QueryRunner, FileScope[]>()
   /** Those that PostgreSQL has rolled back when it was to commit them. */
   readonly #aborted = new WeakSet<QueryRunner>()
@@ -77,7 +81,11 @@ export class SourceConnections implements EntitySubscriberInterface {
       const given = args.map(arg => (typeof arg === 'function' ? inside(arg as Run) : arg))
       return await Reflect.apply(transaction, manager, given)
     }
-    if (this.#isOne) takeTurns(manager)
+    const turns = new Turns()
+    // Those of SQLite's drivers would be in each other's transactions, and files take their time: one would
+    // end while another one is still storing.
+    if (this.#isOne) around(manager, ['transaction', ...saves], work => turns.take(undefined, work))
+    else around(manager, saves, work => this.#saving.run({}, work))
   }
 
   /** Of the transaction that is running here, or of none. */
@@ -87,6 +95,12 @@ export class SourceConnections implements EntitySubscriberInterface {
     // Work that goes on after the transaction; within it TypeORM says that the connection is lost.
     const isLeft = running.isOver && running.manager.queryRunner?.isReleased !== false
     return isLeft ? this.#source.manager : running.manager
+  }
+
+  /** Whether what is done here may be done on a connection: not on that of a save which runs beside it. */
+  isFree(runner: QueryRunner): boolean {
+    const saver = this.#savers.get(runner)
+    return !runner.isReleased && (saver === undefined || saver === this.#saving.getStore())
   }
 
   scopeOf(runner: QueryRunner | undefined): FileScope | undefined {
@@ -142,6 +156,8 @@ export class SourceConnections implements EntitySubscriberInterface {
   #watch(runner: QueryRunner): QueryRunner {
     if (this.#watched.has(runner)) return runner
     this.#watched.add(runner)
+    const saver = this.#saving.getStore()
+    if (saver !== undefined) this.#savers.set(runner, saver)
     const { commitTransaction, release, rollbackTransaction, stream } = runner
     let isEnded = false
     runner.commitTransaction = async () => {
@@ -222,16 +238,18 @@ function isOfDatabase(error: unknown): boolean {
   return error instanceof QueryFailedError || error instanceof QueryRunnerAlreadyReleasedError
 }
 
-/**
- * What a manager does in transactions of their own. Those of SQLite's drivers would be in each other's, and files take
- * their time: one would end while another one is still storing.
- */
-function takeTurns(manager: EntityManager): void {
-  const turns = new Turns()
-  for (const method of ['transaction', 'save', 'remove', 'softRemove', 'recover'] as const) {
+/** What a manager does in transactions of their own. */
+const saves = ['save', 'remove', 'softRemove', 'recover'] as const
+
+function around(
+  manager: EntityManager,
+  methods: readonly ('transaction' | (typeof saves)[number])[],
+  run: (work: () => Promise<unknown>) => Promise<unknown>,
+): void {
+  for (const method of methods) {
     const work: (...args: never[]) => Promise<unknown> = manager[method]
     Reflect.set(manager, method, async (...args: unknown[]) =>
-      turns.take(undefined, async () => Reflect.apply(work, manager, args)),
+      run(async () => Reflect.apply(work, manager, args)),
     )
   }
 }

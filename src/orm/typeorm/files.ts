@@ -116,8 +116,9 @@ class SourceFiles implements EntitySubscriberInterface<ObjectLiteral>, Registrat
     const running = this.#connections.manager
     if (running !== this.source.manager) return running
     const last = lastManager(row)
-    const isOpen = last?.dataSource === this.source && last.queryRunner?.isReleased === false
-    return isOpen ? last : this.source.manager
+    const runner = last?.dataSource === this.source ? last.queryRunner : undefined
+    const isFree = runner !== undefined && this.#connections.isFree(runner)
+    return (isFree ? last : undefined) ?? this.source.manager
   }
 
   scopeOf(runner: QueryRunner | undefined): FileScope | undefined {
