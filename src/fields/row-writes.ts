@@ -28,8 +28,16 @@ export class RowWrites<Row extends object> {
     await inScope(scope, work, () => false, true)
   }
 
-  /** @param scope of the transaction that the row was written in; `undefined`: of none */
-  async written(row: Row, columns: Columns<Row>, scope: FileScope | undefined): Promise<void> {
+  /**
+   * @param scope of the transaction that the row was written in; `undefined`: of none
+   * @param nameIn what was written into a column, where the row may have been given another file meanwhile
+   */
+  async written(
+    row: Row,
+    columns: Columns<Row>,
+    scope: FileScope | undefined,
+    nameIn?: (column: FileProperty<Row>) => string | null | undefined,
+  ): Promise<void> {
     const held = this.#held.get(row)
     this.#held.delete(row)
     await inScope(scope, async own => {
@@ -37,7 +45,7 @@ export class RowWrites<Row extends object> {
         const old = held?.get(column) ?? null
         if (column.peek(row) === undefined && old === (column.column(row) ?? old)) continue
         // A file that was never changed has nothing to leave behind.
-        await column.get(row)[afterWrite](own, old)
+        await column.get(row)[afterWrite](own, old, nameIn?.(column))
       }
     })
   }

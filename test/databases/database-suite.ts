@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -124,6 +125,28 @@ function testContests(adapter: AdapterName, place: () => Place): void {
     await expectNoOrphan()
   })
 
+  it('have both files that are saved at once while others have locked them', async () => {
+    await session.save(session.make('c'))
+    const row = await session.find('c')
+    const lock = new EventEmitter()
+    const held = session.transaction(async unit => {
+      await unit.lock?.('c')
+      lock.emit('taken')
+      await once(lock, 'released')
+    })
+    await once(lock, 'taken')
+    const first = row.normal.save('n.txt', 'n')
+    await sleep(100)
+    const second = row.random.save('r.txt', 'r')
+    await sleep(100)
+    lock.emit('released')
+    await Promise.all([first, second, held])
+    const { normal, random } = await session.find('c')
+    expect([normal.name, random.name]).not.toContain(null)
+    expect([await normal.text(), await random.text()]).toEqual(['n', 'r'])
+    await expectNoOrphan()
+  })
+
   it('leave nothing behind and lose nothing, whatever deadlocks and rolls back', async () => {
     const order = { task: 'mix', count: 15 } as const
     const outcomes = await contest([
@@ -134,12 +157,18 @@ function testContests(adapter: AdapterName, place: () => Place): void {
     await expectNoOrphan()
   })
 
-  // No two runs are the same: which of the two waits for the other, the database decides.
+  // No two runs are the same: which of the two waits for the other, the database decides, and the storage.
   it('have their files, and leave none, whatever two plans do to them', {
     timeout: 600_000,
   }, async () => {
     let runs = 0
     let done = 0
+    const { save } = storage
+    storage.save = async (...args) => {
+      const name = await save.apply(storage, args)
+      await sleep(Math.random() * 5)
+      return name
+    }
     const property = fc.asyncProperty(plans, plans, async (...both) => {
       const name = `plan ${++runs}`
       await new PlanRun(session, name).run([])
@@ -148,6 +177,7 @@ function testContests(adapter: AdapterName, place: () => Place): void {
       await expectNoOrphan()
     })
     await fc.assert(property, { ...planSettings, endOnFailure: true })
+    storage.save = save
     expect(done).toBeGreaterThan(runs)
   })
 

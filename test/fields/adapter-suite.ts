@@ -622,6 +622,14 @@ export function testAdapter(name: string, harness: Harness): void {
         await expectNoOrphan()
       })
 
+      it('saves no file of a row object that was deleted', async () => {
+        const row = await saved('a')
+        await session.remove(row)
+        await expect(row.random.save('r.txt', 'r')).rejects.toThrow()
+        await expect(session.find('a')).rejects.toThrow()
+        await expectNoOrphan()
+      })
+
       it('lets a reader of a row that is deleted meanwhile know', async () => {
         const row = await saved('a', 'alpha')
         const copy = await session.find('a')

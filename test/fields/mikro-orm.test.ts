@@ -100,6 +100,41 @@ describe('MikroORM', () => {
     return { orm, User, Photo, make, find, expectFiles }
   }
 
+  it('writes a file that a row is given while another one of it is written', async () => {
+    const Pair = defineEntity({
+      name: 'Pair',
+      tableName: 'pairs',
+      properties: {
+        id: p.integer().primary(),
+        width: p.integer().nullable(),
+        one: fileProperty(newField()),
+        two: fileProperty(
+          new ImageField({ storage, id: `mikro-orm ${++ids}`, widthColumn: 'width' }),
+        ),
+      },
+    })
+    const { orm } = await open({ entities: [Pair] })
+    const em = orm.em.fork()
+    const row = em.create(Pair, {})
+    await em.flush()
+    const connection = em.getConnection() as object as Connection
+    const { execute } = connection
+    let isUpdating = false
+    connection.execute = async (query, ...rest: never[]) => {
+      isUpdating ||= String(query).startsWith('update')
+      if (isUpdating) await vi.waitFor(() => expect(row.two.name).toBe('two.gif'))
+      return await Reflect.apply(execute, connection, [query, ...rest])
+    }
+    const { save } = storage
+    storage.save = async (name, ...rest) => {
+      if (name === 'two.gif') await vi.waitFor(() => expect(isUpdating).toBe(true))
+      return await save.call(storage, name, ...rest)
+    }
+    await Promise.all([row.one.save('one', 'one'), row.two.save('two.gif', gif(3))])
+    const found = await orm.em.fork().findOneOrFail(Pair, { id: row.id })
+    expect([found.one.name, found.two.name, found.width]).toEqual(['one', 'two.gif', 3])
+  })
+
   it.each([
     ['content', content('new')],
     ['another name', 'other.txt'],

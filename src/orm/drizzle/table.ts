@@ -152,9 +152,11 @@ export class FileTable<T extends AnyTable> implements RowTable {
     const beside = this.#place === undefined ? this.#running : undefined
     if (beside !== undefined) return await fileTable(beside.handle.db, this.#table).save(row)
     const own = this.#rows.own(row, this)
-    await this.#inTurn(own, open =>
-      own[loadedKey] ? this.#update(own, open) : this.#insert(own, open),
-    )
+    await this.#inTurn(own, open => {
+      // Its other files are gone.
+      if (own[loadedKey] === null) throw vanished(getTableName(this.#table))
+      return own[loadedKey] ? this.#update(own, open) : this.#insert(own, open)
+    })
   }
 
   /** Of what the file of a row does. */

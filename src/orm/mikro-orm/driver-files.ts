@@ -71,6 +71,8 @@ export class DriverFiles {
   /** Whether a statement is that of a flush, which has looked at its rows. */
   readonly #flushing = new AsyncLocalStorage<true>()
   readonly #turns = new WeakMap<EntityManager, Turns>()
+  /** Rows that were deleted: what their other columns name is gone. */
+  readonly deleted = new WeakSet<object>()
   #wasClosed = false
 
   constructor(driver: Driver) {

@@ -12,7 +12,7 @@ import {
   Type,
 } from '@mikro-orm/core'
 import { ImproperlyConfigured, UnsupportedError } from '../../core/errors.ts'
-import { bypass } from '../../fields/bypass.ts'
+import { bypass, vanished } from '../../fields/bypass.ts'
 import { FieldFile, type FileInput } from '../../fields/field-file.ts'
 import { checkField } from '../../fields/field-options.ts'
 import type { FileField } from '../../fields/file-field.ts'
@@ -143,7 +143,9 @@ function addAccessor(meta: EntityMetadata, prop: EntityProperty, field: FileFiel
 class EntityHost extends PropertyHost<Row> {
   async persist(): Promise<void> {
     const em = this.#em()
-    await filesOf(em).inTurn(em, () => em.persist(this.owner).flush())
+    const files = filesOf(em)
+    if (files.deleted.has(this.owner)) throw vanished(this.owner.constructor.name)
+    await files.inTurn(em, () => em.persist(this.owner).flush())
   }
 
   scope(): FileScope | undefined {

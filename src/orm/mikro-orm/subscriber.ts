@@ -56,8 +56,18 @@ export class FileSubscriber implements EventSubscriber<Row> {
     await this.#store(args)
   }
 
-  async afterCreate({ entity, em }: EventArgs<Row>): Promise<void> {
-    await this.#written(entity, em)
+  async afterCreate({ entity, em, changeSet }: EventArgs<Row>): Promise<void> {
+    filesOf(em).deleted.delete(entity)
+    await this.#written(entity, em, changeSet)
+  }
+
+  /** MikroORM takes a row for written as it finds it now: what it was given meanwhile would stay unwritten. */
+  afterUpdate({ entity, changeSet }: EventArgs<Row>): void {
+    const known: Row | undefined = helper(entity).__originalEntityData
+    if (known === undefined || changeSet?.originalEntity === undefined) return
+    for (const { property, field } of columnsOf(entity))
+      for (const key of [property, ...Object.keys(field.emptyColumns)])
+        known[key] = writtenIn(changeSet, key)
   }
 
   /**
@@ -86,7 +96,7 @@ export class FileSubscriber implements EventSubscriber<Row> {
     await run()
     for (const change of own) {
       this.#done.add(change)
-      await this.#written(change.entity, em)
+      await this.#written(change.entity, em, change)
     }
   }
 
@@ -95,8 +105,15 @@ export class FileSubscriber implements EventSubscriber<Row> {
     for (const [{ entity }, names] of await lockAll(own, em))
       this.#writes.begin(entity, names ?? new Map())
     await run()
-    for (const { entity } of own)
-      await this.#writes.deleted(entity, columnsOf(entity), filesOf(em).scopeOf(em))
+    const { deleted } = filesOf(em)
+    const scope = filesOf(em).scopeOf(em)
+    for (const { entity } of own) {
+      deleted.add(entity)
+      scope?.onRollback(() => {
+        deleted.delete(entity)
+      })
+      await this.#writes.deleted(entity, columnsOf(entity), scope)
+    }
   }
 
   async #store({ entity, em, meta, changeSet }: EventArgs<Row>): Promise<void> {
@@ -111,9 +128,17 @@ export class FileSubscriber implements EventSubscriber<Row> {
     if (waiting !== undefined) throw bypass('flush()', [waiting.property], 'a transaction')
   }
 
-  async #written(entity: Row, em: EntityManager): Promise<void> {
+  async #written(
+    entity: Row,
+    em: EntityManager,
+    changeSet: ChangeSet<Row> | undefined,
+  ): Promise<void> {
     const columns = columnsOf(entity)
-    if (columns.length > 0) await this.#writes.written(entity, columns, filesOf(em).scopeOf(em))
+    if (columns.length === 0) return
+    await this.#writes.written(entity, columns, filesOf(em).scopeOf(em), ({ property }) => {
+      const name = writtenIn(changeSet, property) as string | null | undefined
+      return name === undefined ? name : name || null
+    })
   }
 }
 
@@ -130,6 +155,14 @@ async function lockAll(
 /** Whether a change concerns files: it is to one of their columns, or something has happened to the file. */
 function isOfFiles({ entity, payload }: ChangeSet<Row>): boolean {
   return columnsOf(entity).some(column => column.property in payload || column.hasNews(entity))
+}
+
+/** What a row has in a column after a change of it; `undefined` where the change does not tell. */
+function writtenIn(changeSet: ChangeSet<Row> | undefined, property: string): unknown {
+  const { payload, originalEntity }: Partial<ChangeSet<Row>> = changeSet ?? {}
+  return payload !== undefined && property in payload
+    ? payload[property]
+    : originalEntity?.[property]
 }
 
 /** The database has taken a change back: it is none that MikroORM has still to write. */

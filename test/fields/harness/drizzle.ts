@@ -5,6 +5,8 @@ import type { Row, Session, Unit } from './session.ts'
 
 /** A database or a transaction of Drizzle's, whatever it speaks to. */
 interface Handle extends AnyDatabase {
+  /** Not of SQLite. */
+  execute?(statement: SQL): Promise<unknown>
   transaction<R>(work: (tx: Handle) => Promise<R>): Promise<R>
 }
 
@@ -46,6 +48,12 @@ export function openDrizzle({ db, rows, titled, names, close, ...others }: Diale
       save: row => own.save(row),
       remove: row => own.delete(row),
       find: async title => {
+        const [row] = await own.find(titled(title))
+        if (row === undefined) throw new Error(`no row ${title}`)
+        return row
+      },
+      lock: async title => {
+        await handle.execute?.(sql`SELECT id FROM documents WHERE title = ${title} FOR UPDATE`)
         const [row] = await own.find(titled(title))
         if (row === undefined) throw new Error(`no row ${title}`)
         return row

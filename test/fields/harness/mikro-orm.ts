@@ -1,4 +1,4 @@
-import { defineEntity, MikroORM, type Options, p } from '@mikro-orm/core'
+import { defineEntity, LockMode, MikroORM, type Options, p } from '@mikro-orm/core'
 import { FileSubscriber, fileProperty } from 'stowage/mikro-orm'
 import type { Fields, Row, Session, Unit } from './session.ts'
 
@@ -50,6 +50,12 @@ export async function openMikroOrm(
     },
     // Outside of a transaction each row comes from a manager of its own, as in two requests.
     find: async title => (await (fresh ? em.fork() : em).findOneOrFail(Document, { title })) as Row,
+    lock: async title =>
+      (await em.findOneOrFail(
+        Document,
+        { title },
+        { lockMode: LockMode.PESSIMISTIC_WRITE },
+      )) as Row,
     nested: async work => await em.transactional(async inner => await work(unit(inner, false))),
   })
   const loose = (): Required<Unit> => unit(orm.em.fork(), true)

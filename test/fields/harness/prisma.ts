@@ -37,7 +37,7 @@ export async function openPrisma(
 ): Promise<Session> {
   const prisma = base.$extends(fileExtension({ document: fields }))
   type Transaction = Parameters<Parameters<typeof prisma.$transaction>[0]>[0]
-  type Handle = Pick<typeof prisma, 'document'>
+  type Handle = Pick<typeof prisma, 'document' | '$queryRaw'>
   const inside = (tx: Transaction): Unit => ({
     ...unit(tx),
     nested: async work => await tx.$transaction(async nested => await work(inside(nested))),
@@ -62,6 +62,10 @@ export async function openPrisma(
       },
       remove: async row => {
         await handle.document.delete({ where: { id: idOf(row) } })
+      },
+      lock: async title => {
+        await handle.$queryRaw`SELECT id FROM documents WHERE title = ${title} FOR UPDATE`
+        return await handle.document.findUniqueOrThrow({ where: { title } })
       },
       find: async title => await handle.document.findUniqueOrThrow({ where: { title } }),
     }

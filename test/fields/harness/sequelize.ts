@@ -63,6 +63,13 @@ export async function openSequelize(
     },
     find: async title =>
       await Document.findOne({ where: { title }, rejectOnEmpty: true, ...given(transaction) }),
+    lock: async title =>
+      await Document.findOne({
+        where: { title },
+        rejectOnEmpty: true,
+        lock: true,
+        ...given(transaction),
+      }),
     // Sequelize calls a savepoint in a savepoint as another one, and goes back to the wrong one.
     nested: async work =>
       await sequelize.transaction(given(transaction), async inner => {

@@ -26,6 +26,8 @@ export interface Unit {
   save(row: Row): Promise<void>
   remove(row: Row): Promise<void>
   find(title: string): Promise<Row>
+  /** Reads a row so that no other transaction can change it. */
+  lock?(title: string): Promise<Row>
   nested?<T>(work: (unit: Unit) => Promise<T>): Promise<T>
 }
 

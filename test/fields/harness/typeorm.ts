@@ -52,6 +52,11 @@ export async function openTypeorm(
       await manager.remove(Document, row)
     },
     find: async title => await manager.findOneByOrFail(Document, { title }),
+    lock: async title =>
+      await manager.findOneOrFail(Document, {
+        where: { title },
+        lock: { mode: 'pessimistic_write' },
+      }),
     nested: async work => await manager.transaction(async inner => await work(unit(inner))),
   })
   const documents = source.getRepository(Document)
