@@ -393,12 +393,14 @@ export class FieldFile {
 
   /** The database has what the row in memory shows. */
   #written(scope: FileScope): void {
-    const { changed, deletion } = this.#activity
+    const { changed, columns, deletion } = this.#activity
     const before = deletion?.before
     if (before !== undefined) scope.onRollback(() => this.#undelete(before))
     if (changed)
       scope.onRollback(() => {
         this.#own.changed = true
+        this.#own.columns = { ...columns, ...this.#activity.columns }
+        this.#host.setName(this.#stored, true)
       })
     Object.assign(this.#own, {
       forgotten: none,
@@ -599,7 +601,8 @@ export class FieldFile {
     const stored = name === '' ? null : name
     const isOther = stored !== this.#stored
     this.#closeReading()
-    this.#setStored(stored, isOther ? this.#field.emptyColumns : {})
+    // In the database there may be another one, with columns that follow from it.
+    this.#setStored(stored, isOther || stored === null ? this.#field.emptyColumns : {})
     this.#own.unmeasured ||= isOther
   }
 

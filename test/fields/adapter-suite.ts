@@ -300,6 +300,57 @@ export function testAdapter(name: string, harness: Harness): void {
         await expectNoOrphan()
       })
 
+      it('takes its size along when it is taken away, also after that was rolled back', async () => {
+        const row = await withImage('a')
+        const failed = session.transaction(async unit => {
+          row.image.assign(null)
+          await unit.save(row)
+          throw new Error('roll back')
+        })
+        await expect(failed).rejects.toThrow('roll back')
+        row.image.assign(null)
+        await session.save(row)
+        const found = await session.find('a')
+        expect(found).toMatchObject({ width: null, height: null })
+        expect(found.image.hasFile()).toBe(false)
+        await expectNoOrphan()
+      })
+
+      it('takes its size along when a copy that did not know it takes it away', async () => {
+        await saved('a')
+        const late = await session.find('a')
+        await (await session.find('a')).image.save('a.png', png)
+        late.image.assign(null)
+        await session.save(late)
+        const found = await session.find('a')
+        expect(found.width).toBe(found.image.hasFile() ? 2 : null)
+        await expectNoOrphan()
+      })
+
+      it.each([
+        ['first', 'a transaction'],
+        ['last', 'a transaction'],
+        ['first', 'none'],
+        ['last', 'none'],
+      ])('is saved %s, and another file of the row at once, in %s', async (place, where) => {
+        const { normal } = await withImage('a')
+        await normal.save('o.txt', 'o')
+        const work = async (unit: Unit): Promise<void> => {
+          const row = await unit.find('a')
+          const writes = [
+            () => row.image.save('b.png', pngOf(5, 7)),
+            () => row.normal.save('n.txt', 'n'),
+          ]
+          if (place === 'last') writes.reverse()
+          await Promise.all(writes.map(write => write()))
+        }
+        await (where === 'none' ? work(session) : session.transaction(work))
+        const found = await session.find('a')
+        expect(found).toMatchObject({ width: 5, height: 7 })
+        expect([found.image.name, found.normal.name]).toEqual(['images/b.png', 'tests/n.txt'])
+        await expectNoOrphan()
+      })
+
       it('is refused when it is none, and leaves nothing behind', async () => {
         const row = await withImage('a')
         await expect(row.image.save('b.png', '<svg/>')).rejects.toMatchObject({

@@ -228,6 +228,21 @@ describe.each(['a file', ':memory:'])(
       expect(await stored()).toEqual([one.name, two.name].filter(name => name !== null))
     })
 
+    it('are written by the next save() after a rollback, whatever they were given', async () => {
+      const user = await User.create({ avatar: file('a') })
+      for (const given of [null, file('b')]) {
+        const failed = sequelize.transaction(async transaction => {
+          await user.update({ avatar: given }, { transaction })
+          throw new Error('roll back')
+        })
+        await expect(failed).rejects.toThrow('roll back')
+        await user.save()
+        expect([await named(), await stored()]).toEqual(
+          given ? [['b.txt'], ['b.txt']] : [[null], []],
+        )
+      }
+    })
+
     it('are those of the database again after reload(), without content that waited', async () => {
       const user = await User.create({ avatar: file('a') })
       user.avatar.assign(file('c'))

@@ -21,6 +21,10 @@ const filesKey: unique symbol = Symbol('stowage.mikro-orm.files')
 /** What to use where somebody goes past it. */
 const instead = 'entities and flush(), with a FileSubscriber'
 
+/** What to do about content that was not there when the {@link FileSubscriber} stored all that waits. */
+const insteadOfContent =
+  'flush(), with the FileSubscriber behind others that give content, and its name in afterUpdate'
+
 /** Of a driver of SQL, as much as is needed here. */
 interface Driver {
   [filesKey]?: DriverFiles
@@ -235,7 +239,7 @@ export class DriverFiles {
   }
 
   #check(sql: string, values: unknown): void {
-    refuseUnstored(values, 'A write that goes past flush()', instead)
+    refuseUnstored(values, 'A write of content that is not stored yet', insteadOfContent)
     const platform = this.#driver.getPlatform().constructor.name
     if (!this.isFlushing) this.models.refuseStatement(sql, platform, instead)
   }
