@@ -31,6 +31,19 @@ it('refuses models whose rows the database deletes by itself', () => {
   base.$extends(fileExtension({ page: { scan: new FileField() } }))
 })
 
+it.each([
+  ['default', undefined],
+  ['default', 'tests/other.txt'],
+  ['normal', 'tests/default.txt'],
+])('refuses the column "%s", whose default is not that of its field: %s', async (column, own) => {
+  const { base, close } = await openPrismaOnSqlite()
+  const field = new FileField(own === undefined ? {} : { default: own })
+  expect(() => base.$extends(fileExtension({ document: { [column]: field } }))).toThrow(
+    `"${column}" of Document has another default in the Prisma schema than its field: let @default("…") and \`new FileField({ default })\` name the same file, or neither one.`,
+  )
+  await close()
+})
+
 it('refuses content of rows that may be left out as duplicates', async () => {
   const { base, close } = await openPrismaOnSqlite()
   const storage = new MemoryStorage({})

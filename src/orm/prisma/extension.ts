@@ -48,8 +48,8 @@ export type FileExtension<F extends PrismaFiles<F>> = (client: object) => {
 
 /**
  * Makes text columns files: `prisma.$extends(fileExtension({ user: { avatar: field } }))`. The
- * columns are `String @default("")`; `''` stands for no file. `$transaction` with a function
- * carries the files along.
+ * columns are `String @default("")`; `''` stands for no file. A field with a `default` has the same in
+ * the schema. `$transaction` with a function carries the files along.
  *
  * @param options.keys unique column of the models that have neither `@id` nor `@@id`
  * @param options.unrestricted a client of the same schema whose role sees all rows, where row level

@@ -65,8 +65,7 @@ export class PrismaSchema {
 
   constructor(schema: unknown) {
     const read = String(schema ?? '').replace(unread, text => {
-      if (text.startsWith('/')) return ''
-      return /^"\w*"$/.test(text) ? text : '""'
+      return text.startsWith('/') ? '' : `"${plain(text.slice(1, -1))}"`
     })
     this.#blocks = new Map(
       [...read.matchAll(/^\s*model\s+(\w+)\s*\{([^}]*)\}/gm)].map(
@@ -75,13 +74,22 @@ export class PrismaSchema {
     )
   }
 
-  /** @throws ImproperlyConfigured for columns that may be null, and rows that go without a word */
+  /**
+   * @throws ImproperlyConfigured for columns that may be null or have another default than their fields,
+   *   and for rows that go without a word
+   */
   check(models: FileModels<string>): void {
     for (const [model, files] of models) {
       const block = this.#block(model)
-      for (const column of files.properties) {
-        if (new RegExp(`^\\s*${column}\\s+String\\?`, 'm').test(block))
-          throw nullable(model, column)
+      for (const [column, { default: name }] of Object.entries(files.fields)) {
+        const line = new RegExp(`^\\s*${column}\\s+String\\b(.*)`, 'm').exec(block)?.[1] ?? ''
+        if (line.startsWith('?')) throw nullable(model, column)
+        const given = /@default\(\s*"(.*?)"\s*\)/.exec(line)?.[1]
+        if (given !== undefined && given !== plain(name ?? ''))
+          throw new ImproperlyConfigured(
+            `"${column}" of ${model} has another default in the Prisma schema than its field: let @default("…") and \`new FileField({ default })\` name the same file, or neither one.`,
+            { setting: column },
+          )
       }
       if (/\bonDelete:\s*Cascade\b/.test(block))
         files.refuseCascade(model, 'delete the rows before their parent')
@@ -111,6 +119,11 @@ export class PrismaSchema {
 
 /** Texts, which may hold braces, and comments. */
 const unread = /"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*.*?\*\//gs
+
+/** A text without what the schema itself is made of. */
+function plain(text: string): string {
+  return text.replace(/[^\w./-]/g, '_')
+}
 
 function nullable(model: string, column: string): ImproperlyConfigured {
   return new ImproperlyConfigured(
