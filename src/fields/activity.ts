@@ -11,6 +11,7 @@ export interface Snapshot {
   readonly unsaved: boolean
   readonly unwritten: boolean
   readonly changed: boolean
+  readonly unmeasured: boolean
   /** Of the row in memory. */
   readonly shown: StoredUpload['columns']
   /** Those that were still to be written. */

@@ -432,7 +432,8 @@ export class FieldFile {
   }
 
   async #delete(persist: boolean, alsoDefault: boolean): Promise<void> {
-    if (this.name === null && this.#host.isUnread !== true) return
+    const isNews = this.#host.isUnread === true || (persist && this.#activity.changed)
+    if (this.name === null && !isNews) return
     if (persist) this.#requireRow('delete')
     const before = this.#snapshot()
     await this.#dropReading()
@@ -443,7 +444,7 @@ export class FieldFile {
     const isDefault = alsoDefault && before.stored === this.#field.default
     if (before.stored !== null && isDefault) this.#forget(before.stored)
     this.#own.deletion = { default: alsoDefault, before: persist ? before : undefined }
-    if (!persist) return await this.#deleteUnsaved(before.stored, alsoDefault)
+    if (!persist) return await this.#deleteUnsaved(before, alsoDefault)
     try {
       await this.#host.persist?.(this)
     } catch (error) {
@@ -458,12 +459,13 @@ export class FieldFile {
   }
 
   /** As Django: gone at once, and the row in the database names a file that is gone until it is saved. */
-  async #deleteUnsaved(name: string | null, alsoDefault: boolean): Promise<void> {
+  async #deleteUnsaved({ stored: name, changed }: Snapshot, alsoDefault: boolean): Promise<void> {
     const open = this.#host.scope?.()
     // In a transaction the row's own write decides, or nothing is removed.
     if (name === null || (open !== undefined && this.#host.persist !== undefined)) return
-    // The row itself still names the file in the database.
-    if (((await this.#host.uses?.(name, this.storage, true)) ?? 0) > 1) return
+    // The row itself still names the file in the database, unless it was only given it.
+    const own = changed ? 0 : 1
+    if (((await this.#host.uses?.(name, this.storage, true)) ?? 0) > own) return
     await inScope(open, async scope => {
       if (name === this.#field.default && !alsoDefault) return
       const others = fieldsOfDefault(name, this.#field)
@@ -536,9 +538,9 @@ export class FieldFile {
   async #measure(): Promise<void> {
     const name = this.#stored
     if (!this.#activity.unmeasured || name === null) return
-    this.#own.unmeasured = false
     const columns = await this.#field.columnsOfStored(name)
     if (this.#stored !== name) return
+    this.#own.unmeasured = false
     this.#own.columns = { ...this.#activity.columns, ...columns }
     this.#show(columns)
   }
@@ -556,6 +558,7 @@ export class FieldFile {
       unsaved: this.#activity.unsaved,
       unwritten: this.#activity.unwritten,
       changed: this.#activity.changed,
+      unmeasured: this.#activity.unmeasured,
       shown: Object.fromEntries(columns.map(name => [name, owner && Reflect.get(owner, name)])),
       columns: this.#activity.columns,
     }
@@ -568,6 +571,7 @@ export class FieldFile {
     this.#own.unsaved = before.unsaved
     this.#own.unwritten = before.unwritten
     this.#own.changed = before.changed
+    this.#own.unmeasured = before.unmeasured
     this.#own.deletion = undefined
     if (before.stored !== null) this.#remember(before.stored)
     this.#host.setName(before.stored, this[isChanged])

@@ -287,6 +287,21 @@ export function testAdapter(name: string, harness: Harness): void {
         expect(await session.find('b')).toMatchObject({ width: null, height: null })
       })
 
+      it('is measured with the next write when its storage could not be read', async () => {
+        await withImage('a')
+        const { file } = storage
+        const row = await withImage('b')
+        row.image.assign('images/a.png')
+        storage.file = async () => {
+          throw new Error('the storage is gone')
+        }
+        await expect(session.save(row)).rejects.toThrow('the storage is gone')
+        storage.file = file
+        await session.save(row)
+        expect(await session.find('b')).toMatchObject({ width: 2, height: 3 })
+        await expectNoOrphan()
+      })
+
       it('gives the row its old size back when the write fails', async () => {
         await saved('taken')
         const row = await withImage('a')
@@ -509,6 +524,39 @@ export function testAdapter(name: string, harness: Harness): void {
         await expectNoOrphan()
       })
 
+      it.each([false, true])(
+        'leaves a name that was assigned to the next write of the row, also behind a save: %s',
+        async isSaved => {
+          const other = session.make('other')
+          other.image.assign(new ContentFile(png, 'other.png'))
+          await session.save(other)
+          await saved('a', 'alpha')
+          let row: Row | undefined
+          const assign = () => {
+            row?.image.assign('images/other.png')
+            row?.normal.assign(null)
+          }
+          const run = session.transaction(async unit => {
+            row = await unit.find('a')
+            assign()
+            if (isSaved) await row.image.save('b.png', pngOf(5, 7))
+            else await unit.save(row)
+            throw failure
+          })
+          await expect(run).rejects.toBe(failure)
+          if (session.endsRows) {
+            row = await session.find('a')
+            assign()
+          }
+          if (row !== undefined) await session.save(row)
+          const found = await session.find('a')
+          expect(found.normal.hasFile()).toBe(false)
+          expect(found.image.name).toBe('images/other.png')
+          expect(found).toMatchObject({ width: 2, height: 3 })
+          await expectNoOrphan()
+        },
+      )
+
       it('keeps what stands of work that failed, where that was no savepoint', async () => {
         await saved('old', 'alpha')
         await session.transaction(async unit => {
@@ -605,6 +653,28 @@ export function testAdapter(name: string, harness: Harness): void {
         await session.save(row)
         expect(await (await session.find('a')).normal.text()).toBe('new')
         await expectNoOrphan()
+      })
+
+      it('keeps the file of another row that this one was only given', async () => {
+        const first = await saved('a')
+        const row = await saved('b')
+        row.normal.assign(first.normal.name)
+        await row.normal.delete({ save: false })
+        expect(await first.normal.text()).toBe('a')
+        await session.save(row)
+        expect((await session.find('b')).normal.hasFile()).toBe(false)
+        await expectNoOrphan()
+      })
+
+      it('empties the column of a row that shows no file any more', async () => {
+        const row = await saved('a')
+        await row.normal.delete({ save: false })
+        await row.normal.delete()
+        const other = await saved('b')
+        other.normal.assign(null)
+        await other.normal.delete()
+        await expectNoOrphan()
+        expect((await session.find('b')).normal.hasFile()).toBe(false)
       })
 
       it('deletes the file at once, and the next write empties the column', async () => {

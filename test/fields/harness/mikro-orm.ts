@@ -87,6 +87,7 @@ export async function openMikroOrm(
         [row['normal'], row['random'], row['default'], row['image']].map(String),
       )
     },
+    endsRows: true,
     bulk: {
       nativeUpdate: title =>
         orm.em.fork().nativeUpdate(Document, { title }, { normal: 'other' as never }),

@@ -35,6 +35,8 @@ export interface Session extends Unit {
   transaction<T>(work: (unit: Unit) => Promise<T>): Promise<T>
   /** All names in the columns `normal`, `random`, `default` and `image`, as the database has them. */
   names(): Promise<(string | null)[]>
+  /** Whether rows that a transaction has read are not written behind it, but found again. */
+  readonly endsRows?: boolean
   /** Ways of the ORM that change many rows at once, or go past its rows. */
   readonly bulk: Readonly<Record<string, (name: string) => Promise<unknown>>>
   close(): Promise<void>
