@@ -147,6 +147,23 @@ function testContests(adapter: AdapterName, place: () => Place): void {
     await expectNoOrphan()
   })
 
+  it('have the file that they had when a save goes on while its transaction is undone', async () => {
+    await session.save(session.make('d'))
+    await (await session.find('d')).normal.save('first.txt', 'first')
+    for (let delay = 0; delay < 20; delay += 2) {
+      let late: Promise<void> | undefined
+      const run = session.transaction(async unit => {
+        const row = await unit.find('d')
+        await row.normal.save('second.txt', 'second')
+        late = row.normal.save('third.txt', 'third')
+        await Promise.all([late, sleep(delay).then(() => Promise.reject(new Error('undone')))])
+      })
+      await expect(run).rejects.toThrow()
+      await Promise.allSettled([late])
+      await expectNoOrphan()
+    }
+  })
+
   it('leave nothing behind and lose nothing, whatever deadlocks and rolls back', async () => {
     const order = { task: 'mix', count: 15 } as const
     const outcomes = await contest([

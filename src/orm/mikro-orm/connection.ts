@@ -113,6 +113,8 @@ export class TransactionScopes {
     connection.rollback = async (transaction, broadcaster, ...rest) => {
       const settle = () => this.#settle(transaction, true)
       const own = heard(broadcaster, EventType.afterTransactionRollback, settle)
+      // What is sent from now on would be carried out behind it.
+      this.of(transaction)?.end()
       try {
         await rollback.call(connection, transaction, own, ...rest)
       } catch (error) {

@@ -93,6 +93,7 @@ export class FileSubscriber implements EventSubscriber<Row> {
       if (names === undefined) throw vanished(meta.className)
       this.#writes.begin(entity, names)
     }
+    if (own.length > 0) filesOf(em).scopeOf(em)?.checkOpen()
     await run()
     for (const change of own) {
       this.#done.add(change)
@@ -104,9 +105,10 @@ export class FileSubscriber implements EventSubscriber<Row> {
     const own = changes.filter(({ entity }) => columnsKey in entity)
     for (const [{ entity }, names] of await lockAll(own, em))
       this.#writes.begin(entity, names ?? new Map())
-    await run()
     const { deleted } = filesOf(em)
     const scope = filesOf(em).scopeOf(em)
+    if (own.length > 0) scope?.checkOpen()
+    await run()
     for (const { entity } of own) {
       deleted.add(entity)
       scope?.onRollback(() => {

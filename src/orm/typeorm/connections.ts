@@ -175,6 +175,8 @@ export class SourceConnections implements EntitySubscriberInterface {
       }
     }
     runner.rollbackTransaction = async () => {
+      // What is sent from now on would be carried out behind it.
+      if (!this.#isOne) this.scopeOf(runner)?.end()
       try {
         await rollbackTransaction.call(runner)
       } catch (error) {
