@@ -447,6 +447,36 @@ describe('MikroORM', () => {
       await expectFiles()
     })
 
+    it('is written with the file that is stored while other subscribers look at the row', async () => {
+      let isOn = false
+      let proceed = () => {}
+      const other: EventSubscriber = {
+        async beforeUpdate() {
+          if (!isOn) return
+          isOn = false
+          await new Promise<void>(resolve => {
+            proceed = resolve
+          })
+        },
+      }
+      const { orm, make, find, expectFiles } = await open({
+        subscribers: [new FileSubscriber(), other],
+      })
+      await make('a')
+      const em = orm.em.fork()
+      const user = await find('a', em)
+      isOn = true
+      user.title = 'b'
+      const flushed = em.flush()
+      await vi.waitFor(() => expect(isOn).toBe(false))
+      const saved = user.avatar.save('n', 'n')
+      await vi.waitFor(() => expect(user.avatar.name).toBe('n'))
+      proceed()
+      await Promise.all([flushed, saved])
+      expect((await find('b')).avatar.name).toBe('n')
+      await expectFiles('n')
+    })
+
     it('may have another key, and columns that are loaded on demand', async () => {
       const Lazy = defineEntity({
         name: 'Lazy',

@@ -7,6 +7,8 @@ import {
   helper,
 } from '@mikro-orm/core'
 import { bypass, vanished } from '../../fields/bypass.ts'
+import { holdName, isPending } from '../../fields/field-host.ts'
+import type { FileScope } from '../../fields/lifecycle.ts'
 import { type HeldNames, RowWrites } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
 import { columnsKey, columnsOf, type Row, rememberManager } from './columns.ts'
@@ -93,7 +95,9 @@ export class FileSubscriber implements EventSubscriber<Row> {
       if (names === undefined) throw vanished(meta.className)
       this.#writes.begin(entity, names)
     }
-    if (own.length > 0) filesOf(em).scopeOf(em)?.checkOpen()
+    const scope = filesOf(em).scopeOf(em)
+    if (own.length > 0) scope?.checkOpen()
+    if (scope !== undefined) for (const change of own) nameStored(change, scope)
     await run()
     for (const change of own) {
       this.#done.add(change)
@@ -165,6 +169,15 @@ function writtenIn(changeSet: ChangeSet<Row> | undefined, property: string): unk
   return payload !== undefined && property in payload
     ? payload[property]
     : originalEntity?.[property]
+}
+
+/** A `save()` has stored a file since the row's content was: the change is to name it. */
+function nameStored({ entity, payload }: ChangeSet<Row>, scope: FileScope): void {
+  for (const column of columnsOf(entity)) {
+    const file = column.peek(entity)
+    if (payload[column.property] === pendingName && file?.[isPending] === false)
+      payload[column.property] = file[holdName](scope) ?? ''
+  }
 }
 
 /** The database has taken a change back: it is none that MikroORM has still to write. */
