@@ -34,13 +34,39 @@ it('refuses models whose rows the database deletes by itself', () => {
 it.each([
   ['default', undefined],
   ['default', 'tests/other.txt'],
-  ['normal', 'tests/default.txt'],
 ])('refuses the column "%s", whose default is not that of its field: %s', async (column, own) => {
   const { base, close } = await openPrismaOnSqlite()
   const field = new FileField(own === undefined ? {} : { default: own })
   expect(() => base.$extends(fileExtension({ document: { [column]: field } }))).toThrow(
-    `"${column}" of Document has another default in the Prisma schema than its field: let @default("…") and \`new FileField({ default })\` name the same file, or neither one.`,
+    `"${column}" of Document has another default in the Prisma schema than its field: let @default("…") and \`new FileField({ default })\` name the same file, or let the schema have @default("").`,
   )
+  await close()
+})
+
+it('gives new rows the default of their field where the schema has none, wherever they are made', async () => {
+  const { base, close } = await openPrismaOnSqlite()
+  const storage = new MemoryStorage({})
+  await storage.save('nobody.txt', 'nobody')
+  const normal = new FileField({ storage, default: 'nobody.txt' })
+  const prisma = base.$extends(fileExtension({ document: { normal } }))
+  const row = await prisma.document.create({ data: { title: 'a' } })
+  expect(await row.normal.text()).toBe('nobody')
+  await prisma.document.createMany({ data: [{ title: 'b' }, { title: 'c', normal: '' }] })
+  await prisma.document.upsert({ where: { title: 'd' }, create: { title: 'd' }, update: {} })
+  await prisma.document.upsert({ where: { title: 'c' }, create: { title: 'c' }, update: {} })
+  const create = [{ title: 'e' }, { title: 'f', normal: '' }]
+  await prisma.folder.create({ data: { documents: { create } } })
+  await row.normal.save('a.txt', 'a')
+  const rows = await base.document.findMany({ orderBy: { title: 'asc' } })
+  expect(rows.map(({ normal: name }) => name)).toEqual([
+    'a.txt',
+    'nobody.txt',
+    '',
+    'nobody.txt',
+    'nobody.txt',
+    '',
+  ])
+  expect(await storage.exists('nobody.txt')).toBe(true)
   await close()
 })
 

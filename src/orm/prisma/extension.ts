@@ -15,9 +15,9 @@ import {
   valuesOf,
 } from './client.ts'
 import { PrismaDatabase } from './database.ts'
-import { fileData, givenIn, isContent, unnamed } from './file-data.ts'
+import { fileData, givenIn, isContent, putDefaults, unnamed } from './file-data.ts'
 import { PrismaHost, type RowWriter } from './host.ts'
-import { refuseNested } from './nested.ts'
+import { enterNested } from './nested.ts'
 import { PrismaRows, planOf } from './rows.ts'
 import { type FilesByModel, modelsWithFiles } from './schema.ts'
 import { type Transaction, Transactions } from './transactions.ts'
@@ -48,8 +48,8 @@ export type FileExtension<F extends PrismaFiles<F>> = (client: object) => {
 
 /**
  * Makes text columns files: `prisma.$extends(fileExtension({ user: { avatar: field } }))`. The
- * columns are `String @default("")`; `''` stands for no file. A field with a `default` has the same in
- * the schema. `$transaction` with a function carries the files along.
+ * columns are `String @default("")`; `''` stands for no file. A `default` in the schema is
+ * that of the field. `$transaction` with a function carries the files along.
  *
  * @param options.keys unique column of the models that have neither `@id` nor `@@id`
  * @param options.unrestricted a client of the same schema whose role sees all rows, where row level
@@ -187,7 +187,7 @@ class PrismaExtension implements RowWriter {
     const made = [args[isCreation ? 'data' : 'create']].flat().filter(isValues)
     const changed = isCreation ? [] : [args['data'], args['update']].filter(isValues)
     for (const data of [...made, ...changed])
-      refuseNested(this.#database.models, this.#files, model, data)
+      enterNested(this.#database.models, this.#files, model, data)
     const files = this.#files.of(model)
     if (files === undefined) return await query(args)
     const { fields, properties } = files
@@ -208,6 +208,7 @@ class PrismaExtension implements RowWriter {
     for (const values of [...given, ...created.map(one => unnamed(one, fields))])
       files.refuseWrite(values, `${operation}()`, 'create() and update()')
     if (operation === 'deleteMany') files.refuseDeletion('deleteMany()', 'delete() of each row')
+    for (const data of made) putDefaults(data, fields)
     return await query(args)
   }
 

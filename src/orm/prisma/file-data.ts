@@ -45,6 +45,13 @@ export function unnamed(
   )
 }
 
+/** Names the default files of a new row where its data says nothing of them. */
+export function putDefaults(data: Values, fields: FileFields): void {
+  for (const [column, field] of Object.entries(fields)) {
+    if (field.default !== null && !(column in givenIn(data, [column]))) data[column] = field.default
+  }
+}
+
 /** Whether it is stored only when a row is written. */
 export function isContent(given: FileInput): boolean {
   if (given === null || typeof given === 'string') return false

@@ -1,6 +1,6 @@
 import type { FileModels } from '../../fields/file-models.ts'
 import { type DataModel, isValues, memberOf, type Values } from './client.ts'
-import { givenIn, unnamed } from './file-data.ts'
+import { givenIn, putDefaults, unnamed } from './file-data.ts'
 
 type DataIn = Readonly<Record<string, (given: Values) => unknown[]>>
 
@@ -19,8 +19,12 @@ const changedIn: DataIn = {
   upsert: given => [given['update']],
 }
 
-/** @throws UnsupportedError for writes of files, and deletions of rows with files, in those of other rows */
-export function refuseNested(
+/**
+ * Names the default files of new rows in the writes of other ones.
+ *
+ * @throws UnsupportedError for writes of other files, and deletions of rows with files
+ */
+export function enterNested(
   models: DataModel['models'],
   files: FileModels<string>,
   model: string,
@@ -39,9 +43,11 @@ export function refuseNested(
         const written = all.filter(isValues).flatMap(value => known[operation]?.(value) ?? [])
         for (const value of written.flat().filter(isValues)) {
           const values = givenIn(value, own?.properties ?? [])
-          const refused = known === newIn ? unnamed(values, own?.fields ?? {}) : values
+          const fields = own?.fields ?? {}
+          const refused = known === newIn ? unnamed(values, fields) : values
           own?.refuseWrite(refused, `a nested ${operation}`, `create() and update() of ${member}`)
-          refuseNested(models, files, type, value)
+          if (known === newIn) putDefaults(value, fields)
+          enterNested(models, files, type, value)
         }
       }
     }

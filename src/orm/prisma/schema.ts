@@ -84,10 +84,10 @@ export class PrismaSchema {
       for (const [column, { default: name }] of Object.entries(files.fields)) {
         const line = new RegExp(`^\\s*${column}\\s+String\\b(.*)`, 'm').exec(block)?.[1] ?? ''
         if (line.startsWith('?')) throw nullable(model, column)
-        const given = /@default\(\s*"(.*?)"\s*\)/.exec(line)?.[1]
+        const given = /@default\(\s*"(.+?)"\s*\)/.exec(line)?.[1]
         if (given !== undefined && given !== plain(name ?? ''))
           throw new ImproperlyConfigured(
-            `"${column}" of ${model} has another default in the Prisma schema than its field: let @default("…") and \`new FileField({ default })\` name the same file, or neither one.`,
+            `"${column}" of ${model} has another default in the Prisma schema than its field: let @default("…") and \`new FileField({ default })\` name the same file, or let the schema have @default("").`,
             { setting: column },
           )
       }

@@ -11,7 +11,7 @@ import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-
 import { isOperation, type Query, type Values, valuesOf } from './client.ts'
 import { fulfilled, plainly, resultOf, writeIfSame } from './conditional-write.ts'
 import type { PrismaDatabase } from './database.ts'
-import { fileOf, givenIn, isContent } from './file-data.ts'
+import { fileOf, givenIn, isContent, putDefaults } from './file-data.ts'
 import { PrismaHost, type RowWriter } from './host.ts'
 import { plainColumns } from './rows.ts'
 import type { Transaction } from './transactions.ts'
@@ -40,7 +40,10 @@ export class PrismaWrites {
       transaction?.scope,
       all,
       async () => {
-        for (const [row, own] of written) putNames(row, own)
+        for (const [row, own] of written) {
+          putNames(row, own)
+          putDefaults(row, files.fields)
+        }
         return [await query(args), {}]
       },
       this.#counter(transaction),
