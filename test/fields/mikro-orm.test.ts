@@ -362,6 +362,32 @@ describe('MikroORM', () => {
       await expectFiles('n')
     })
 
+    it.each(['changed', 'new'])(
+      'that fails takes no file along of %s rows that are saved at once',
+      async kind => {
+        let isFailing = false
+        const failOnce = () => {
+          if (!isFailing) return
+          isFailing = false
+          throw failure
+        }
+        const other: EventSubscriber = { beforeCreate: failOnce, beforeUpdate: failOnce }
+        const { orm, User, make, find, expectFiles } = await open({
+          subscribers: [other, new FileSubscriber()],
+        })
+        if (kind === 'changed') for (const title of ['a', 'b']) await make(title)
+        const em = orm.em.fork()
+        const row = async (title: string) =>
+          kind === 'new' ? em.create(User, { title }) : await find(title, em)
+        const rows = [await row('a'), await row('b')] as const
+        isFailing = true
+        const saves = [rows[0].avatar.save('m', 'm'), rows[1].avatar.save('n', 'n')]
+        const outcomes = await Promise.allSettled(saves)
+        expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled'])
+        await expectFiles(...(kind === 'changed' ? ['a', 'n'] : ['n']))
+      },
+    )
+
     it.each(['flush', 'save'])('leaves nothing of a %s that goes on after it', async how => {
       const { orm, make, find, expectFiles } = await open()
       await make('a')

@@ -91,9 +91,10 @@ export class FileSubscriber implements EventSubscriber<Row> {
 
   async #update(changes: Changes, em: EntityManager, run: () => Promise<void>): Promise<void> {
     const own = changes.filter(isOfFiles)
-    for (const [{ entity, meta }, names] of await lockAll(own, em)) {
-      if (names === undefined) throw vanished(meta.className)
-      this.#writes.begin(entity, names)
+    for (const [change, names] of await lockAll(own, em)) {
+      if (names === undefined) throw vanished(change.meta.className)
+      this.#writes.begin(change.entity, names)
+      leaveTakenBack(change, names)
     }
     const scope = filesOf(em).scopeOf(em)
     if (own.length > 0) scope?.checkOpen()
@@ -177,6 +178,26 @@ function nameStored({ entity, payload }: ChangeSet<Row>, scope: FileScope): void
     const file = column.peek(entity)
     if (payload[column.property] === pendingName && file?.[isPending] === false)
       payload[column.property] = file[holdName](scope) ?? ''
+  }
+}
+
+/**
+ * A save that has failed takes its file back, perhaps when MikroORM has already computed what the next flush
+ * writes: the row keeps what it has.
+ */
+function leaveTakenBack(
+  { entity, originalEntity, payload }: ChangeSet<Row>,
+  names: HeldNames<Row>,
+): void {
+  for (const column of columnsOf(entity)) {
+    const { property, field } = column
+    const name = column.stored(entity)
+    if (!(property in payload) || payload[property] === name) continue
+    if (name !== originalEntity?.[property]) continue
+    const held = names.get(column) ?? null
+    payload[property] = held
+    column.refresh(entity, held)
+    for (const other of Object.keys(field.emptyColumns)) delete payload[other]
   }
 }
 
