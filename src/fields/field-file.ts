@@ -9,6 +9,7 @@ import { toWebStream } from '../core/web-stream.ts'
 import { Activity, idle, noColumns, none, type Snapshot } from './activity.ts'
 import {
   afterDelete,
+  afterLoss,
   afterWrite,
   beforeWrite,
   changedColumns,
@@ -337,6 +338,16 @@ export class FieldFile {
     this.#own.unsaved = false
     await this.#dropReading()
     for (const name of gone) await this.#remove(scope, name, false)
+  }
+
+  /** What the row had goes if no row names it, which the scope finds out when it is abandoned. */
+  async [afterLoss](
+    scope: FileScope,
+    previous: string | null,
+    option: 'onDelete' | 'onReplace',
+  ): Promise<void> {
+    if (this.#field[option] === 'cleanup')
+      await this.#remove(scope, previous ?? '', this.#activity.deletion?.default ?? false)
   }
 
   /** The name, for a method that needs a file. @throws NoFileError */

@@ -39,6 +39,8 @@ export const holdName: unique symbol = Symbol('stowage.holdName')
 export const afterWrite: unique symbol = Symbol('stowage.afterWrite')
 /** For adapters: the row was deleted; so is its file, unless another row uses it. */
 export const afterDelete: unique symbol = Symbol('stowage.afterDelete')
+/** For adapters: the database has not answered whether the row was written, or deleted. */
+export const afterLoss: unique symbol = Symbol('stowage.afterLoss')
 /** For adapters: what the column holds, `null` for nothing. Content that waits is not in it. */
 export const columnName: unique symbol = Symbol('stowage.columnName')
 /** For adapters without row objects: what goes into further columns with the next write. */

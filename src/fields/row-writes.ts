@@ -1,5 +1,13 @@
+import { databaseAnswer } from './database-answer.ts'
 import type { FieldFile } from './field-file.ts'
-import { afterDelete, afterWrite, beforeWrite, type FieldHost, hasNews } from './field-host.ts'
+import {
+  afterDelete,
+  afterLoss,
+  afterWrite,
+  beforeWrite,
+  type FieldHost,
+  hasNews,
+} from './field-host.ts'
 import { type FileScope, inScope } from './lifecycle.ts'
 import type { FileProperty } from './rows.ts'
 
@@ -112,6 +120,31 @@ export async function writeRow<T>(
   } catch (error) {
     if (error instanceof Unwritten) return error.result
     throw error
+  }
+}
+
+/**
+ * Has the database write or delete a row by one statement. If it does not answer, the files that the row had
+ * go where no row names them.
+ *
+ * @param files those that the row loses
+ */
+export async function orLeave<T>(
+  open: FileScope | undefined,
+  files: RowFiles,
+  previous: Names,
+  option: 'onDelete' | 'onReplace',
+  write: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await write()
+  } catch (error) {
+    if (databaseAnswer(error) !== 'lost') throw error
+    return await inScope(open, async scope => {
+      for (const [property, file] of files)
+        await file[afterLoss](scope, previous[property] ?? null, option)
+      throw error
+    })
   }
 }
 

@@ -254,12 +254,18 @@ function testLoss(adapter: AdapterName, place: () => Place): void {
   })
 }
 
+type Write = 'save' | 'remove'
+
 /** What is sent with the statement that decides over a single write outside of a transaction; some open one for it. */
-function deciding(adapter: AdapterName, { kind }: Place): RegExp {
+function deciding(adapter: AdapterName, { kind }: Place, write: Write): RegExp {
   // MySQL is given a statement first, and in another message its values.
-  if (adapter === 'sequelize') return /new\.txt/
-  const isAlone = adapter === 'drizzle' || (adapter === 'prisma' && kind === 'postgres')
-  return isAlone ? /\bupdate\b/i : /\bcommit\b/i
+  if (adapter === 'sequelize' && write === 'save') return /new\.txt/
+  const isAlone =
+    adapter === 'drizzle' ||
+    adapter === 'sequelize' ||
+    (adapter === 'prisma' && kind === 'postgres')
+  if (!isAlone) return /\bcommit\b/i
+  return write === 'save' ? /\bupdate\b/i : /\bdelete\b/i
 }
 
 /** The connection is lost while the database is told to do something. */
@@ -320,7 +326,7 @@ function testLostStatement(adapter: AdapterName, loss: Loss, place: () => Place)
 
   it('takes no file that a row names when it is a write of no transaction', async () => {
     const row = await session.find('a')
-    const settled = proxy.lose(deciding(adapter, place()), loss)
+    const settled = proxy.lose(deciding(adapter, place(), 'save'), loss)
     await expect(row.normal.save('new.txt', 'new')).rejects.toThrow()
     await settled
     await expectFiles([
@@ -328,6 +334,29 @@ function testLostStatement(adapter: AdapterName, loss: Loss, place: () => Place)
       ['b', 'b'],
     ])
   })
+
+  // What is done later than anybody looks leaves the old file in silence.
+  if (loss === 'late') return
+
+  it.each<Write>(['save', 'remove'])(
+    'leaves no file in silence when it is a %s of no transaction',
+    async write => {
+      const warned: string[] = []
+      const hear = ({ message }: Error) => warned.push(message)
+      process.on('warning', hear)
+      const row = await session.find('a')
+      const settled = proxy.lose(deciding(adapter, place(), write), loss)
+      const run = write === 'save' ? row.normal.save('new.txt', 'new') : session.remove(row)
+      await expect(run).rejects.toThrow()
+      await settled
+      await sleep(10)
+      process.off('warning', hear)
+      const used = await namesOf(session)
+      const left = (await filesOf(storage)).filter(name => !used.includes(name))
+      for (const name of left) expect(warned.join()).toContain(JSON.stringify(name))
+      expect(await filesOf(storage)).toEqual(expect.arrayContaining(used))
+    },
+  )
 }
 
 async function filesOf(storage: Storage): Promise<string[]> {

@@ -7,7 +7,7 @@ import type { FileInput } from '../../fields/field-file.ts'
 import { columnName } from '../../fields/field-host.ts'
 import { FileModel } from '../../fields/file-models.ts'
 import type { FileScope } from '../../fields/lifecycle.ts'
-import { leaveRow, type Names, writeRow } from '../../fields/row-writes.ts'
+import { leaveRow, type Names, orLeave, writeRow } from '../../fields/row-writes.ts'
 import { pendingName } from '../../fields/rows.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
 import type { FileOfName } from './column.ts'
@@ -238,8 +238,11 @@ export class FileTable<T extends AnyTable> implements RowTable {
       const set: Values = { ...this.#rows.changes(row), ...Object.fromEntries(written) }
       if (Object.keys(set).length === 0) return [undefined, namesOf(before)]
       const files = Object.keys(set).filter(key => this.#rows.files.has(key))
-      const swapped = await this.#swap(before, files, async condition =>
-        this.#met(this.#db.update(this.#table).set(set).where(condition)),
+      const replaced = touched.filter(([key]) => files.includes(key))
+      const swapped = await this.#swap(before, files, async (condition, same) =>
+        orLeave(scope, replaced, same, 'onReplace', () =>
+          this.#met(this.#db.update(this.#table).set(set).where(condition)),
+        ),
       )
       if (swapped === undefined) throw vanished(getTableName(this.#table))
       const [previous, told] = swapped
@@ -256,14 +259,20 @@ export class FileTable<T extends AnyTable> implements RowTable {
   async #delete(row: Row, open: FileScope | undefined): Promise<void> {
     open?.checkOpen()
     const before = row[loadedKey]
-    const swapped = await this.#swap(before ?? {}, [...this.#rows.files.keys()], async condition =>
-      this.#met(this.#db.delete(this.#table).where(condition)),
+    const all = this.#rows.all(row)
+    const swapped = await this.#swap(
+      before ?? {},
+      [...this.#rows.files.keys()],
+      async (condition, same) =>
+        orLeave(open, all, same, 'onDelete', () =>
+          this.#met(this.#db.delete(this.#table).where(condition)),
+        ),
     )
     row[loadedKey] = null
     open?.onRollback(() => {
       row[loadedKey] = before
     })
-    await leaveRow(open, this.#rows.all(row), namesOf(swapped?.[0] ?? {}))
+    await leaveRow(open, all, namesOf(swapped?.[0] ?? {}))
   }
 
   /**
@@ -273,14 +282,14 @@ export class FileTable<T extends AnyTable> implements RowTable {
   async #swap(
     known: Values,
     files: readonly string[],
-    write: (condition: SQL | undefined) => Promise<Values | undefined>,
+    write: (condition: SQL | undefined, same: Names) => Promise<Values | undefined>,
   ): Promise<readonly [previous: Values, told: Values] | undefined> {
     let expected: Values | undefined = known
     return await untilMet(async () => {
       if (expected === undefined) return undefined
       const same = expected
       const condition = and(this.#byKey(known), ...files.map(key => this.#equals(key, same[key])))
-      const told = await write(condition)
+      const told = await write(condition, namesOf(same))
       if (told !== undefined) return [same, told] as const
       expected = await this.#newest(known)
       return unmet

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { databaseAnswer } from '../../fields/database-answer.ts'
 import type { Names } from '../../fields/row-writes.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
 import {
@@ -20,6 +21,8 @@ export interface Written {
   readonly previous: Names
   /** What it has taken from the row before somebody else gave it another file. */
   readonly taken: readonly Names[]
+  /** Whether the database has not answered. */
+  readonly isLost: boolean
 }
 
 export function fulfilled(value: unknown): PromiseFulfilledResult<unknown> {
@@ -50,7 +53,8 @@ export async function writeIfSame(
   const write = new Write(call)
   let missed: { readonly names: Names; readonly error: unknown } | undefined
   const settled = (outcome: PromiseSettledResult<unknown>, previous: Names): Written => {
-    return { outcome, previous, taken: write.taken }
+    const isLost = outcome.status === 'rejected' && databaseAnswer(outcome.reason) === 'lost'
+    return { outcome, previous, taken: write.taken, isLost: isLost && !write.isDone }
   }
   return await untilMet<Written>(async () => {
     const found = await database.ask(call.model, transaction, rows =>
@@ -69,7 +73,7 @@ export async function writeIfSame(
       return result === unmet ? unmet : settled(fulfilled(result), previous)
     } catch (error) {
       const outcome = { status: 'rejected', reason: error } as const
-      if (write.isDone) return settled(outcome, previous)
+      if (write.isDone || databaseAnswer(error) === 'lost') return settled(outcome, previous)
       // "Record not found": another writer may have come in between.
       const isMissing = Reflect.get(Object(error), 'code') === 'P2025'
       if (found !== null && isMissing) {

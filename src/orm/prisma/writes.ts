@@ -7,7 +7,7 @@ import {
   hostOf,
 } from '../../fields/field-host.ts'
 import type { FileModel } from '../../fields/file-models.ts'
-import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
+import { leaveRow, type Names, orLeave, type RowFiles, writeRow } from '../../fields/row-writes.ts'
 import { isOperation, type Query, type Values, valuesOf } from './client.ts'
 import { fulfilled, plainly, resultOf, writeIfSame } from './conditional-write.ts'
 import type { PrismaDatabase } from './database.ts'
@@ -68,7 +68,7 @@ export class PrismaWrites {
     const outcome = await writeRow(
       transaction?.scope,
       written,
-      async () => {
+      async scope => {
         putNames(data, written)
         // A file that was given as none knows nothing of the one that the row loses.
         for (const [, file] of written)
@@ -77,7 +77,12 @@ export class PrismaWrites {
         const columns = written.map(([column]) => column)
         const done = await writeIfSame(this.#database, call, columns, transaction)
         await this.#leave(call, files, done.taken, transaction)
-        return [done.outcome, done.previous]
+        const { isLost, outcome, previous } = done
+        if (isLost) {
+          const had = this.#filesNamed(model, files, previous, transaction)
+          await orLeave(scope, had, previous, 'onReplace', async () => resultOf(outcome))
+        }
+        return [outcome, previous]
       },
       this.#counter(transaction),
     )
@@ -113,17 +118,25 @@ export class PrismaWrites {
 
   async #leave(
     { model }: Query,
-    { fields }: FileModel,
+    files: FileModel,
     all: readonly Names[],
     transaction: Transaction | undefined,
   ): Promise<void> {
     for (const names of all) {
-      const host = new PrismaHost(this.#writer, model, transaction, { ...names })
-      const files = Object.entries(fields).map(
-        ([column, field]) => [column, fileOf(null, field, host)] as const,
-      )
-      await leaveRow(transaction?.scope, files, names)
+      const had = this.#filesNamed(model, files, names, transaction)
+      await leaveRow(transaction?.scope, had, names)
     }
+  }
+
+  /** Files of a row that had some names. */
+  #filesNamed(
+    model: string,
+    { fields }: FileModel,
+    names: Names,
+    transaction: Transaction | undefined,
+  ): RowFiles {
+    const host = new PrismaHost(this.#writer, model, transaction, { ...names })
+    return Object.entries(fields).map(([column, field]) => [column, fileOf(null, field, host)])
   }
 
   /** What the data says nothing of, for `uploadTo`; Prisma's error for a row that is not there. */

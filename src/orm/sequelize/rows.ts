@@ -5,7 +5,7 @@ import type { FieldFile } from '../../fields/field-file.ts'
 import { beforeWrite, changedColumns, holdName, isPending } from '../../fields/field-host.ts'
 import type { FileModel } from '../../fields/file-models.ts'
 import { type FileScope, inScope } from '../../fields/lifecycle.ts'
-import { leaveRow, type Names, type RowFiles, writeRow } from '../../fields/row-writes.ts'
+import { leaveRow, type Names, orLeave, type RowFiles, writeRow } from '../../fields/row-writes.ts'
 import { forgetContentOfRow, knownFileOfRow } from '../../fields/rows.ts'
 import { Turns } from '../../fields/turns.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
@@ -204,9 +204,9 @@ export class Rows {
         transaction,
         isLast,
         isWritten,
-        async names => {
+        async (names, held) => {
           written = addChanges(row, files, values, own, scope)
-          return await update(names, own)
+          return await orLeave(scope, files, held, 'onReplace', () => update(names, own))
         },
       )
       const [result, previous] = swap
@@ -241,18 +241,20 @@ export class Rows {
     const begin = () => cascades.refuseLeft(row, transaction)
     if (properties.length === 0) return await this.#own.run({ row, begin }, () => remove({}, own))
     const isGone = () => false
+    const files = filesOf(row, properties)
     const [, previous] = await this.#swap(
       row,
       properties,
       transaction,
       true,
       isGone,
-      async names => {
+      async (names, held) => {
         const counted = { row, begin, isCounted: true }
-        return [row, await this.#own.run(counted, () => remove(names, own))]
+        const run = () => this.#own.run(counted, () => remove(names, own))
+        return [row, await orLeave(scope, files, held, 'onDelete', run)]
       },
     )
-    if (previous !== undefined) await leaveRow(scope, filesOf(row, properties), previous ?? {})
+    if (previous !== undefined) await leaveRow(scope, files, previous ?? {})
     return row
   }
 
@@ -269,13 +271,13 @@ export class Rows {
     transaction: Transaction | undefined,
     isLast: boolean,
     isSame: (held: Names) => boolean,
-    write: (names: Names) => Promise<Written>,
+    write: (names: Names, held: Names) => Promise<Written>,
   ): Promise<readonly [Written, Names | null | undefined]> {
     let seen = knownNames(row, attributes) ?? (await this.#names(row, attributes, transaction))
     return await untilMet(async () => {
       const held = seen
       const names = held && attributes.map(name => [columnOf(row, name), held[name] ?? null])
-      const written = await write(Object.fromEntries(names ?? []))
+      const written = await write(Object.fromEntries(names ?? []), held ?? {})
       if (held === null || Number(written[1]) > 0) return [written, held]
       seen = await this.#names(row, attributes, transaction)
       if (seen === null || !areSame(seen, held)) return unmet
