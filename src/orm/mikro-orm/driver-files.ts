@@ -76,7 +76,7 @@ export class DriverFiles {
   readonly #flushing = new AsyncLocalStorage<true>()
   readonly #turns = new WeakMap<EntityManager, Turns>()
   /** Rows that were deleted: what their other columns name is gone. */
-  readonly deleted = new WeakSet<object>()
+  readonly deleted: WeakSet<object> = new WeakSet()
   #wasClosed = false
 
   constructor(driver: Driver) {
