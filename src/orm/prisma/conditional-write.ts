@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { databaseAnswer } from '../../fields/database-answer.ts'
+import type { FileScope } from '../../fields/lifecycle.ts'
 import type { Names } from '../../fields/row-writes.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
 import {
@@ -50,7 +51,7 @@ export async function writeIfSame(
   const key = isReturning ? [] : database.keyOf(call.model).columns
   const select = Object.fromEntries([...columns, ...key].map(column => [column, true]))
   const where = valuesOf(call.args['where'])
-  const write = new Write(call)
+  const write = new Write(call, transaction)
   let missed: { readonly names: Names; readonly error: unknown } | undefined
   const settled = (outcome: PromiseSettledResult<unknown>, previous: Names): Written => {
     const isLost = outcome.status === 'rejected' && databaseAnswer(outcome.reason) === 'lost'
@@ -89,11 +90,18 @@ export async function writeIfSame(
 /** A query that tells whether the database has carried it out: an extension behind may throw afterwards. */
 class Write {
   readonly #call: Query
+  readonly #scope: FileScope | undefined
   #isDone = false
   readonly taken: Names[] = []
 
-  constructor(call: Query) {
+  constructor(call: Query, transaction: Transaction | undefined) {
     this.#call = call
+    this.#scope = transaction?.scope
+  }
+
+  /** @throws PreconditionFailedError where its transaction is over, beside which it would be done */
+  checkOpen(): void {
+    this.#scope?.checkOpen()
   }
 
   get isDone(): boolean {
@@ -102,6 +110,7 @@ class Write {
 
   async run(args: Values): Promise<unknown> {
     this.#isDone = false
+    this.checkOpen()
     return await send(this.#call, args, () => {
       this.#isDone = true
     })
@@ -140,6 +149,7 @@ async function writeAndLook(
   // The names first, and the rest on top: a transaction may see an old state of the row, and of several
   // writers that empty a column, or delete the row, one alone may take the file away.
   const give = async (values: Values, condition: Values): Promise<number> => {
+    write.checkOpen()
     const written = await database.ask(model, transaction, rows =>
       rows.updateMany({ where: condition, data: values }),
     )

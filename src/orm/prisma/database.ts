@@ -13,7 +13,7 @@ import {
 } from './client.ts'
 import { ClientFiles } from './client-files.ts'
 import { type Key, PrismaSchema } from './schema.ts'
-import type { Transaction } from './transactions.ts'
+import { type Transaction, Unanswered } from './transactions.ts'
 
 /** Databases in which a write says whether its condition was met. */
 const returning: readonly unknown[] = ['sqlite', 'postgresql', 'cockroachdb']
@@ -28,6 +28,7 @@ export class PrismaDatabase {
   readonly models: DataModel['models']
   readonly schema: PrismaSchema
   readonly files: ClientFiles
+  readonly unanswered: Unanswered = new Unanswered()
   readonly #plain: Client
   readonly #unrestricted: Client | undefined
   readonly #keys: Readonly<Record<string, string | undefined>>
@@ -99,7 +100,9 @@ export class PrismaDatabase {
     if (open === undefined) return await query(delegateOf(this.#unrestricted ?? this.#plain, model))
     for (;;) {
       const promise = query(delegateOf(this.#plain, model))
-      const result: T | undefined = await promise.requestTransaction(open.handle)
+      const result: T | undefined = await this.unanswered.during(open.handle, () =>
+        promise.requestTransaction(open.handle),
+      )
       // Prisma has left it out, behind another query of the transaction that has failed.
       if (result !== undefined) return result
     }

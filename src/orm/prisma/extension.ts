@@ -83,10 +83,11 @@ class PrismaExtension implements RowWriter {
   readonly #files: FileModels<string>
   readonly #rows: PrismaRows
   readonly #writes: PrismaWrites
-  readonly #transactions = new Transactions()
+  readonly #transactions: Transactions
 
   constructor(client: Client, files: FilesByModel, database: PrismaDatabase) {
     this.#database = database
+    this.#transactions = new Transactions(database.unanswered)
     this.#files = modelsWithFiles(files, database)
     database.schema.check(this.#files)
     database.files.add(this.#files)

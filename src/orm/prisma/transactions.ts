@@ -7,8 +7,37 @@ import { type Client, type Query, send, type TransactionHandle } from './client.
 /** An interactive transaction, or a savepoint: one inside another. */
 export type Transaction = Any<TransactionHandle>
 
+/** What transactions have asked the database for, and has not been answered. */
+export class Unanswered {
+  readonly #queries = new WeakMap<TransactionHandle, Set<Promise<unknown>>>()
+
+  async during<T>(handle: TransactionHandle, query: () => PromiseLike<T>): Promise<T> {
+    const queries = this.#queries.get(handle) ?? new Set()
+    this.#queries.set(handle, queries)
+    const answer = Promise.resolve(query())
+    queries.add(answer)
+    try {
+      return await answer
+    } finally {
+      queries.delete(answer)
+    }
+  }
+
+  async settled(handle: TransactionHandle): Promise<void> {
+    const queries = this.#queries.get(handle)
+    while (queries !== undefined && queries.size > 0) await Promise.allSettled(queries)
+  }
+}
+
 /** The interactive transactions of an extended client, whose queries say which one they belong to. */
 export class Transactions extends AllTransactions<TransactionHandle> {
+  readonly #unanswered: Unanswered
+
+  constructor(unanswered: Unanswered) {
+    super()
+    this.#unanswered = unanswered
+  }
+
   /**
    * Calls with the transaction of a query, which is sent until it is carried out. PostgreSQL takes all of
    * a transaction back in which a statement has failed, and answers its commit as if all was well.
@@ -20,7 +49,8 @@ export class Transactions extends AllTransactions<TransactionHandle> {
       const transaction = this.of(call.__internalParams.transaction)
       try {
         if (transaction === undefined) return await answer(call, transaction)
-        const query = (args: never): Promise<unknown> => carriedOut(call, args)
+        const query = async (args: never): Promise<unknown> =>
+          await this.#unanswered.during(transaction.handle, () => carriedOut(call, args))
         return await answer({ ...call, query }, transaction)
       } catch (error) {
         transaction?.scope?.doubt()
@@ -40,7 +70,12 @@ export class Transactions extends AllTransactions<TransactionHandle> {
       begin(async tx => {
         const handle = await handleOf(tx)
         if (handle === undefined) throw new TypeError('a transaction has a handle')
-        return await enter(handle, handle, async () => await work(tx))
+        try {
+          return await enter(handle, handle, async () => await work(tx))
+        } finally {
+          // Prisma sends what is left of a query behind the end of its transaction, on a connection without one.
+          await this.#unanswered.settled(handle)
+        }
       }),
     )
   }
