@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { testAdapter } from '../fields/adapter-suite.ts'
 import { LosingProxy, type Loss, losses } from '../fields/harness/losing-proxy.ts'
 import { fieldsOn, type Session } from '../fields/harness/session.ts'
-import { PlanRun, planSettings, plans } from '../fields/plans.ts'
+import { PlanRun, pairSettings, plans } from '../fields/plans.ts'
 import { type AdapterName, adapters } from './adapters.ts'
 import { bundleContender, Contender, type Order, type Outcome } from './contest.ts'
 import {
@@ -193,7 +193,7 @@ function testContests(adapter: AdapterName, place: () => Place): void {
       for (const count of await Promise.all(works)) done += count
       await expectNoOrphan()
     })
-    await fc.assert(property, { ...planSettings, endOnFailure: true })
+    await fc.assert(property, { ...pairSettings, endOnFailure: true })
     storage.save = save
     expect(done).toBeGreaterThan(runs)
   })

@@ -42,7 +42,7 @@ const { steps } = fc.letrec<{ readonly steps: Step[]; readonly step: Step }>(tie
   steps: fc.array(tie('step'), { minLength: 1, maxLength: 8 }),
 }))
 
-/** Plans for each adapter and database, `STOWAGE_PLAN_RUNS` for longer hunts. */
+/** Plans for each adapter and database, `STOWAGE_PLAN_RUNS` for longer hunts; two at once take their time. */
 export const planSettings = {
   numRuns: Number(process.env['STOWAGE_PLAN_RUNS'] ?? 30),
   seed: Number(process.env['STOWAGE_PLAN_SEED'] ?? 7),
@@ -53,6 +53,11 @@ const beginning: readonly Step[] = [
   { kind: 'create', row: 0, columns: ['normal', 'random'] },
   { kind: 'create', row: 1, columns: ['normal'] },
 ]
+
+export const pairSettings = {
+  ...planSettings,
+  numRuns: Number(process.env['STOWAGE_PLAN_RUNS'] ?? 10),
+}
 
 export const plans: fc.Arbitrary<readonly Step[]> = steps
 
