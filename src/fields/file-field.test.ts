@@ -293,6 +293,23 @@ describe('a file of a field', () => {
     ])
   })
 
+  it('has one reader open, however often it is opened at once', async () => {
+    const storage = new MemoryStorage({})
+    const readers: { readonly closed: boolean }[] = []
+    const { open } = storage
+    storage.open = (async (...args: [name: string]) => {
+      const reader = await open.apply(storage, args)
+      readers.push(reader)
+      return reader
+    }) as typeof open
+    const file = new FileField({ storage }).file(null)
+    await file.save('a.txt', 'content', save)
+    await Promise.all([file.open(), file.read(1), file.open()])
+    expect(readers.filter(reader => !reader.closed)).toHaveLength(1)
+    await file.close()
+    expect(readers.filter(reader => !reader.closed)).toEqual([])
+  })
+
   it('that gets another one while it is opened leaves nothing open, and reads the other one', async () => {
     const file = field.file(null)
     await file.save('first.txt', 'first', save)

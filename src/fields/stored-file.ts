@@ -24,18 +24,20 @@ export class StoredFile {
 
   async open(mode: 'r' | 'rb'): Promise<void> {
     this.#isClosed = false
+    // Of two that are opened at once nobody would close the first.
+    while (this.#opening !== undefined) await this.#opening.catch(() => {})
     const reader = this.#reader
     if (reader?.mode === mode && !reader.closed) await reader.seek(0)
     else {
       await reader?.close()
-      await this.#opened(mode)
+      await this.#openedOnce(mode)
     }
   }
 
   /** @throws ClosedFileError after {@link close} */
   async read(n: number | undefined): Promise<Bytes | string> {
     if (this.#isClosed) throw this.#closedError()
-    return await (this.#reader ?? (await this.#openedOnce())).read(n)
+    return await (this.#reader ?? (await this.#openedOnce('rb'))).read(n)
   }
 
   /** The whole file, wherever `read` stands. */
@@ -64,8 +66,8 @@ export class StoredFile {
   }
 
   /** For all who read at once, each what follows. */
-  async #openedOnce(): Promise<Reader> {
-    this.#opening ??= this.#opened('rb').finally(() => {
+  async #openedOnce(mode: 'r' | 'rb'): Promise<Reader> {
+    this.#opening ??= this.#opened(mode).finally(() => {
       this.#opening = undefined
     })
     return await this.#opening
