@@ -37,6 +37,11 @@ export class Transaction<Handle> {
     return this.#scopes.at(-1)
   }
 
+  /** @throws PreconditionFailedError when it, or one that it is in, is over */
+  checkOpen(): void {
+    this.#own.checkOpen()
+  }
+
   end(): void {
     this.#isOver = true
     this.#scopes.pop()

@@ -1,6 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
 import { databaseAnswer } from '../../fields/database-answer.ts'
-import type { FileScope } from '../../fields/lifecycle.ts'
 import type { Names } from '../../fields/row-writes.ts'
 import { unmet, untilMet } from '../../fields/until-met.ts'
 import {
@@ -90,18 +89,18 @@ export async function writeIfSame(
 /** A query that tells whether the database has carried it out: an extension behind may throw afterwards. */
 class Write {
   readonly #call: Query
-  readonly #scope: FileScope | undefined
+  readonly #transaction: Transaction | undefined
   #isDone = false
   readonly taken: Names[] = []
 
   constructor(call: Query, transaction: Transaction | undefined) {
     this.#call = call
-    this.#scope = transaction?.scope
+    this.#transaction = transaction
   }
 
   /** @throws PreconditionFailedError where its transaction is over, beside which it would be done */
   checkOpen(): void {
-    this.#scope?.checkOpen()
+    this.#transaction?.checkOpen()
   }
 
   get isDone(): boolean {
