@@ -2,8 +2,14 @@ import { types } from 'node:util'
 import { UnsupportedError } from '../core/errors.ts'
 import type { Storage } from '../core/storage.ts'
 import type { FieldFile, FileInput } from './field-file.ts'
-import type { FieldHost } from './field-host.ts'
-import { columnName, isChanged, isPending, isUnwritten, refresh } from './field-host.ts'
+import {
+  columnName,
+  type FieldHost,
+  isChanged,
+  isPending,
+  isUnwritten,
+  refresh,
+} from './field-host.ts'
 import type { FileField } from './file-field.ts'
 import type { FileScope } from './lifecycle.ts'
 
